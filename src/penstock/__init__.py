@@ -1,0 +1,1 @@
+"""Penstock: from a file to a served model that keeps itself good."""

@@ -1,0 +1,131 @@
+"""How a model did on rows that nothing has seen, and what follows."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+VerdictWord = Literal["promote", "hold", "retrain", "roll_back", "block"]
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A metric in its own units with a 95 % interval."""
+
+    metric: str
+    value: float
+    low: float
+    high: float
+    higher_is_better: bool
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """What a bundle said of the rows of a split's side: a Parquet table under `digest`.
+
+    Columns: `row` (position in the dataset version), `digest` (uint64 of the row), `group` (uint64), `time`
+    (or NaT), `target` (class code, or value), and `p<i>` a class, or `prediction`.
+    """
+
+    project: str
+    digest: str
+    bundle: str
+    dataset: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Rows that share a column's value or range, and how the model does there."""
+
+    column: str
+    value: str
+    rows: int
+    score: float
+    gap: float
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """How a model did on the holdout, beside the baseline."""
+
+    project: str
+    predictions: str
+    score: Score
+    baseline: Score
+    others: tuple[Score, ...]
+    gain: float
+    gain_low: float
+    slices: tuple[Slice, ...] = ()
+    confusion: tuple[tuple[int, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Importance:
+    """How much the score falls when a column is shuffled, with its standard error."""
+
+    column: str
+    value: float
+    error: float
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """A training row whose label looks wrong, by out-of-fold predictions."""
+
+    row: int
+    label: str
+    prediction: str
+    doubt: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What drives a model, which labels look wrong, what to label next; `closing` is three lines."""
+
+    project: str
+    importances: tuple[Importance, ...]
+    suspicions: tuple[Suspicion, ...]
+    label_next: tuple[str, ...]
+    closing: tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A property of one version that must hold before it may answer."""
+
+    name: str
+    held: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Champion and challenger on the same rows: the paired gain (higher is better) and its lower bound."""
+
+    champion: str
+    challenger: str
+    metric: str
+    rows: int
+    gain: float
+    low: float
+    confidence: float
+    look: int
+    spent: float
+    excluded: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do next, with reasons and figures."""
+
+    id: str
+    project: str
+    verdict: VerdictWord
+    reasons: tuple[str, ...]
+    at: datetime
+    version: str | None = None
+    champion: str | None = None
+    comparison: Comparison | None = None
+    gates: tuple[Gate, ...] = ()

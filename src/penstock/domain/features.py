@@ -1,0 +1,83 @@
+"""What is done to each column, and why."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from penstock.domain.datasets import ColumnType
+
+Treatment = Literal["number", "boolean", "category", "high_cardinality", "date", "text", "dropped"]
+Flavour = Literal["tree", "dense"]
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnPlan:
+    """What is done to one column, and the reason."""
+
+    name: str
+    type: ColumnType
+    treatment: Treatment
+    reason: str
+    required: bool = False
+    levels: tuple[str, ...] = ()
+    tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FeaturePlan:
+    """The plan of every column of a dataset version but the target.
+
+    `digest` names the plan by its content.
+    """
+
+    project: str
+    dataset: str
+    digest: str
+    columns: tuple[ColumnPlan, ...]
+
+    @property
+    def used(self) -> tuple[ColumnPlan, ...]:
+        """The columns that the model is given."""
+        return tuple(column for column in self.columns if column.treatment != "dropped")
+
+    @property
+    def dropped(self) -> tuple[ColumnPlan, ...]:
+        """The columns left out."""
+        return tuple(column for column in self.columns if column.treatment == "dropped")
+
+    @property
+    def decoding(self) -> "Decoding":
+        """How a row becomes the arrays of the graph."""
+        return Decoding(
+            tuple(
+                InputColumn(
+                    column.name,
+                    column.type,
+                    "category" if column.treatment == "high_cardinality" else column.treatment,
+                    column.required,
+                    column.tokens,
+                )
+                for column in self.used
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class InputColumn:
+    """How one column of a row is decoded.
+
+    `form` number and boolean give one number (missing is NaN), date its parts as numbers,
+    category one string (missing is a sentinel), text `tokens` strings (padded with "").
+    """
+
+    name: str
+    type: ColumnType
+    form: str
+    required: bool
+    tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """What the decoder of a version is compiled from, in the order of the graph's inputs."""
+
+    columns: tuple[InputColumn, ...]

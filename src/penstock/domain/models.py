@@ -1,0 +1,107 @@
+"""Fitted models, the files that serve them, and their numbers."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from penstock.domain.datasets import Problem
+from penstock.domain.features import Decoding
+
+Target = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a version takes and gives, in JSON types.
+
+    `classes` are the target's values in the order of the probabilities; `positive` is the index of the class whose
+    probability is the score (binary); `threshold` on that probability decides the label; `half_width` is the
+    conformal 90 % half width of a regression; `id_column` keeps a caller on one version.
+    """
+
+    project: str
+    problem: Problem
+    target: str
+    decoding: Decoding
+    classes: tuple[Target, ...] = ()
+    positive: int | None = None
+    threshold: float | None = None
+    half_width: float | None = None
+    id_column: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FittedModel:
+    """A pipeline and estimator fitted on every training row, with calibration, kept under `digest`.
+
+    `training_rows` is the digest of a sorted uint64 `.npy` of the digests of the rows it was fitted or tuned on.
+    `out_of_fold` is the digest of a Parquet table: row (position in the dataset version), and `prediction` or one
+    column `p<i>` a class, calibrated.
+    """
+
+    project: str
+    digest: str
+    dataset: str
+    plan: str
+    family: str
+    parameters: dict[str, float | int | str | bool | None]
+    signature: Signature
+    training_rows: str
+    out_of_fold: str
+    calibration: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """How the graph compares with the Python model; `worst` lists the worst rows as text."""
+
+    rows: int
+    largest_difference: float
+    tolerance: float
+    label_flips: int
+    allowed_flips: int
+    held: bool
+    worst: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """The files that serve a version: a folder artifact with `graph.onnx`, `signature.json`, `schema.json`,
+    `certificate.json` and `examples.json`."""
+
+    project: str
+    digest: str
+    model: str
+    certificate: Certificate
+    size_mb: float
+    latency_ms: float
+    parameters: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """A fitted model with a number; never changes."""
+
+    project: str
+    version: str
+    training: str
+    run_id: str
+    model: str
+    bundle: str
+    dataset: str
+    created_at: datetime
+    report: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A Bento of a version: its tag, the digest of its folder, and its smoke test."""
+
+    project: str
+    version: str
+    tag: str
+    digest: str
+    smoke: Literal["passed", "failed"]
+    detail: str
+    seconds: float

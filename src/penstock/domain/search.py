@@ -1,0 +1,159 @@
+"""What is searched, for how long, where, and what came of it."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from penstock.domain.datasets import Problem
+from penstock.domain.features import Flavour
+
+Value = float | int | str | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Real:
+    """A dimension of real numbers from `low` to `high`."""
+
+    low: float
+    high: float
+    log: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A dimension of whole numbers from `low` to `high`, both included."""
+
+    low: int
+    high: int
+    log: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A dimension of named values."""
+
+    values: tuple[Value, ...]
+
+
+SearchSpace = dict[str, Real | Whole | Choice]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How much a search may use: seconds from slot start to final fit, trials, memory in GB."""
+
+    seconds: float
+    trials: int | None = None
+    memory_gb: float | None = None
+    gpus: int | Literal["auto"] = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What placement found: cores by affinity and quota, memory in MB by cgroup, free GPU memory in MB."""
+
+    cores: float
+    memory_mb: int
+    gpus: tuple[tuple[int, str, int], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Cores, memory and perhaps a GPU that one trial has to itself."""
+
+    number: int
+    cores: tuple[int, ...]
+    memory_mb: int
+    gpu: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedFolds:
+    """Encoded training rows on disk as `.npy`, memory-mapped by the slots.
+
+    The folder holds `target.npy` (class codes as int64, or float64), `fold.npy` (int8: the fold that validates
+    the row, -3 for none), `group.npy` (uint64), and `<flavour>-<k>.npy` for each fold k: float32, shape
+    (n_rows, n_features), encoded by a pipeline learnt on the rows that train fold k; `<flavour>-all.npy` is
+    learnt on all rows. With `time_ordered`, fold k trains on -3 and the folds before k.
+    """
+
+    folder: str
+    problem: Problem
+    classes: int
+    rows: int
+    folds: int
+    time_ordered: bool
+    features: dict[Flavour, int]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSettings:
+    """What a search is asked for: `metric` is one of `evaluation.metrics`."""
+
+    metric: str
+    budget: Budget
+    include: tuple[str, ...] | Literal["all"] = "all"
+    exclude: tuple[str, ...] = ()
+    limits: dict[str, float] = field(default_factory=dict)
+    monotone: tuple[tuple[str, int], ...] = ()
+    seed: int = 7
+    costs: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One configuration and its fold scores (higher is better).
+
+    `partial` marks a first trial on one inner split or capped rows: it is listed and never chosen over a whole one.
+    """
+
+    number: int
+    family: str
+    parameters: dict[str, Value]
+    state: Literal["finished", "pruned", "failed", "skipped", "running"]
+    score: float | None
+    fold_scores: tuple[float, ...]
+    seconds: float
+    slot: int | None
+    device: str = "cpu"
+    predicted_mb: int = 0
+    peak_mb: int = 0
+    partial: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A family with its best configuration; `score` is a selection score, higher is better."""
+
+    trial: int
+    family: str
+    flavour: Flavour
+    parameters: dict[str, Value]
+    score: float
+    fold_scores: tuple[float, ...]
+    out_of_fold: str
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """Every trial of a search, the candidate chosen, and where its fitted estimator lies."""
+
+    study: str
+    trials: tuple[Trial, ...]
+    best: Candidate
+    estimator: str
+    seconds: float
+    slots: tuple[Slot, ...]
+    resumed: int = 0
+
+    @property
+    def finished(self) -> int:
+        """The number of finished trials."""
+        return sum(trial.state == "finished" for trial in self.trials)
+
+    @property
+    def skipped(self) -> int:
+        """The number of trials not run, each with its reason."""
+        return sum(trial.state == "skipped" for trial in self.trials)

@@ -1,0 +1,1 @@
+"""How a model does on rows that nothing has seen, and what to decide."""

@@ -1,0 +1,1 @@
+"""What is done to each column, and the pipeline that does it."""

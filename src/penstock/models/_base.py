@@ -1,0 +1,115 @@
+"""What every model family is: it describes itself, builds estimators and exports them."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.domain.datasets import Problem
+from penstock.domain.features import Flavour
+from penstock.domain.search import SearchSpace, Value
+
+Matrix = NDArray[np.float32]
+Vector = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class BuildContext:
+    """What an estimator must know besides its parameters.
+
+    `classes` is 0 for a regression; `deadline` is a `time.monotonic()` at which fitting stops by itself with what
+    it has (None: no limit); `device` is `cpu` or `cuda`; `categorical` are the positions of features that hold
+    ordinal codes of categories; `monotone` holds -1, 0 or 1 a feature (empty: no constraint).
+    """
+
+    problem: Problem
+    classes: int
+    seed: int
+    threads: int = 1
+    device: str = "cpu"
+    deadline: float | None = None
+    categorical: tuple[int, ...] = ()
+    monotone: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What one fit is predicted to take: memory in MB beyond the loaded libraries, and seconds on one core."""
+
+    memory_mb: float
+    seconds: float
+    gains_from_gpu: bool = False
+
+
+class Estimator(Protocol):
+    """A fitted or unfitted model of encoded features."""
+
+    def fit(
+        self, x: Matrix, y: Vector, valid: tuple[Matrix, Vector] | None = None, weight: Vector | None = None
+    ) -> "Estimator":
+        """Fit on `x` of shape (n, k) and `y` of shape (n,): class codes, or values.
+
+        `valid` is an inner split for early stopping; it is never the fold that is scored.
+        """
+        ...
+
+    def predict(self, x: Matrix) -> NDArray[np.float64]:
+        """Return probabilities of shape (n, classes), or values of shape (n,)."""
+        ...
+
+    @property
+    def parameters(self) -> int:
+        """The number of fitted parameters (weights, or leaves and splits)."""
+        ...
+
+    def refit_parameters(self) -> dict[str, Value]:
+        """Return what early stopping settled (such as the number of rounds), for a fit without an inner split."""
+        ...
+
+
+class ModelFamily(ABC):
+    """A kind of model.
+
+    `flavour` names the encoding it wants: `tree` keeps NaN and codes, `dense` is imputed, scaled and one-hot.
+    `library` names what a process loads for it: two families of different compiled libraries (lightgbm, torch)
+    never share a process.
+    """
+
+    name: ClassVar[str]
+    problems: ClassVar[frozenset[str]] = frozenset({"binary", "multiclass", "regression"})
+    flavour: ClassVar[Flavour]
+    library: ClassVar[Literal["sklearn", "lightgbm", "torch"]] = "sklearn"
+
+    @abstractmethod
+    def default(self, problem: Problem, rows: int, features: int) -> dict[str, Value]:
+        """Return the strong default configuration."""
+
+    @abstractmethod
+    def space(self, problem: Problem, rows: int, features: int) -> SearchSpace:
+        """Return what a search may vary; empty for a family with nothing to tune."""
+
+    @abstractmethod
+    def needs(self, rows: int, features: int, classes: int) -> Needs:
+        """Return what one fit takes with the default configuration."""
+
+    @abstractmethod
+    def build(self, parameters: dict[str, Value], context: BuildContext) -> Estimator:
+        """Return an unfitted estimator.
+
+        Raises
+        ------
+        ModelError
+            If the parameters cannot be built.
+        """
+
+    @abstractmethod
+    def to_onnx(self, estimator: Estimator, features: int) -> bytes:
+        """Return an ONNX graph: input `features` float32 (N, k), output `scores` float32 (N, classes) or (N, 1).
+
+        Raises
+        ------
+        ModelError
+            If the estimator cannot be exported; the message says why.
+        """

@@ -1,0 +1,1 @@
+"""Prefect's runs, seen from the library."""

@@ -1,0 +1,1 @@
+"""Where state lives; nobody else opens a file, a session or an MLflow run."""
