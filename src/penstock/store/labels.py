@@ -1,0 +1,83 @@
+"""True values of answered rows, with their history."""
+
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+
+from penstock.domain.releases import Label, LabelCounts
+from penstock.domain.workspace import Workspace
+from penstock.store import tables
+from penstock.store.records import connect, reading
+
+
+def save_labels(labels: Iterable[tuple[Label, bool]], workspace: Workspace) -> LabelCounts:
+    """Keep labels, each with whether its row was answered; the same value again changes nothing.
+
+    A different value supersedes, and the earlier one stays in the history; labels of unknown rows are parked.
+    """
+    accepted = superseded = unknown = 0
+    with connect(workspace).begin() as connection:
+        for label, known in labels:
+            if not known:
+                unknown += 1
+            before = _newest(connection, label)
+            if before is None:
+                _insert(connection, label, known=known)
+            elif before.value != label.value:
+                table = tables.labels
+                connection.execute(sa.update(table).where(table.c.number == before.number).values(newest=False))
+                _insert(connection, label, known=known)
+                superseded += known
+            accepted += known
+    return LabelCounts(accepted=accepted, superseded=superseded, unknown=unknown)
+
+
+def list_labels(project: str, workspace: Workspace) -> list[Label]:
+    """Return the newest label of every answered row, in the order received."""
+    table = tables.labels
+    query = sa.select(table).where(table.c.project == project, table.c.newest, table.c.known).order_by(table.c.number)
+    with reading(workspace).begin() as connection:
+        return [
+            Label(
+                row.project,
+                row.request_id,
+                row.row,
+                row.value,
+                row.source,
+                row.observed_at,
+                row.received_at,
+                row.probability,
+                row.picked,
+            )
+            for row in connection.execute(query)
+        ]
+
+
+def _newest(connection: sa.Connection, label: Label) -> sa.Row[tuple[int, str]] | None:
+    table = tables.labels
+    return connection.execute(
+        sa.select(table.c.number, table.c.value).where(
+            table.c.project == label.project,
+            table.c.request_id == label.request_id,
+            table.c.row == label.row,
+            table.c.newest,
+        )
+    ).one_or_none()
+
+
+def _insert(connection: sa.Connection, label: Label, *, known: bool) -> None:
+    connection.execute(
+        sa.insert(tables.labels).values(
+            project=label.project,
+            request_id=label.request_id,
+            row=label.row,
+            value=label.value,
+            source=label.source,
+            observed_at=label.observed_at,
+            received_at=label.received_at,
+            probability=label.probability,
+            picked=label.picked,
+            known=known,
+            newest=True,
+        )
+    )

@@ -1,0 +1,97 @@
+"""Leases: one holder at a time, known by process id and start time, so that a dead holder's lease is free."""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import psutil
+import sqlalchemy as sa
+
+from penstock.domain.workspace import Workspace
+from penstock.errors import Refused
+from penstock.store import tables
+from penstock.store.records import connect, reading
+
+SAME_START_SECONDS = 2.0  # start times are read from a clock with a resolution of 10 ms, and may be rounded
+
+
+def alive(pid: int, started: float) -> bool:
+    """Return whether a process that started at a time (seconds since 1970) still runs."""
+    try:
+        process = psutil.Process(pid)
+        return abs(process.create_time() - started) < SAME_START_SECONDS and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def try_lease(name: str, workspace: Workspace) -> bool:
+    """Take a lease for this process unless a living one holds it; return whether this process holds it."""
+    table, mine = tables.leases, os.getpid()
+    values = {
+        "name": name,
+        "pid": mine,
+        "started": psutil.Process(mine).create_time(),
+        "host": socket.gethostname(),
+        "taken_at": datetime.now(UTC),
+    }
+    with connect(workspace).begin() as connection:
+        held = connection.execute(sa.select(table).where(table.c.name == name)).one_or_none()
+        if held is None:
+            connection.execute(sa.insert(table).values(values))
+            return True
+        if held.pid == mine or held.host != values["host"] or alive(held.pid, held.started):
+            return bool(held.pid == mine)
+        connection.execute(sa.update(table).where(table.c.name == name).values(values))
+        return True
+
+
+def give_back(name: str, workspace: Workspace) -> None:
+    """Give back a lease of this process."""
+    table = tables.leases
+    with connect(workspace).begin() as connection:
+        connection.execute(sa.delete(table).where(table.c.name == name, table.c.pid == os.getpid()))
+
+
+def held_leases(workspace: Workspace) -> list[tuple[str, int, bool]]:
+    """Return every lease: its name, the holder's pid, and whether the holder lives."""
+    with reading(workspace).begin() as connection:
+        rows = connection.execute(sa.select(tables.leases)).all()
+    return [(row.name, row.pid, alive(row.pid, row.started)) for row in rows]
+
+
+@contextmanager
+def hold_lease(
+    name: str, workspace: Workspace, *, patience: float = 3600, waiting: Callable[[], None] | None = None
+) -> Iterator[None]:
+    """Hold a lease while the block runs, waiting for a living holder.
+
+    Parameters
+    ----------
+    name
+        What is leased, such as ``train:churn``.
+    patience
+        Seconds to wait before giving up.
+    waiting
+        Called once, when the lease is held by another.
+
+    Raises
+    ------
+    Refused
+        If the holder did not give the lease back in time.
+    """
+    deadline = time.monotonic() + patience
+    told = False
+    while not try_lease(name, workspace):
+        if not told and waiting is not None:
+            waiting()
+        told = True
+        if time.monotonic() > deadline:
+            raise Refused(f"The lease {name!r} must be free, but was held by another process for {patience:.0f} s.")
+        time.sleep(0.5)
+    try:
+        yield
+    finally:
+        give_back(name, workspace)

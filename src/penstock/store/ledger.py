@@ -1,0 +1,91 @@
+"""The audit: append-only, each entry's hash covering the one before it."""
+
+import hashlib
+import json
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+from penstock.domain.releases import AuditEntry
+from penstock.domain.workspace import Workspace
+from penstock.store import tables
+from penstock.store.records import connect, reading
+
+FIRST = "0" * 64
+
+
+def append_audit(
+    connection: sa.Connection,
+    actor: str,
+    action: str,
+    *,
+    project: str | None,
+    reason: str,
+    before: object,
+    after: object,
+) -> AuditEntry:
+    """Add an entry inside the caller's transaction, so that it stands if and only if the act does.
+
+    Parameters
+    ----------
+    connection
+        A connection in a transaction that holds the write lock.
+    actor, action
+        Who acts, and a word such as ``release.opened``.
+    before, after
+        Plain values that JSON can hold.
+    """
+    table = tables.audit
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text("lock table audit in exclusive mode"))
+    last = connection.execute(sa.select(table).order_by(table.c.number.desc()).limit(1)).one_or_none()
+    fields = {
+        "number": 1 if last is None else last.number + 1,
+        "at": datetime.now(UTC).isoformat(),
+        "actor": actor,
+        "action": action,
+        "project": project,
+        "reason": reason,
+        "before": json.dumps(before, sort_keys=True, default=str),
+        "after": json.dumps(after, sort_keys=True, default=str),
+    }
+    fields["hash"] = _hash(fields, FIRST if last is None else last.hash)
+    connection.execute(sa.insert(table).values(fields))
+    return _entry(fields)
+
+
+def record_act(
+    actor: str, action: str, *, project: str | None, reason: str, after: object, workspace: Workspace
+) -> AuditEntry:
+    """Add an entry in a transaction of its own."""
+    with connect(workspace).begin() as connection:
+        return append_audit(connection, actor, action, project=project, reason=reason, before=None, after=after)
+
+
+def list_audit(project: str, workspace: Workspace, at: datetime | None = None) -> list[AuditEntry]:
+    """Return a project's entries, oldest first, up to a time."""
+    query = sa.select(tables.audit).where(tables.audit.c.project == project).order_by(tables.audit.c.number)
+    with reading(workspace).begin() as connection:
+        entries = [_entry(row._asdict()) for row in connection.execute(query)]
+    return [entry for entry in entries if at is None or entry.at <= at]
+
+
+def first_broken(workspace: Workspace) -> int | None:
+    """Return the number of the first entry whose hash does not follow, None if all do."""
+    before, expected = FIRST, 1
+    with reading(workspace).begin() as connection:
+        for row in connection.execute(sa.select(tables.audit).order_by(tables.audit.c.number)):
+            fields = row._asdict()
+            if row.number != expected or _hash(fields, before) != row.hash:
+                return expected
+            before, expected = row.hash, expected + 1
+    return None
+
+
+def _hash(fields: dict[str, object], before: str) -> str:
+    body = json.dumps({name: fields[name] for name in sorted(fields) if name != "hash"}, default=str)
+    return hashlib.sha256(f"{before}\n{body}".encode()).hexdigest()
+
+
+def _entry(fields: dict[str, object]) -> AuditEntry:
+    return AuditEntry(**{**fields, "at": datetime.fromisoformat(str(fields["at"]))})  # type: ignore[arg-type]

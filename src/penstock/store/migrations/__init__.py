@@ -1,0 +1,1 @@
+"""Alembic migrations of Penstock's own database."""

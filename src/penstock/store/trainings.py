@@ -1,0 +1,89 @@
+"""Trainings: one id from start to end, taken over by the next process if this one is killed."""
+
+import uuid
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import sqlalchemy as sa
+
+from penstock.domain.releases import Training
+from penstock.domain.workspace import Workspace
+from penstock.store import tables
+from penstock.store.records import connect, decode, encode, reading
+
+R = TypeVar("R")
+
+
+def begin_training(project: str, dataset: str, spec: str, workspace: Workspace) -> Training:
+    """Start a training, or go on with one of the same dataset and spec that never ended.
+
+    The caller holds the lease of the project's training, so a training still open has no living process.
+
+    Parameters
+    ----------
+    project
+        The project's name.
+    dataset, spec
+        Digests of the dataset version and of the project file's values.
+    """
+    table = tables.trainings
+    with connect(workspace).begin() as connection:
+        row = connection.execute(
+            sa.select(table).where(
+                table.c.project == project,
+                table.c.dataset == dataset,
+                table.c.spec == spec,
+                table.c.state == "open",
+            )
+        ).first()
+        if row is not None:
+            connection.execute(sa.update(table).where(table.c.id == row.id).values(resumed=row.resumed + 1))
+            return Training(row.id, project, row.study, row.started_at, row.resumed + 1)
+        connection.execute(
+            sa.update(table).where(table.c.project == project, table.c.state == "open").values(state="abandoned")
+        )
+        identity = str(uuid.uuid4())
+        training = Training(identity, project, f"{project}-{identity[:8]}", datetime.now(UTC))
+        connection.execute(
+            sa.insert(table).values(
+                id=training.id,
+                project=project,
+                study=training.study,
+                dataset=dataset,
+                spec=spec,
+                state="open",
+                resumed=0,
+                started_at=training.started_at,
+            )
+        )
+    return training
+
+
+def end_training(training: Training, workspace: Workspace) -> None:
+    """Mark a training as ended; the next one of the project starts anew."""
+    table = tables.trainings
+    with connect(workspace).begin() as connection:
+        connection.execute(
+            sa.update(table).where(table.c.id == training.id).values(state="ended", ended_at=datetime.now(UTC))
+        )
+
+
+def remember(training: str, step: str, record: object, workspace: Workspace) -> None:
+    """Keep what a step of a training returned, so that it is not repeated after a kill."""
+    table = tables.steps
+    with connect(workspace).begin() as connection:
+        changed = connection.execute(
+            sa.update(table).where(table.c.training == training, table.c.step == step).values(body=encode(record))
+        )
+        if changed.rowcount == 0:
+            connection.execute(sa.insert(table).values(training=training, step=step, body=encode(record)))
+
+
+def recall(training: str, step: str, form: type[R], workspace: Workspace) -> R | None:
+    """Return what a step of a training returned before, or None."""
+    table = tables.steps
+    with reading(workspace).begin() as connection:
+        body = connection.execute(
+            sa.select(table.c.body).where(table.c.training == training, table.c.step == step)
+        ).scalar_one_or_none()
+    return None if body is None else decode(body, form)
