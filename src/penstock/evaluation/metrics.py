@@ -1,0 +1,326 @@
+"""The metrics: what each needs, and its score, which inside the program is higher for better, always.
+
+Predictions of a classifier are probabilities of shape (n_rows, n_classes), or of shape (n_rows,) for the positive
+class of a binary problem. In a binary problem class code 1 is the positive one; `positive_last` turns other
+arrangements into that. Predictions of a regression are values of shape (n_rows,).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from penstock.domain.datasets import Problem
+from penstock.errors import ModelError, NotFound
+
+Values = NDArray[np.float64]
+Codes = NDArray[Any]
+
+SMALLEST = 1e-7  # the smallest probability that float32 graphs tell from 0 beside 1; bounds the loss of one row
+CLASSIFIERS: frozenset[Problem] = frozenset({"binary", "multiclass"})
+REGRESSIONS: frozenset[Problem] = frozenset({"regression"})
+
+
+@dataclass(frozen=True, slots=True)
+class Choosing:
+    """How a class is chosen from probabilities.
+
+    `threshold` on the positive probability (binary); `costs` of shape (n_classes, n_classes): what a row of class
+    i costs when it is called j. Without either the most probable class is chosen.
+    """
+
+    threshold: float | None = None
+    costs: Values | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric: `title` is its name for people, `unit` how its figures are worded; `measure` is higher for better."""
+
+    name: str
+    title: str
+    problems: frozenset[Problem]
+    higher_is_better: bool
+    needs: Literal["probabilities", "values"]
+    measure: Callable[[Codes, Values, Choosing], float]
+
+    def score(
+        self, target: Codes, predictions: Values, threshold: float | None = None, costs: Values | None = None
+    ) -> float:
+        """Return the score, higher for better."""
+        return self.measure(np.asarray(target), as_matrix(predictions, self.needs), Choosing(threshold, costs))
+
+
+def as_matrix(predictions: Any, needs: str) -> Values:
+    """Return probabilities of shape (n_rows, n_classes), or values of shape (n_rows,), as float64."""
+    array = np.asarray(predictions, dtype=np.float64)
+    if needs == "values":
+        return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    return np.column_stack([1.0 - array, array]) if array.ndim == 1 else array
+
+
+def positive_last(target: Codes, predictions: Values, positive: int | None) -> tuple[Codes, Values]:
+    """Return codes and probabilities of a binary problem with the positive class as code 1."""
+    if positive != 0:
+        return np.asarray(target), np.asarray(predictions)
+    return 1 - np.asarray(target), np.asarray(predictions)[:, ::-1]
+
+
+def chosen(probabilities: Values, choosing: Choosing = Choosing()) -> NDArray[np.int64]:  # noqa: B008  frozen
+    """Return the class that each row is called, shape (n_rows,)."""
+    if choosing.threshold is not None and probabilities.shape[1] == 2:
+        return (probabilities[:, 1] >= choosing.threshold).astype(np.int64)
+    if choosing.costs is not None:
+        expected: Values = probabilities @ choosing.costs
+        return expected.argmin(axis=1)
+    return probabilities.argmax(axis=1)
+
+
+def auc(positive: NDArray[np.bool_], value: Values) -> float:
+    """Return the area under the ROC curve by mid-ranks (Mann and Whitney 1947); 0.5 when a class is absent."""
+    hits = int(positive.sum())
+    misses = positive.size - hits
+    if not hits or not misses:
+        return 0.5
+    ranks = rankdata(value)
+    return float((ranks[positive].sum() - hits * (hits + 1) / 2) / (hits * misses))
+
+
+def _roc_auc(target: Codes, p: Values, choosing: Choosing) -> float:
+    del choosing
+    if p.shape[1] == 2:
+        return auc(target == 1, p[:, 1])
+    seen = [k for k in range(p.shape[1]) if 0 < np.count_nonzero(target == k) < target.size]
+    return float(np.mean([auc(target == k, p[:, k]) for k in seen])) if seen else 0.5
+
+
+def precision_of_hits(positive: NDArray[np.bool_], value: Values) -> float:
+    """Return average precision; ties share the precision at their end (as scikit-learn does)."""
+    hits = int(positive.sum())
+    if not hits:
+        return 0.0
+    order = np.argsort(-value, kind="stable")
+    ends = np.flatnonzero(np.append(np.diff(value[order]) != 0, True))
+    found = np.cumsum(positive[order])[ends]
+    return float(np.sum(np.diff(found, prepend=0) * found / (ends + 1)) / hits)
+
+
+def _average_precision(target: Codes, p: Values, choosing: Choosing) -> float:
+    del choosing
+    if p.shape[1] == 2:
+        return precision_of_hits(target == 1, p[:, 1])
+    seen = [k for k in range(p.shape[1]) if np.any(target == k)]
+    return float(np.mean([precision_of_hits(target == k, p[:, k]) for k in seen]))
+
+
+def _f1(target: Codes, p: Values, choosing: Choosing) -> float:
+    called = chosen(p, choosing)
+    classes = [1] if p.shape[1] == 2 else [k for k in range(p.shape[1]) if np.any((target == k) | (called == k))]
+    both = np.array([np.count_nonzero((target == k) & (called == k)) for k in classes], dtype=np.float64)
+    either = np.array([np.count_nonzero(target == k) + np.count_nonzero(called == k) for k in classes])
+    return float(np.mean(2 * both / np.maximum(either, 1)))
+
+
+def row_log_loss(target: Codes, p: Values, choosing: Choosing) -> Values:
+    """Return the log probability of each row's class."""
+    del choosing
+    picked = np.clip(p[np.arange(target.size), target.astype(np.int64)], SMALLEST, 1.0)
+    return np.log(picked)
+
+
+def row_accuracy(target: Codes, p: Values, choosing: Choosing) -> Values:
+    """Return 1 where a row is called its class, else 0."""
+    return (chosen(p, choosing) == target).astype(np.float64)
+
+
+def row_cost(target: Codes, p: Values, choosing: Choosing) -> Values:
+    """Return minus the cost of what each row is called; every mistake costs 1 without a cost matrix."""
+    costs = 1.0 - np.eye(p.shape[1]) if choosing.costs is None else choosing.costs
+    return -np.asarray(costs[target.astype(np.int64), chosen(p, choosing)], dtype=np.float64)
+
+
+def row_squares(target: Codes, values: Values, choosing: Choosing) -> Values:
+    """Return minus the squared error of each row."""
+    del choosing
+    return -np.square(target - values)
+
+
+def row_absolutes(target: Codes, values: Values, choosing: Choosing) -> Values:
+    """Return minus the absolute error of each row."""
+    del choosing
+    return -np.abs(target - values)
+
+
+def _rmse(target: Codes, values: Values, choosing: Choosing) -> float:
+    return -float(np.sqrt(-row_squares(target, values, choosing).mean()))
+
+
+def _r2(target: Codes, values: Values, choosing: Choosing) -> float:
+    spread = float(np.var(target))
+    error = -float(row_squares(target, values, choosing).mean())
+    return 1.0 - error / spread if spread else (1.0 if not error else 0.0)
+
+
+ROWS: dict[str, Callable[[Codes, Values, Choosing], Values]] = {
+    "log_loss": row_log_loss,
+    "accuracy": row_accuracy,
+    "cost": row_cost,
+    "rmse": row_squares,
+    "mae": row_absolutes,
+}
+
+
+def _mean_of(name: str) -> Callable[[Codes, Values, Choosing], float]:
+    return lambda target, predictions, choosing: float(ROWS[name](target, predictions, choosing).mean())
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("roc_auc", "AUC", CLASSIFIERS, True, "probabilities", _roc_auc),
+        Metric("average_precision", "average precision", CLASSIFIERS, True, "probabilities", _average_precision),
+        Metric("log_loss", "log loss", CLASSIFIERS, False, "probabilities", _mean_of("log_loss")),
+        Metric("accuracy", "accuracy", CLASSIFIERS, True, "probabilities", _mean_of("accuracy")),
+        Metric("f1", "F1", CLASSIFIERS, True, "probabilities", _f1),
+        Metric("cost", "cost per row", CLASSIFIERS, False, "probabilities", _mean_of("cost")),
+        Metric("rmse", "RMSE", REGRESSIONS, False, "values", _rmse),
+        Metric("mae", "MAE", REGRESSIONS, False, "values", _mean_of("mae")),
+        Metric("r2", "R²", REGRESSIONS, True, "values", _r2),
+    )
+}
+
+
+def default_metric(problem: Problem) -> str:
+    """Return the metric of a project that names none."""
+    return {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}[problem]
+
+
+def find_metric(name: str, problem: Problem | None = None) -> Metric:
+    """Return a metric by its name.
+
+    Raises
+    ------
+    NotFound
+        If no metric has the name.
+    ModelError
+        If the metric does not fit the problem.
+    """
+    known = [metric.name for metric in METRICS.values() if problem is None or problem in metric.problems]
+    if name not in METRICS:
+        kind = f"a {problem} problem" if problem else "any problem"
+        raise NotFound(f"No metric is named {name!r}. For {kind} there are: {', '.join(sorted(known))}.")
+    if name not in known:
+        raise ModelError(
+            f"The metric of a {problem} problem must be one of {', '.join(sorted(known))}, but is {name!r}."
+        )
+    return METRICS[name]
+
+
+def score(
+    metric: str, target: Codes, predictions: Values, threshold: float | None = None, costs: Values | None = None
+) -> float:
+    """Return the score of predictions, higher for better (so RMSE is negative).
+
+    Parameters
+    ----------
+    metric
+        The name of one of `METRICS`.
+    target
+        Class codes, or values, shape (n_rows,).
+    predictions
+        Probabilities, shape (n_rows, n_classes), or (n_rows,) of the positive class; or values, shape (n_rows,).
+    threshold
+        On the positive probability (binary): which rows are called positive.
+    costs
+        Shape (n_classes, n_classes): the cost of a row of class i called j.
+
+    Returns
+    -------
+    float
+        Higher is better.
+
+    Raises
+    ------
+    NotFound
+        If no metric has the name.
+    """
+    return find_metric(metric).score(target, predictions, threshold, costs)
+
+
+def row_scores(
+    metric: str, target: Codes, predictions: Values, threshold: float | None = None, costs: Values | None = None
+) -> Values | None:
+    """Return the score of each row, higher for better, or None where the metric is not a mean over rows.
+
+    The rows of `rmse` are minus the squared errors.
+    """
+    found = find_metric(metric)
+    if metric not in ROWS:
+        return None
+    return ROWS[metric](np.asarray(target), as_matrix(predictions, found.needs), Choosing(threshold, costs))
+
+
+def shown(metric: str, value: float) -> float:
+    """Return a score in the metric's own units (RMSE positive)."""
+    return value if find_metric(metric).higher_is_better else -value
+
+
+def cost_matrix(costs: Mapping[str, Any] | None, classes: tuple[str, ...], positive: int = 1) -> Values | None:
+    """Return the cost of a row of class i called j, shape (n_classes, n_classes), or None without costs.
+
+    Parameters
+    ----------
+    costs
+        `false_negative` and `false_positive` (binary), or for each class what each wrong class costs:
+        `{class: {called: cost}}`. What is not named costs 1 off the diagonal and 0 on it.
+    classes
+        The classes as text, in the order of the codes.
+    positive
+        The code of the positive class (binary).
+
+    Raises
+    ------
+    ModelError
+        If a name is neither a class nor one of the two words.
+    """
+    if not costs:
+        return None
+    matrix = 1.0 - np.eye(len(classes))
+    for name, value in costs.items():
+        if name in ("false_negative", "false_positive") and len(classes) == 2:
+            cell = (positive, 1 - positive) if name == "false_negative" else (1 - positive, positive)
+            matrix[cell] = float(value)
+            continue
+        if not isinstance(value, Mapping) or {str(name), *map(str, value)} - set(classes):
+            raise ModelError(
+                f"`costs` must name false_negative and false_positive, or costs by class of {', '.join(classes)}, "
+                f"but has {name!r}: {value!r}."
+            )
+        for called, cost in value.items():
+            matrix[classes.index(str(name)), classes.index(str(called))] = float(cost)
+    return matrix
+
+
+def best_threshold(metric: str, target: Codes, positive: Values, costs: Values | None = None) -> float:
+    """Return the threshold on the positive probability that suits a metric, found on out-of-fold predictions.
+
+    Costs give it by expected cost (Elkan 2001, The foundations of cost-sensitive learning); `f1` by the best
+    value seen; any other metric takes 0.5.
+    """
+    if costs is not None:
+        wrong_alarm = costs[0, 1] - costs[0, 0]
+        missed = costs[1, 0] - costs[1, 1]
+        return float(wrong_alarm / (wrong_alarm + missed)) if wrong_alarm + missed > 0 else 0.5
+    if metric != "f1":
+        return 0.5
+    order = np.argsort(-positive, kind="stable")
+    ends = np.flatnonzero(np.append(np.diff(positive[order]) != 0, True))
+    found = np.cumsum(np.asarray(target)[order] == 1)[ends]
+    if not ends.size or not found[-1]:
+        return 0.5
+    return float(positive[order][ends[np.argmax(2 * found / (ends + 1 + found[-1]))]])
