@@ -11,7 +11,7 @@ Flavour = Literal["tree", "dense"]
 
 @dataclass(frozen=True, slots=True)
 class ColumnPlan:
-    """What is done to one column, and the reason."""
+    """What is done to one column, and the reason; `parts` are those of a date that become features."""
 
     name: str
     type: ColumnType
@@ -20,6 +20,7 @@ class ColumnPlan:
     required: bool = False
     levels: tuple[str, ...] = ()
     tokens: int = 0
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

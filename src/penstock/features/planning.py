@@ -1,0 +1,297 @@
+"""Decide what is done to each column, and say why in a sentence for a person."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from penstock.data.decoding import DATE_PARTS, MISSING, words
+from penstock.domain.datasets import ColumnProfile, ColumnType, Finding, Problem
+from penstock.domain.features import ColumnPlan, Treatment
+from penstock.errors import DataError, SpecError
+
+MOST_LEVELS = 50  # above this a one-hot encoding is wider than it is useful; the target's mean says more
+MOST_TOKENS = 64  # words of a text that are read; more cost a row of serving more than they tell
+UNIQUE_SHARE = 0.9  # of rows: above this a string names the row
+FEW_ROWS = 50  # below this "every value is different" says little
+TEXT_WORDS = 3.0  # mean words above which a string of many values is read word by word
+ID_WORDS = frozenset({"id", "ids", "uuid", "guid", "key", "index", "idx", "number", "no", "nr", "rowid"})
+CYCLES = ("month", "day", "weekday", "hour", "day_of_year")
+YEAR_DAYS = 365
+
+_BY_TYPE: dict[ColumnType, Treatment] = {"number": "number", "boolean": "boolean", "date": "date"}
+_BY_KIND: dict[tuple[str, str], Treatment] = {
+    ("number", "number"): "number",
+    ("number", "boolean"): "boolean",
+    ("number", "category"): "category",
+    ("boolean", "boolean"): "boolean",
+    ("boolean", "number"): "number",
+    ("boolean", "category"): "category",
+    ("string", "category"): "category",
+    ("string", "text"): "text",
+    ("date", "date"): "date",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFacts:
+    """What is known of a project besides its columns.
+
+    `time` is the column that orders the split (None: rows are not ordered); `dropped`, `allowed`, `kinds`,
+    `forbidden` and `sensitive` are the project file's `columns`; `leaks` are findings whose columns are left out
+    unless allowed; `unlisted` are columns that the contract does not allow yet; `group` are columns that say which
+    rows belong together.
+    """
+
+    target: str
+    problem: Problem
+    id: str | None = None
+    time: str | None = None
+    dropped: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = ()
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    leaks: tuple[Finding, ...] = ()
+    unlisted: tuple[str, ...] = ()
+    group: tuple[str, ...] = ()
+    forbidden: tuple[str, ...] = ()
+    sensitive: tuple[str, ...] = ()
+
+
+def plan_features(
+    frame: pd.DataFrame, profiles: tuple[ColumnProfile, ...], facts: PlanFacts
+) -> tuple[ColumnPlan, ...]:
+    """Decide what is done to each column.
+
+    Parameters
+    ----------
+    frame
+        The training rows in their canonical types, shape (n_rows, n_columns); levels are learnt from them alone.
+    profiles
+        One profile for each column of the dataset version.
+    facts
+        What else is known.
+
+    Returns
+    -------
+    tuple of ColumnPlan
+        One for each column but the target, in the order of `profiles`.
+
+    Raises
+    ------
+    DataError
+        If no column is left to learn from.
+    SpecError
+        If the project file says that a column is of a kind that its values cannot be.
+    """
+    plans = tuple(
+        _plan(profile, frame[profile.name], frame, facts) for profile in profiles if profile.name != facts.target
+    )
+    if all(plan.treatment == "dropped" for plan in plans):
+        reasons = [f"{plan.name}: {plan.reason}" for plan in plans]
+        message = "At least one column must be left to learn from, but each was left out. See the reasons in details."
+        raise DataError(message, reasons)
+    return plans
+
+
+def _plan(profile: ColumnProfile, values: pd.Series, frame: pd.DataFrame, facts: PlanFacts) -> ColumnPlan:
+    reason = _said_out(profile.name, facts) or _empty(values)
+    if reason is None and profile.name not in facts.allowed:
+        reason = _leak(profile.name, facts)
+        if reason is None and profile.name not in facts.kinds:
+            reason = _identifier(profile, values, frame, facts)
+    if reason is not None:
+        return ColumnPlan(profile.name, profile.type, "dropped", reason)
+    required = profile.missing == 0 and not bool(values.isna().any())
+    treatment, reason = _treatment(profile, values, facts)
+    note = " It is marked sensitive: its effect is watched by the fairness gate." if _watched(profile, facts) else ""
+    if treatment == "date":
+        parts, why = _date_parts(profile.name, values, frame, facts)
+        if not parts:
+            return ColumnPlan(profile.name, profile.type, "dropped", why)
+        return ColumnPlan(profile.name, profile.type, "date", why + note, required, parts=parts)
+    if treatment == "text":
+        tokens = _tokens(values)
+        reason = f"{reason} The first {tokens} words are read."
+        return ColumnPlan(profile.name, profile.type, "text", reason + note, required, tokens=tokens)
+    levels = _levels(values) if treatment == "category" else ()
+    return ColumnPlan(profile.name, profile.type, treatment, reason + note, required, levels)
+
+
+def _watched(profile: ColumnProfile, facts: PlanFacts) -> bool:
+    return profile.name in facts.sensitive
+
+
+def _said_out(name: str, facts: PlanFacts) -> str | None:
+    """Say why a person's word, or the contract, leaves a column out."""
+    if name == facts.id:
+        return "It is the id of a row; it joins labels and is never a feature."
+    if name in facts.forbidden:
+        return "The project file forbids its use."
+    if name in facts.dropped:
+        return "The project file drops it."
+    if name in facts.unlisted and name not in facts.allowed:
+        return "It was added after the contract was made; it stays unused until the contract allows it."
+    if name in facts.group and name not in facts.allowed:
+        return "It says which rows belong together; a new group has a value that no model has seen."
+    return None
+
+
+def _empty(values: pd.Series) -> str | None:
+    present = values.dropna()
+    if present.empty:
+        return "It has no value in any training row."
+    if len(present) == len(values) and present.nunique() == 1:
+        return f"It has the same value in every training row: {_short(present.iloc[0])}."
+    return None
+
+
+def _leak(name: str, facts: PlanFacts) -> str | None:
+    for finding in facts.leaks:
+        if name in finding.columns and finding.level != "note":
+            return f"It seems to give the target away: {finding.message} `columns.allow` brings it back."
+    return None
+
+
+def _identifier(profile: ColumnProfile, values: pd.Series, frame: pd.DataFrame, facts: PlanFacts) -> str | None:
+    present = values.dropna()
+    distinct = present.nunique()
+    if len(present) < FEW_ROWS:
+        return None
+    if profile.type == "string":
+        if distinct >= UNIQUE_SHARE * len(present) and _mean_words(present) < TEXT_WORDS:
+            return f"{distinct} of {len(present)} values are different: it names the row and tells nothing about others."
+        return None
+    if profile.type == "number" and profile.whole and distinct == len(present):
+        return _counter(profile.name, present, frame, facts)
+    return None
+
+
+def _counter(name: str, present: pd.Series, frame: pd.DataFrame, facts: PlanFacts) -> str | None:
+    """Say why a column of whole numbers that are all different counts or names rows, if it does."""
+    numbers = present.to_numpy(np.float64)
+    span = float(numbers.max() - numbers.min()) + 1
+    if span <= 1.5 * len(numbers):
+        return "It is a running number: every row has its own, one after the other."
+    if facts.time is not None and facts.time in frame and name != facts.time:
+        order = np.argsort(frame.loc[present.index, facts.time].to_numpy(), kind="stable")
+        if bool(np.all(np.diff(numbers[order]) > 0)):
+            return f"It grows from row to row with {facts.time!r}: later rows have values that no model has seen."
+    if ID_WORDS & set(words(_split_case(name), MOST_TOKENS)):
+        return "Every row has its own whole number and the name says that it is an identifier."
+    return None
+
+
+def _split_case(name: str) -> str:
+    """Return a name with blanks where its words begin: `customerID` gives `customer ID`."""
+    pieces = [
+        " " + letter if letter.isupper() and place and name[place - 1].islower() else letter
+        for place, letter in enumerate(name)
+    ]
+    return "".join(pieces).replace("_", " ")
+
+
+def _treatment(profile: ColumnProfile, values: pd.Series, facts: PlanFacts) -> tuple[Treatment, str]:
+    kind = facts.kinds.get(profile.name)
+    if kind is not None:
+        return _as_told(profile, kind, values)
+    if profile.type != "string":
+        return _BY_TYPE[profile.type], _plain_reason(profile, values)
+    present = values.dropna()
+    levels = present.nunique()
+    if levels <= MOST_LEVELS:
+        return "category", f"It has {levels} different values, each seen often enough to learn from.{_gaps(values)}"
+    if _mean_words(present) >= TEXT_WORDS:
+        return "text", f"It has {_mean_words(present):.0f} words on average and {levels} different values: it is text."
+    reason = f"It has {levels} different values, too many for one feature each: each is replaced by the mean target seen with it."
+    return "high_cardinality", reason + _gaps(values)
+
+
+def _as_told(profile: ColumnProfile, kind: str, values: pd.Series) -> tuple[Treatment, str]:
+    treatment = _BY_KIND.get((profile.type, kind))
+    if treatment is None:
+        message = f"`columns.kinds` says that {profile.name!r} is a {kind}, but its values are of type {profile.type}."
+        raise SpecError(message + " Change the kind or the source.", [profile.name])
+    if treatment == "category" and values.nunique() > MOST_LEVELS:
+        treatment = "high_cardinality"
+    return treatment, f"The project file says that it is a {kind}."
+
+
+def _plain_reason(profile: ColumnProfile, values: pd.Series) -> str:
+    if profile.type == "boolean":
+        return f"It is true or false.{_gaps(values)}"
+    present = values.nunique()
+    what = f"It is a whole number with {present} values" if profile.whole and present <= MOST_LEVELS else "It is a number"
+    return f"{what}; used as it is.{_gaps(values)}"
+
+
+def _gaps(values: pd.Series) -> str:
+    share = float(values.isna().mean())
+    return f" Missing in {share:.1%} of the rows, which the model is told." if share else ""
+
+
+def _mean_words(present: pd.Series) -> float:
+    sample = present.iloc[:: max(1, len(present) // 2000)].astype(str)
+    return float(np.mean([len(text.split()) for text in sample])) if len(sample) else 0.0
+
+
+def _tokens(values: pd.Series) -> int:
+    """Return how many words nineteen in twenty texts fit into, at most MOST_TOKENS."""
+    present = values.dropna()
+    sample = present.iloc[:: max(1, len(present) // 2000)].astype(str)
+    counts = [sum(map(bool, words(text, MOST_TOKENS))) for text in sample]
+    return int(np.clip(np.ceil(np.quantile(counts, 0.95)), 4, MOST_TOKENS))
+
+
+def _levels(values: pd.Series) -> tuple[str, ...]:
+    """Return the levels of a category as the decoder writes them, the most frequent first."""
+    counts = values.dropna().value_counts()
+    if pd.api.types.is_string_dtype(counts.index.dtype):
+        texts = [str(level) for level in counts.index]
+    else:
+        texts = [_level(level) for level in counts.index]
+    return tuple(texts) + ((MISSING,) if values.isna().any() else ())
+
+
+def _level(value: object) -> str:
+    if isinstance(value, (bool, np.bool_)):
+        return "true" if value else "false"
+    if isinstance(value, (int, float, np.integer, np.floating)):
+        return str(int(value)) if float(value).is_integer() else repr(float(value))
+    return str(value)
+
+
+def _date_parts(
+    name: str, values: pd.Series, frame: pd.DataFrame, facts: PlanFacts
+) -> tuple[tuple[str, ...], str]:
+    """Choose the parts of a date: those that vary and, where rows are split by time, only those that come again."""
+    present = pd.to_datetime(values.dropna())
+    seen = {part: _part(present, part).nunique() > 1 for part in DATE_PARTS}
+    if facts.time is None:
+        parts = tuple(part for part in DATE_PARTS if seen[part])
+        return parts, f"It is a date: {_list(parts)} are given to the model." if parts else "It hardly varies."
+    whole_years = (present.max() - present.min()).days >= YEAR_DAYS
+    cycles = CYCLES if whole_years else ("day", "weekday", "hour")
+    parts = tuple(part for part in cycles if seen[part])
+    why = "the year and the days since 1970 are left out, because rows are split by time and later rows have new ones"
+    if not whole_years:
+        why += "; so are the months, because less than a whole year was seen"
+    if not parts:
+        return (), f"It is a date with nothing that comes again: {why}."
+    return parts, f"It is a date: {_list(parts)} are given to the model; {why}."
+
+
+def _part(dates: pd.Series, part: str) -> pd.Series:
+    if part == "days":
+        return dates.dt.normalize()
+    return getattr(dates.dt, {"day_of_year": "dayofyear"}.get(part, part))
+
+
+def _list(parts: tuple[str, ...]) -> str:
+    shown = [part.replace("_", " ") for part in parts]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def _short(value: object) -> str:
+    text = repr(value.item() if isinstance(value, np.generic) else value)
+    return text if len(text) <= 40 else text[:39] + "…"

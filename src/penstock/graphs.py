@@ -1,0 +1,134 @@
+"""Write ONNX graphs node by node, and join them; imports onnx only where a graph is written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.errors import ModelError
+
+OPSET = 21
+ML_OPSET = 3
+IR_VERSION = 10  # what opset 21 came with; ONNX Runtime refuses versions newer than itself
+ML = "ai.onnx.ml"
+
+
+@dataclass(slots=True)
+class GraphBuilder:
+    """Collects nodes and constants; each `add` returns the name of what the node gives."""
+
+    nodes: list[Any] = field(default_factory=list)
+    constants: list[Any] = field(default_factory=list)
+
+    def add(self, operator: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
+        """Add a node with one output and return the output's name."""
+        from onnx import helper
+
+        output = f"{operator.lower()}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, list(inputs), [output], domain=domain, **attributes))
+        return output
+
+    def constant(self, values: NDArray[Any] | Sequence[Any] | float) -> str:
+        """Add a constant (float64 becomes float32, text stays text) and return its name."""
+        from onnx import TensorProto, helper, numpy_helper
+
+        array = np.asarray(values)
+        name = f"constant_{len(self.constants)}"
+        if array.dtype.kind in "OU":
+            data = [str(value).encode() for value in array.ravel()]
+            self.constants.append(helper.make_tensor(name, TensorProto.STRING, array.shape, data))
+            return name
+        array = array.astype(np.float32) if array.dtype.kind == "f" else array
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        return name
+
+    def concat(self, names: Sequence[str]) -> str:
+        """Put columns beside each other."""
+        return names[0] if len(names) == 1 else self.add("Concat", *names, axis=1)
+
+    def finish(self, inputs: dict[str, int], source: str, output: str, width: int) -> bytes:
+        """Return the graph: `inputs` by name and width (`texts` are strings), and `output` taken from `source`.
+
+        An input of width 0 is absent.
+        """
+        from onnx import TensorProto, helper
+
+        self.nodes.append(helper.make_node("Identity", [source], [output]))
+        given = [
+            helper.make_tensor_value_info(
+                name, TensorProto.STRING if name == "texts" else TensorProto.FLOAT, ["N", columns]
+            )
+            for name, columns in inputs.items()
+            if columns
+        ]
+        gives = [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["N", width])]
+        graph = helper.make_graph(self.nodes, "penstock", given, gives, self.constants)
+        data: bytes = _model(graph).SerializeToString()
+        return data
+
+
+def join(parts: Sequence[bytes]) -> bytes:
+    """Return one graph of several, each of which takes what the one before gives.
+
+    Parameters
+    ----------
+    parts
+        Serialised graphs; each but the first has one input, each has one output. The joined graph keeps the
+        inputs of the first and the output's name of the last.
+
+    Raises
+    ------
+    ModelError
+        If a part does not take exactly one input.
+    """
+    import onnx
+
+    nodes: list[Any] = []
+    constants: list[Any] = []
+    given: list[Any] = []
+    last = ""
+    value: Any = None
+    for number, data in enumerate(parts):
+        graph = onnx.load_from_string(data).graph
+        if number == 0:
+            given = list(graph.input)
+            renamed = {item.name: item.name for item in given}
+        else:
+            if len(graph.input) != 1:
+                message = f"A part of a joined graph must take one input, but takes {[i.name for i in graph.input]!r}."
+                raise ModelError(message)
+            renamed = {graph.input[0].name: last}
+        _rename(graph, f"p{number}_", renamed)
+        nodes.extend(graph.node)
+        constants.extend(graph.initializer)
+        value = onnx.load_from_string(data).graph.output[0]
+        last = graph.output[0].name
+    nodes.append(onnx.helper.make_node("Identity", [last], [value.name]))
+    graph = onnx.helper.make_graph(nodes, "penstock", given, [value], constants)
+    joined: bytes = _model(graph).SerializeToString()
+    return joined
+
+
+def _model(graph: Any) -> Any:
+    from onnx import helper
+
+    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(ML, ML_OPSET)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="penstock")
+
+
+def _rename(graph: Any, prefix: str, renamed: dict[str, str]) -> None:
+    """Prefix every name of a graph but those in `renamed`, in place (the graph was parsed for this)."""
+
+    def new(name: str) -> str:
+        return renamed.get(name, prefix + name) if name else name
+
+    for node in graph.node:
+        node.input[:] = [new(name) for name in node.input]
+        node.output[:] = [new(name) for name in node.output]
+        node.name = prefix + node.name
+    for constant in graph.initializer:
+        constant.name = new(constant.name)
+    for item in graph.output:
+        item.name = new(item.name)
