@@ -48,7 +48,10 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """How a model did on the holdout, beside the baseline."""
+    """How a model did on the holdout, beside the baseline.
+
+    `side` is `out_of_fold` where no rows are held out; `notes` say how the interval was made and what was tested.
+    """
 
     project: str
     predictions: str
@@ -59,6 +62,8 @@ class Evaluation:
     gain_low: float
     slices: tuple[Slice, ...] = ()
     confusion: tuple[tuple[int, ...], ...] = ()
+    side: Literal["holdout", "out_of_fold"] = "holdout"
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +98,15 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """A property of one version that must hold before it may answer."""
+    """A property of one version that must hold before it may answer.
+
+    With `judged` false there was not enough to judge it by: neither a pass nor a failure, so `held` stays true.
+    """
 
     name: str
     held: bool
     detail: str
+    judged: bool = True
 
 
 @dataclass(frozen=True, slots=True)
