@@ -1,0 +1,1 @@
+"""Chains of tasks; they branch only on a decision."""

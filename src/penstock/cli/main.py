@@ -1,0 +1,93 @@
+"""The `penstock` command: finds the command's module, and turns errors into messages and exit codes."""
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from penstock.cli.output import Output
+from penstock.errors import PenstockError
+
+COMMANDS = {
+    "init": ("training", "Write the project file, with what the data says and a comment for each setting."),
+    "run": ("training", "From a file to a served model: the main job, in one command."),
+    "train": ("training", "Search, judge and, if it is better, release a new version."),
+    "predict": ("serving", "Predict a whole table offline, with the released version."),
+    "label": ("serving", "Bring the true values of answered rows."),
+    "keys": ("serving", "Make, list and revoke keys of the inference service."),
+    "release": ("traffic", "Give all traffic to a version, by hand."),
+    "rollback": ("traffic", "Give all traffic back to the version before."),
+    "audit": ("traffic", "Say who did what, when and why."),
+    "audit-verify": ("traffic", "Check that no entry of the audit was changed or taken out."),
+    "quarantine": ("data", "List rows set aside, and re-admit them."),
+    "up": ("stack", "Start the stack on this machine, and wait until every part answers."),
+    "down": ("stack", "End the stack."),
+    "status": ("stack", "Say what runs, where and since when."),
+    "doctor": ("stack", "Examine this machine and the workspace."),
+    "demo": ("demo", "Show the main job on a real data set, from file to served model."),
+}
+
+
+class Penstock(click.Group):
+    """A group that loads a command's module only when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands in the order of a model's life."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, its module loaded."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"penstock.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without loading them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, told) for name, (_, told) in COMMANDS.items()])
+
+
+@click.group(cls=Penstock, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="penstock")
+def penstock() -> None:
+    """From a file to a served model that keeps itself good.
+
+    Every command has --help and --json (one JSON object on standard output). Exit codes: 0 done, 2 what was asked
+    cannot be done, 3 refused by a contract, a gate or a policy, 1 a fault of Penstock.
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line, and end the process with its exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        code = penstock.main(args=given, standalone_mode=False)
+    except PenstockError as error:
+        Output(as_json="--json" in given).error(error)
+        sys.exit(error.exit_code)
+    except click.exceptions.Abort:
+        click.echo("Stopped.", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        _show_usage(error, as_json="--json" in given)
+        sys.exit(2)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _show_usage(error: click.ClickException, *, as_json: bool) -> None:
+    if as_json:
+        usage = PenstockError(error.format_message())
+        Output(as_json=True).error(usage)
+    else:
+        error.show()
+
+
+def json_option(command: Any) -> Any:
+    """Give a command the option --json."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")(command)

@@ -1,0 +1,111 @@
+"""Commands that move traffic, and that say who moved it."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from penstock.cli.main import json_option
+from penstock.cli.output import Output, table
+from penstock.domain.releases import Release
+from penstock.domain.workspace import Workspace
+from penstock.errors import Refused, SourceUnavailable, SpecError
+from penstock.rollout import release as releases
+from penstock.store import ledger, records
+from penstock.store.workspace import actor, find_workspace, use_environment
+
+
+@click.command()
+@click.argument("name")
+@click.argument("version")
+@click.option("--reason", default="", help="Why; it stands in the audit.")
+@json_option
+def release(name: str, version: str, reason: str, as_json: bool) -> None:
+    """Give all traffic of project NAME to VERSION, a held version too."""
+    workspace, output = _workspace(name), Output(as_json=as_json)
+    made = releases.release_version(name, version, actor=actor(), reason=reason, workspace=workspace)
+    _tell(_follow(made, output, workspace), output)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--reason", default="", help="Why; it stands in the audit.")
+@json_option
+def rollback(name: str, reason: str, as_json: bool) -> None:
+    """Give all traffic of project NAME back to the version that answered before."""
+    workspace, output = _workspace(name), Output(as_json=as_json)
+    made = releases.roll_back(name, actor=actor(), reason=reason, workspace=workspace)
+    _tell(_follow(made, output, workspace), output)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--at", "moment", help="Only entries up to this time (ISO 8601).")
+@json_option
+def audit(name: str, moment: str | None, as_json: bool) -> None:
+    """Say who did what in project NAME, when and why."""
+    workspace, output = _workspace(name), Output(as_json=as_json)
+    entries = ledger.list_audit(name, workspace, _time(moment))
+    body = {
+        "entries": [
+            {
+                "at": entry.at.isoformat(),
+                "actor": entry.actor,
+                "action": entry.action,
+                "reason": entry.reason,
+                "before": entry.before,
+                "after": entry.after,
+                "hash": entry.hash,
+            }
+            for entry in entries
+        ]
+    }
+    rows = [(entry.at.isoformat(" ", "seconds")[:19], entry.actor, entry.action, entry.reason) for entry in entries]
+    output.answer(body, lambda: click.echo(table(rows) or "Nothing has happened yet."))
+
+
+@click.command()
+@json_option
+def audit_verify(as_json: bool) -> None:
+    """Check that no entry of the audit was changed or taken out."""
+    workspace, output = find_workspace(), Output(as_json=as_json)
+    records.migrate(workspace)
+    broken = ledger.first_broken(workspace)
+    if broken is not None:
+        raise Refused(f"Every entry of the audit must follow from the one before, but entry {broken} does not.")
+    output.answer({"broken": None}, lambda: click.echo("Every entry follows from the one before."))
+
+
+def _workspace(name: str) -> Workspace:
+    workspace = find_workspace()
+    use_environment(workspace)
+    records.migrate(workspace)
+    records.project_path(name, workspace)
+    return workspace
+
+
+def _follow(made: Release, output: Output, workspace: Workspace) -> Release:
+    try:
+        return releases.write_alias(made, workspace)
+    except SourceUnavailable as error:
+        output.note(f"Traffic has moved; the alias in MLflow follows later: {error.message}")
+        return made
+
+
+def _tell(made: Release, output: Output) -> None:
+    body: dict[str, Any] = {
+        "project": made.project,
+        "version": made.version,
+        "release": {"state": made.state, "weights": made.weights},
+    }
+    output.answer(body, lambda: click.echo(f"Version {made.version} of {made.project} answers everything."))
+
+
+def _time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise SpecError(f"--at must be a time such as '2026-03-01T09:00', but is {text!r}.") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

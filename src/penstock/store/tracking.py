@@ -1,0 +1,282 @@
+"""MLflow runs and the model registry, over HTTP; alone imports mlflow, inside its functions."""
+
+import logging
+import math
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from penstock.domain.workspace import Workspace
+from penstock.errors import NotFound, SourceUnavailable
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from mlflow import MlflowClient
+
+CHAMPION = "champion"
+MODEL_CODE = Path(__file__).parents[1] / "serving" / "mlflow_model.py"
+MISSING = "RESOURCE_DOES_NOT_EXIST"
+MAX_VALUE_LENGTH = 480  # MLflow refuses a parameter over 6,000 characters and a tag's page shows the first 500
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedTrial:
+    """A trial worth keeping: its name, parameters and metrics."""
+
+    name: str
+    parameters: Mapping[str, object]
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedRun:
+    """What one training tells MLflow."""
+
+    project: str
+    training: str
+    name: str
+    parameters: Mapping[str, object]
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+    files: Mapping[str, Path] = field(default_factory=dict)
+    trials: Sequence[TrackedTrial] = ()
+
+
+def warm_up() -> None:
+    """Import MLflow, which takes seconds; a search's parent does so while its slots work."""
+    import mlflow  # noqa: F401, PLC0415
+    import mlflow.pyfunc  # noqa: F401, PLC0415
+
+
+def log_run(run: TrackedRun, dataset: "pd.DataFrame", digest: str, workspace: Workspace) -> str:
+    """Write a training as one MLflow run with its dataset, files and trials, and return the run's id.
+
+    Parameters
+    ----------
+    run
+        What to write; a run of the same training is written to again, never doubled.
+    dataset
+        A sample of the table, for its schema; the digest names the whole.
+
+    Raises
+    ------
+    SourceUnavailable
+        If MLflow does not answer.
+    """
+    import mlflow  # noqa: PLC0415
+
+    client = _client(workspace)
+    experiment = _experiment(client, run.project)
+    run_id = _find_run(client, experiment, run.training) or _create_run(client, experiment, run)
+    _log_values(client, run_id, run)
+    source = mlflow.data.from_pandas(dataset, source=f"penstock:{digest}", name=run.project, digest=digest[:32])
+    from mlflow.entities import DatasetInput, InputTag  # noqa: PLC0415
+
+    client.log_inputs(
+        run_id, [DatasetInput(source._to_mlflow_entity(), [InputTag("mlflow.data.context", "training")])]
+    )
+    for folder, path in run.files.items():
+        client.log_artifact(run_id, str(path), artifact_path=folder or None)
+    _log_trials(client, experiment, run_id, run.trials)
+    client.set_terminated(run_id, "FINISHED")
+    return run_id
+
+
+def register_version(
+    project: str, run_id: str, training: str, *, bundle: Path, example: "pd.DataFrame", workspace: Workspace
+) -> str:
+    """Log the bundle as a model of the run, register it, and return the version's number.
+
+    A training has one version: called again, it returns the one there is.
+
+    Parameters
+    ----------
+    bundle
+        The bundle's folder; the model answers a frame of rows as the service does.
+    example
+        A few rows without the target: signature and input example.
+    """
+    import mlflow  # noqa: PLC0415
+    from mlflow.models import ModelSignature, infer_signature  # noqa: F401, PLC0415
+
+    client = _client(workspace)
+    found = find_registered(project, training, workspace)
+    if found is not None:
+        return found
+    mlflow.set_tracking_uri(workspace.mlflow_url)
+    signature = infer_signature(example)
+    with mlflow.start_run(run_id=run_id, log_system_metrics=False):
+        logged = mlflow.pyfunc.log_model(
+            name="model",
+            python_model=str(MODEL_CODE),
+            artifacts={"bundle": str(bundle)},
+            signature=signature,
+            input_example=example,
+            pip_requirements=["penstock"],
+        )
+    _ensure_registered_model(client, project)
+    version = client.create_model_version(
+        project, logged.model_uri, run_id=run_id, model_id=logged.model_id, tags={"penstock.training": training}
+    )
+    client.set_terminated(run_id, "FINISHED")
+    return str(version.version)
+
+
+def find_registered(project: str, training: str, workspace: Workspace) -> str | None:
+    """Return the version that a training registered, or None."""
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+    try:
+        found = _client(workspace).search_model_versions(f"name = '{project}'")
+    except MlflowException as error:
+        raise _unavailable(error, workspace) from error
+    mine = [str(version.version) for version in found if version.tags.get("penstock.training") == training]
+    return mine[0] if mine else None
+
+
+def tag_version(project: str, version: str, tags: Mapping[str, str], workspace: Workspace) -> None:
+    """Set tags of a registered version."""
+    client = _client(workspace)
+    for name, value in tags.items():
+        client.set_model_version_tag(project, version, name, value[:MAX_VALUE_LENGTH])
+
+
+def add_files(run_id: str, files: Mapping[str, Path], workspace: Workspace) -> None:
+    """Add files to a run: a folder of the run for each local path."""
+    client = _client(workspace)
+    for folder, path in files.items():
+        client.log_artifact(run_id, str(path), artifact_path=folder or None)
+
+
+def set_alias(project: str, version: str, workspace: Workspace) -> None:
+    """Point the alias `champion` at a version.
+
+    Raises
+    ------
+    SourceUnavailable
+        If MLflow does not answer.
+    """
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+    try:
+        _client(workspace).set_registered_model_alias(project, CHAMPION, version)
+    except MlflowException as error:
+        raise _unavailable(error, workspace) from error
+
+
+def find_alias(project: str, workspace: Workspace) -> str | None:
+    """Return the version that the alias `champion` points at, or None.
+
+    Raises
+    ------
+    SourceUnavailable
+        If MLflow does not answer.
+    """
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+    try:
+        aliases = _client(workspace).get_registered_model(project).aliases
+    except MlflowException as error:
+        if error.error_code == MISSING:
+            return None
+        raise _unavailable(error, workspace) from error
+    return str(aliases[CHAMPION]) if CHAMPION in aliases else None
+
+
+def run_link(project: str, run_id: str, workspace: Workspace) -> str:
+    """Return the page of a run in MLflow's UI."""
+    experiment = _client(workspace).get_experiment_by_name(project)
+    if experiment is None:
+        raise NotFound(f"MLflow must have an experiment named {project!r}, but has none.")
+    return f"{workspace.mlflow_url}/#/experiments/{experiment.experiment_id}/runs/{run_id}"
+
+
+def version_link(project: str, version: str, workspace: Workspace) -> str:
+    """Return the page of a registered version in MLflow's UI."""
+    return f"{workspace.mlflow_url}/#/models/{project}/versions/{version}"
+
+
+def _client(workspace: Workspace) -> "MlflowClient":
+    from mlflow import MlflowClient  # noqa: PLC0415
+
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    return MlflowClient(tracking_uri=workspace.mlflow_url, registry_uri=workspace.mlflow_url)
+
+
+def _unavailable(error: Exception, workspace: Workspace) -> Exception:
+    return SourceUnavailable(
+        f"MLflow must answer at {workspace.mlflow_url}, but said {str(error)[:200]!r}. `penstock status` shows its state."
+    )
+
+
+def _experiment(client: "MlflowClient", project: str) -> str:
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+    try:
+        found = client.get_experiment_by_name(project)
+        return str(found.experiment_id if found else client.create_experiment(project))
+    except MlflowException as error:
+        raise _unavailable(error, Workspace(Path(), Path())) from error
+
+
+def _find_run(client: "MlflowClient", experiment: str, training: str) -> str | None:
+    found = client.search_runs([experiment], f"tags.`penstock.training` = '{training}'", max_results=1)
+    return str(found[0].info.run_id) if found else None
+
+
+def _create_run(client: "MlflowClient", experiment: str, run: TrackedRun) -> str:
+    created = client.create_run(experiment, tags={"penstock.training": run.training}, run_name=run.name)
+    return str(created.info.run_id)
+
+
+def _log_values(client: "MlflowClient", run_id: str, run: TrackedRun) -> None:
+    from mlflow.entities import Metric, Param, RunTag  # noqa: PLC0415
+
+    now = int(time.time() * 1000)
+    client.log_batch(
+        run_id,
+        metrics=[Metric(name, value, now, 0) for name, value in run.metrics.items() if math.isfinite(value)],
+        params=[Param(name, str(value)[:MAX_VALUE_LENGTH]) for name, value in run.parameters.items()],
+        tags=[RunTag(name, value[:MAX_VALUE_LENGTH]) for name, value in run.tags.items()],
+    )
+
+
+def _log_trials(client: "MlflowClient", experiment: str, run_id: str, trials: Sequence[TrackedTrial]) -> None:
+    from mlflow.entities import Metric, Param  # noqa: PLC0415
+
+    if not trials or client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{run_id}'", max_results=1):
+        return
+    now = int(time.time() * 1000)
+    for trial in trials:
+        child = client.create_run(
+            experiment, tags={"mlflow.parentRunId": run_id, "mlflow.runName": trial.name}
+        ).info.run_id
+        metrics = [Metric(name, value, now, 0) for name, value in trial.metrics.items() if math.isfinite(value)]
+        params = [Param(name, str(value)[:MAX_VALUE_LENGTH]) for name, value in trial.parameters.items()]
+        client.log_batch(child, metrics=metrics, params=params)
+        client.set_terminated(child)
+
+
+def _ensure_registered_model(client: "MlflowClient", project: str) -> None:
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+    try:
+        client.create_registered_model(project)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+def write_temporary(name: str, content: str | bytes) -> Path:
+    """Write a file that is to be logged, in a folder of its own, and return its path."""
+    path = Path(tempfile.mkdtemp(prefix="penstock-log-")) / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def as_tags(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return values as tags, without those that are None."""
+    return {f"penstock.{name}": str(value) for name, value in values.items() if value is not None}

@@ -1,0 +1,1 @@
+"""Library steps with retries, and what their runs show."""

@@ -1,0 +1,131 @@
+"""What a run shows in the Prefect UI, made from the records that steps return; nothing depends on it."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
+from prefect.client.schemas.objects import TaskRun
+from prefect.states import State
+
+from penstock.domain.datasets import ContractChange, DatasetVersion, ValidationReport
+from penstock.domain.evaluation import Decision
+from penstock.domain.features import FeaturePlan
+from penstock.domain.releases import Release
+from penstock.domain.search import SearchResult
+from penstock.errors import SourceUnavailable
+from penstock.store.workspace import find_workspace
+
+SHOWN_COLUMNS = 200  # a table artifact is stored whole in Prefect's database
+
+
+def worth_retrying(task: Any, run: TaskRun, state: State[Any]) -> bool:
+    """Return whether asking again may help: the source or a server did not answer."""
+    del task, run
+    return isinstance(state.result(raise_on_failure=False), SourceUnavailable)
+
+
+def publish(task: Any, run: TaskRun, state: State[Any]) -> None:
+    """Show the record that a task returned."""
+    del task, run
+    record = state.result(raise_on_failure=False)
+    show = SHOWS.get(type(record))
+    if show is None:
+        return
+    try:
+        show(record)
+    except Exception:  # noqa: BLE001  what is shown never decides anything, so its failure is only told
+        logging.getLogger("penstock").warning("The artifact of %s could not be shown.", type(record).__name__, exc_info=True)
+
+
+def _dataset(dataset: DatasetVersion) -> None:
+    create_table_artifact(
+        key="dataset",
+        table=[
+            {"column": column.name, "type": column.type, "missing": column.missing, "distinct": column.distinct}
+            for column in dataset.columns[:SHOWN_COLUMNS]
+        ],
+        description=f"{dataset.project}: dataset version {dataset.number}, {dataset.rows} rows, {dataset.digest[:12]}",
+    )
+
+
+def _contract(change: ContractChange) -> None:
+    reasons = "\n".join(f"- {reason}" for reason in change.reasons) or "- The columns are those of the contract."
+    create_markdown_artifact(key="contract", markdown=f"## Contract: {change.verdict}\n\n{reasons}")
+
+
+def _report(report: ValidationReport) -> None:
+    broken = [result for result in report.results if not result.held]
+    lines = [
+        f"| {result.rule} | {result.level} | {result.failing} | {', '.join(result.examples[:20])} |" for result in broken
+    ]
+    found = "\n".join(f"- **{finding.level}** {finding.message}" for finding in report.findings) or "- none"
+    said = "\n".join(f"- {reason}" for reason in report.reasons) or "- Every critical expectation held."
+    head = "| rule | level | rows | examples |\n|---|---|---|---|\n"
+    create_markdown_artifact(
+        key="data-report",
+        markdown=f"## Data report\n\n{said}\n\n### Expectations that did not hold\n\n{head}" + "\n".join(lines)
+        + f"\n\n### Findings\n\n{found}",
+    )
+
+
+def _plan(plan: FeaturePlan) -> None:
+    create_table_artifact(
+        key="feature-plan",
+        table=[
+            {"column": column.name, "treatment": column.treatment, "reason": column.reason}
+            for column in plan.columns[:SHOWN_COLUMNS]
+        ],
+        description=f"What is done to each column of {plan.project}, and why",
+    )
+
+
+def _leaderboard(result: SearchResult) -> None:
+    ranked = sorted(result.trials, key=lambda trial: (trial.score is None, -(trial.score or 0)))
+    create_table_artifact(
+        key="leaderboard",
+        table=[
+            {
+                "trial": trial.number,
+                "family": trial.family,
+                "state": trial.state,
+                "selection score": trial.score,
+                "seconds": round(trial.seconds, 2),
+                "device": trial.device,
+                "peak MB": trial.peak_mb,
+                "partial": trial.partial,
+                "reason": trial.reason,
+            }
+            for trial in ranked[:SHOWN_COLUMNS]
+        ],
+        description=f"{result.finished} trials finished, {result.skipped} skipped; selection scores, higher is better",
+    )
+
+
+def _decision(decision: Decision) -> None:
+    reasons = "\n".join(f"- {reason}" for reason in decision.reasons)
+    gates = "\n".join(f"| {gate.name} | {'held' if gate.held else 'broken'} | {gate.detail} |" for gate in decision.gates)
+    create_markdown_artifact(
+        key="decision",
+        markdown=f"## {decision.verdict}\n\n{reasons}\n\n| gate | | detail |\n|---|---|---|\n{gates}",
+    )
+
+
+def _release(release: Release) -> None:
+    workspace = find_workspace()
+    create_link_artifact(
+        key="endpoint",
+        link=workspace.endpoint(release.project),
+        link_text=f"{release.project}: version {release.version} answers",
+    )
+
+
+SHOWS: dict[type, Callable[[Any], None]] = {
+    DatasetVersion: _dataset,
+    ContractChange: _contract,
+    ValidationReport: _report,
+    FeaturePlan: _plan,
+    SearchResult: _leaderboard,
+    Decision: _decision,
+    Release: _release,
+}

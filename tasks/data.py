@@ -1,0 +1,15 @@
+"""Steps from a source to a validated, split dataset version."""
+
+from prefect import task
+
+from penstock.data import contract, ingestion, leaks, splitting, validation
+from tasks._publish import publish, worth_retrying
+
+ingest = task(retries=2, retry_delay_seconds=1, retry_condition_fn=worth_retrying, on_completion=[publish])(
+    ingestion.ingest
+)
+check_contract = task(on_completion=[publish])(contract.check_contract)
+validate = task(on_completion=[publish])(validation.validate)
+admit = task()(validation.admit)
+split = task()(splitting.split)
+find_leaks = task()(leaks.find_leaks)

@@ -1,0 +1,11 @@
+"""Steps from a decision to traffic."""
+
+from prefect import task
+
+from penstock.rollout import release
+from tasks._publish import publish, worth_retrying
+
+find_champion = task()(release.find_champion)
+open_release = task(on_completion=[publish])(release.open_release)
+release_version = task(on_completion=[publish])(release.release_version)
+write_alias = task(retries=5, retry_delay_seconds=2, retry_condition_fn=worth_retrying)(release.write_alias)

@@ -1,0 +1,13 @@
+"""Steps from a fitted model to a version that can answer."""
+
+from prefect import task
+
+from penstock.serving import bundle as bundles, packaging, registry, scoring
+from tasks._publish import worth_retrying
+
+bundle = task()(bundles.bundle)
+answer = task()(scoring.answer)
+register = task(retries=3, retry_delay_seconds=2, retry_condition_fn=worth_retrying)(registry.register)
+attach_report = task(retries=3, retry_delay_seconds=2, retry_condition_fn=worth_retrying)(registry.attach_report)
+package = task()(packaging.package)
+score_table = task()(scoring.score_table)
