@@ -1,9 +1,15 @@
 """The project file: YAML to ProjectSpec."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from penstock.errors import SpecError
+from penstock.spec_faults import cross_faults, error_of, field_faults, plain, unknown
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -154,3 +160,62 @@ class ProjectSpec(_Section):
     def folder(self) -> Path:
         """The folder that relative paths of the file start from."""
         return self.path.parent
+
+
+def load_spec(path: Path) -> ProjectSpec:
+    """Read a project file.
+
+    Parameters
+    ----------
+    path
+        A YAML file in the form of the reference page of the project file.
+
+    Returns
+    -------
+    ProjectSpec
+        With `path` set to the file's absolute path.
+
+    Raises
+    ------
+    SpecError
+        With every fault at once: its line, what must hold, what was found, and the nearest right word. Each of
+        `details` has line, key, must, found and hint.
+    """
+    tree = _parse(path)
+    data = plain(tree)
+    faults = cross_faults(data)
+    try:
+        spec = ProjectSpec.model_validate({**data, "path": path.resolve()})
+    except ValidationError as error:
+        faults = [*field_faults(error, data, ProjectSpec), *faults]
+    if "path" in data:
+        faults.append(unknown(("path",), ProjectSpec, ProjectSpec))
+    if faults:
+        raise error_of(path, faults, tree)
+    return spec
+
+
+def _parse(path: Path) -> Any:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise SpecError(f"The project file {str(path)!r} must exist. `penstock init` writes one.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"The project file {str(path)!r} must be readable text in UTF-8, but: {error}.") from error
+    try:
+        tree = YAML(typ="rt").load(text)
+    except MarkedYAMLError as error:
+        raise _not_yaml(path, error) from error
+    except YAMLError as error:
+        raise SpecError(f"The project file {str(path)!r} must be YAML, but: {error}.") from error
+    if not isinstance(tree, Mapping):
+        raise SpecError(f"The project file {str(path)!r} must hold keys and values, such as `target: churned`.")
+    return tree
+
+
+def _not_yaml(path: Path, error: MarkedYAMLError) -> SpecError:
+    mark = error.problem_mark or error.context_mark
+    line = mark.line + 1 if mark else 1
+    problem = str(error.problem or error.context).splitlines()[0]
+    fault = {"line": line, "key": "", "must": "be YAML", "found": problem, "hint": ""}
+    return SpecError(f"The project file {str(path)!r} must be YAML, but line {line} is not: {problem}.", [fault])

@@ -1,0 +1,279 @@
+"""What a project file says and must not: each fault with its line, what must hold, and the nearest right word."""
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from penstock.errors import SpecError
+
+FULL_TRAFFIC = 100  # percent
+PERCENT = 100
+NEEDED_OF_SOURCE = {"csv_file": ("path",), "parquet_file": ("path",), "sql_query": ("url", "query")}
+GIVEN = "be given"
+BINARY_COSTS = {"false_negative", "false_positive"}
+
+Key = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that a project file says and must not."""
+
+    key: Key
+    must: str
+    found: str = ""
+    hint: str = ""
+
+    def said(self, line: int) -> str:
+        """Return the fault as one line of text."""
+        name = ".".join(str(part) for part in self.key)
+        found = f", but is {self.found}" if self.found else ""
+        return f"line {line}: `{name}` must {self.must}{found}.{' ' if self.hint else ''}{self.hint}"
+
+
+def nearest(word: str, words: Sequence[str]) -> str | None:
+    """Return the word that is most like another, or None."""
+    return next(iter(difflib.get_close_matches(word, list(words), 1)), None)
+
+
+def error_of(path: Path, faults: list[Fault], tree: Any) -> SpecError:
+    """Return the error that says every fault of a file, in the order of its lines."""
+    placed = sorted(((_line(tree, fault.key), fault) for fault in dict.fromkeys(faults)), key=lambda pair: pair[0])
+    count = "1 fault" if len(placed) == 1 else f"{len(placed)} faults"
+    said = "\n".join(f"  {fault.said(line)}" for line, fault in placed)
+    details = [
+        {
+            "line": line,
+            "key": ".".join(str(part) for part in fault.key),
+            "must": fault.must,
+            "found": fault.found,
+            "hint": fault.hint,
+        }
+        for line, fault in placed
+    ]
+    return SpecError(f"The project file {str(path)!r} has {count}:\n{said}", details)
+
+
+def _line(tree: Any, key: Key) -> int:
+    line = 1
+    for part in key:
+        if not _holds(tree, part):
+            return line
+        marks = tree.lc
+        line = 1 + (marks.key(part) if isinstance(tree, dict) else marks.item(part))[0]
+        tree = tree[part]
+    return line
+
+
+def _holds(tree: Any, part: str | int) -> bool:
+    return part in tree if isinstance(tree, dict) else isinstance(tree, list) and part in range(len(tree))
+
+
+def plain(tree: Any) -> Any:
+    """Return what a YAML tree holds as plain dicts, lists and values."""
+    if isinstance(tree, Mapping):
+        return {key: plain(value) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [plain(value) for value in tree]
+    for kind in (bool, int, float, str):
+        if isinstance(tree, kind):
+            return kind(tree)
+    return tree
+
+
+def field_faults(error: ValidationError, data: dict[str, Any], model: type[BaseModel]) -> list[Fault]:
+    """Return one fault for each key: the errors of a union's members are one, and so is a misspelt required key."""
+    faults: dict[Key, list[Fault]] = {}
+    for problem in error.errors():
+        fault = _field_fault(dict(problem), data, model)
+        faults.setdefault(fault.key, []).append(fault)
+    meant = {(*key[:-1], nearest_key(fault)) for key, group in faults.items() for fault in group}
+    return [
+        Fault(
+            key,
+            " or ".join(dict.fromkeys(fault.must for fault in group)),
+            group[0].found,
+            next((fault.hint for fault in group if fault.hint), ""),
+        )
+        for key, group in faults.items()
+        if group[0].must != GIVEN or key not in meant
+    ]
+
+
+def nearest_key(fault: Fault) -> str:
+    """Return the key that a fault's hint says was meant, or ""."""
+    found = re.fullmatch(r"Did you mean `(\w+)`\?", fault.hint)
+    return found.group(1) if found else ""
+
+
+def _field_fault(problem: dict[str, Any], data: dict[str, Any], model: type[BaseModel]) -> Fault:
+    kind = problem["type"]
+    if kind == "missing":
+        return Fault(tuple(problem["loc"]), GIVEN)
+    key = _key_in(data, problem["loc"])
+    if kind == "extra_forbidden":
+        return unknown(key, _section(key, model), model)
+    return _wrong_value(key, kind, problem)
+
+
+def _wrong_value(key: Key, kind: str, problem: dict[str, Any]) -> Fault:
+    value, context = problem["input"], problem.get("ctx", {})
+    if kind == "literal_error":
+        return _not_a_word(key, value, context)
+    if kind.startswith(("greater_than", "less_than")):
+        return _out_of_range(key, value, kind, context)
+    if kind == "string_type" and not isinstance(value, (list, dict, type(None))):
+        return Fault(key, "be text", repr(value), f'Put it in quotes: "{value}".')
+    if kind == "string_pattern_mismatch":
+        must = "be lower-case letters, digits and dashes, begin with a letter, and have at most 48 characters"
+        return Fault(key, must, repr(value), _slug_hint(str(value)))
+    return Fault(key, _MUST_BE.get(kind.split("_")[0], problem["msg"]), repr(value))
+
+
+_MUST_BE = {
+    "float": "be a number",
+    "int": "be a whole number",
+    "string": "be text",
+    "bool": "be true or false",
+    "list": "be a list",
+    "dict": "be a section of keys and values",
+    "model": "be a section of keys and values",
+}
+
+
+def _key_in(data: Any, location: Sequence[Any]) -> Key:
+    """Leave out what a location says of a union's members, which are no keys of the file."""
+    key: list[Any] = []
+    for part in location:
+        if _holds(data, part):
+            key.append(part)
+            data = data[part]
+    return tuple(key)
+
+
+def _section(key: Key, model: type[BaseModel]) -> type[BaseModel]:
+    for part in key[:-1]:
+        annotation = model.model_fields[str(part)].annotation
+        model = next(kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type))
+    return model
+
+
+def unknown(key: Key, section: type[BaseModel], model: type[BaseModel]) -> Fault:
+    """Return the fault of a key that its section does not have."""
+    known = [name for name, field in section.model_fields.items() if not field.exclude]
+    word = str(key[-1])
+    close = nearest(word, known)
+    homes = [name for name, other in _sections(model).items() if word in other.model_fields and (name,) != key[:-1]]
+    if homes:
+        hint = f"It belongs under `{homes[0]}`."
+    elif close:
+        hint = f"Did you mean `{close}`?"
+    else:
+        hint = f"There are: {', '.join(known)}."
+    return Fault(key, "be a known key, but is not", hint=hint)
+
+
+def _sections(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
+    fields = model.model_fields.items()
+    return {
+        name: field.annotation
+        for name, field in fields
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+    }
+
+
+def _not_a_word(key: Key, value: object, context: Mapping[str, Any]) -> Fault:
+    words = re.findall(r"'([^']*)'", str(context.get("expected", "")))
+    close = nearest(str(value), words)
+    must = f"be one of {', '.join(words)}" if len(words) > 1 else f"be {words[0]!r}"
+    return Fault(key, must, repr(value), f"Did you mean {close!r}?" if close else "")
+
+
+def _out_of_range(key: Key, value: Any, kind: str, context: Mapping[str, Any]) -> Fault:
+    limit = next(iter(context.values()))
+    if kind.startswith("less_than") and limit == 1:
+        hint = f"Did you mean {value / PERCENT:g}?" if 1 < value <= PERCENT else ""
+        return Fault(key, "be a share between 0 and 1", repr(value), hint)
+    words = {"greater_than": "greater than", "greater_than_equal": "at least", "less_than": "less than"}
+    return Fault(key, f"be {words.get(kind, 'at most')} {limit:g}", repr(value))
+
+
+def _slug_hint(name: str) -> str:
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:48]
+    return f"Did you mean {slug!r}?" if re.fullmatch(r"[a-z][a-z0-9-]*", slug) else ""
+
+
+def cross_faults(data: dict[str, Any]) -> list[Fault]:
+    """Return the faults between keys, as far as the keys are of the right kind."""
+    checks = (_target_faults, _source_faults, _cost_faults, _column_faults, _stage_faults)
+    return [fault for check in checks for fault in check(data)]
+
+
+def _stage_faults(data: dict[str, Any]) -> Iterator[Fault]:
+    stages = _get(data, "rollout", "stages")
+    if isinstance(stages, list) and all(isinstance(stage, (int, float)) for stage in stages):
+        ascending = all(low < high for low, high in pairwise(stages))
+        if not stages or not ascending or stages[-1] != FULL_TRAFFIC:
+            yield Fault(("rollout", "stages"), "rise and end at 100 (percent of traffic)", repr(stages))
+
+
+def _target_faults(data: dict[str, Any]) -> Iterator[Fault]:
+    target, problem = data.get("target"), data.get("problem")
+    if data.get("positive") is not None and problem in ("multiclass", "regression"):
+        yield Fault(("positive",), "be left out unless `problem` is binary", repr(data["positive"]))
+    for name in ("time", "id"):
+        if target is not None and data.get(name) == target:
+            yield Fault((name,), "be another column than the target", repr(target))
+    for name in ("drop", "allow", "forbidden"):
+        listed = _get(data, "columns", name)
+        if target is not None and isinstance(listed, list) and target in listed:
+            yield Fault(("columns", name), "not name the target", repr(target))
+    if data.get("metric") == "cost" and not data.get("costs"):
+        yield Fault(("metric",), "be another metric unless `costs` are given", "'cost'")
+
+
+def _source_faults(data: dict[str, Any]) -> Iterator[Fault]:
+    source = data.get("source")
+    if isinstance(source, dict):
+        kind = source.get("kind")
+        for name in NEEDED_OF_SOURCE.get(kind, ()) if isinstance(kind, str) else ():
+            misspelt = any(nearest(str(key), [name]) for key in source)
+            if not source.get(name) and not misspelt:
+                yield Fault(("source", name), f"be given for a source of kind {kind}")
+
+
+def _cost_faults(data: dict[str, Any]) -> Iterator[Fault]:
+    costs, problem = data.get("costs"), data.get("problem")
+    if not isinstance(costs, dict) or not costs:
+        return
+    matrix = all(isinstance(row, dict) for row in costs.values())
+    cells = [cell for row in costs.values() for cell in row.values()] if matrix else list(costs.values())
+    if problem == "regression":
+        yield Fault(("costs",), "be left out for a regression", repr(costs))
+    elif any(isinstance(cell, bool) or not isinstance(cell, (int, float)) or cell < 0 for cell in cells):
+        yield Fault(("costs",), "hold numbers of at least 0", repr(costs))
+    elif matrix and any(set(row) - set(costs) for row in costs.values()):
+        yield Fault(("costs",), "be a square matrix, with the same classes as rows and columns", repr(costs))
+    elif not matrix and set(costs) != BINARY_COSTS:
+        yield Fault(("costs",), "have false_negative and false_positive, or a row for each class", repr(costs))
+
+
+def _column_faults(data: dict[str, Any]) -> Iterator[Fault]:
+    allow, drop = _get(data, "columns", "allow"), _get(data, "columns", "drop")
+    if isinstance(allow, list) and isinstance(drop, list):
+        for name in [name for name in allow if name in drop]:
+            yield Fault(("columns", "allow"), "not name a column that `columns.drop` names", repr(name))
+    include, exclude = _get(data, "families", "include"), _get(data, "families", "exclude")
+    if isinstance(include, list) and isinstance(exclude, list) and set(map(str, include)) <= set(map(str, exclude)):
+        yield Fault(("families", "include"), "name a family that `families.exclude` leaves", repr(include))
+
+
+def _get(data: dict[str, Any], section: str, name: str) -> Any:
+    part = data.get(section)
+    return part.get(name) if isinstance(part, dict) else None
