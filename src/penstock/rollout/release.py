@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from penstock.domain.evaluation import Decision
+from penstock.domain.models import ModelVersion
 from penstock.domain.releases import Release
 from penstock.domain.workspace import Workspace
 from penstock.errors import Refused
@@ -13,6 +14,30 @@ from penstock.store import records, tables, tracking
 from penstock.store.ledger import append_audit
 
 WHOLE = 100.0
+
+
+def find_champion(project: str, workspace: Workspace) -> ModelVersion | None:
+    """Return the version that serves a project, or None before its first release.
+
+    Parameters
+    ----------
+    project
+        The project's name.
+    workspace
+        Where releases are kept.
+
+    Returns
+    -------
+    ModelVersion or None
+        The version with the largest weight of the newest release.
+
+    Raises
+    ------
+    NotFound
+        If the release names a version that is not kept.
+    """
+    serving = records.newest_release(project, workspace)
+    return None if serving is None else records.find_version(project, serving.version, workspace)
 
 
 def open_release(decision: Decision, workspace: Workspace) -> Release:

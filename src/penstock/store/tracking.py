@@ -4,6 +4,7 @@ import logging
 import math
 import tempfile
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.domain.workspace import Workspace
 from penstock.errors import NotFound, SourceUnavailable
+from penstock.store import artifacts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +74,11 @@ def log_run(run: TrackedRun, dataset: "pd.DataFrame", digest: str, workspace: Wo
     experiment = _experiment(client, run.project)
     run_id = _find_run(client, experiment, run.training) or _create_run(client, experiment, run)
     _log_values(client, run_id, run)
-    source = mlflow.data.from_pandas(dataset, source=f"penstock:{digest}", name=run.project, digest=digest[:32])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow finds one class of source twice, and says so
+        source = mlflow.data.from_pandas(
+            dataset, source=str(artifacts.local_path(digest, workspace)), name=run.project, digest=digest[:32]
+        )
     from mlflow.entities import DatasetInput, InputTag  # noqa: PLC0415
 
     client.log_inputs(
@@ -108,7 +114,8 @@ def register_version(
         return found
     mlflow.set_tracking_uri(workspace.mlflow_url)
     signature = infer_signature(example)
-    with mlflow.start_run(run_id=run_id, log_system_metrics=False):
+    with warnings.catch_warnings(), mlflow.start_run(run_id=run_id, log_system_metrics=False):
+        warnings.simplefilter("ignore")  # about type hints of the model's code, which takes any frame
         logged = mlflow.pyfunc.log_model(
             name="model",
             python_model=str(MODEL_CODE),

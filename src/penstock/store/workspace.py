@@ -66,6 +66,7 @@ def environment(workspace: Workspace) -> dict[str, str]:
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_ENV_MANAGER_CONDA_WARNING": "true",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
         "GIT_PYTHON_REFRESH": "quiet",
         "BENTOML_HOME": str(home / "bentoml"),

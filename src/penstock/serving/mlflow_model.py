@@ -1,0 +1,25 @@
+"""A version as MLflow loads it: this file is run by MLflow, with the bundle's folder as its artifact."""
+
+from typing import Any
+
+import mlflow
+import pandas as pd
+
+from penstock.serving.bundle import LoadedBundle
+
+
+class PenstockModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # MLflow's classes carry no types
+    """Answers a frame of rows as the inference service does."""
+
+    def load_context(self, context: Any) -> None:
+        """Open the bundle."""
+        self.bundle = LoadedBundle.open(context.artifacts["bundle"])
+
+    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """Return the predictions, one row a row."""
+        del context, params
+        rows = model_input.astype(object).where(model_input.notna(), None).to_dict("records")
+        return pd.json_normalize(self.bundle.predict_rows(rows))
+
+
+mlflow.models.set_model(PenstockModel())
