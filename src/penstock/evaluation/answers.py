@@ -1,0 +1,184 @@
+"""What a model said of rows, read from its predictions table into arrays."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from penstock.domain.datasets import Split
+from penstock.domain.evaluation import Predictions
+from penstock.domain.models import FittedModel, Signature, Target
+from penstock.domain.workspace import Workspace
+from penstock.errors import DataError
+from penstock.evaluation.dependence import Dependence, find_dependence
+from penstock.evaluation.metrics import Choosing, Values, cost_matrix, find_metric, positive_last
+from penstock.spec import ProjectSpec
+from penstock.store import frames
+
+UNUSED = -2
+HOLDOUT = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Rows with their targets and a model's predictions, all of shape (n_rows, ...).
+
+    `row` is the position in the dataset version, `digest` names the row's content, `target` holds codes with the
+    positive class as 1 (or values), `predictions` probabilities in the order of `classes` (or values).
+    """
+
+    row: NDArray[np.int64]
+    digest: NDArray[np.uint64]
+    group: NDArray[np.uint64]
+    time: NDArray[Any] | None
+    target: NDArray[Any]
+    predictions: Values
+    classes: tuple[Target, ...]
+    choosing: Choosing
+
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+        return int(self.target.size)
+
+    def take(self, rows: NDArray[Any]) -> "Answers":
+        """Return some rows (positions, or a mask)."""
+        return Answers(
+            self.row[rows],
+            self.digest[rows],
+            self.group[rows],
+            None if self.time is None else self.time[rows],
+            self.target[rows],
+            self.predictions[rows],
+            self.classes,
+            self.choosing,
+        )
+
+    def dependence(self, split: Split) -> Dependence:
+        """Return which rows belong together."""
+        return find_dependence(self.group, self.time, time_ordered=split.time_ordered)
+
+
+def metric_of(spec: ProjectSpec, signature: Signature) -> str:
+    """Return the project's metric, checked against its problem."""
+    default = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}[signature.problem]
+    return find_metric(spec.metric or default, signature.problem).name
+
+
+def choosing_of(spec: ProjectSpec, signature: Signature) -> Choosing:
+    """Return how a version chooses a class: by its threshold, else by expected cost, else the most probable."""
+    classes = ordered_classes(signature)
+    if not classes:
+        return Choosing()
+    costs = cost_matrix(spec.costs, tuple(str(name) for name in classes))
+    return Choosing(signature.threshold if len(classes) == 2 else None, costs)
+
+
+def ordered_classes(signature: Signature) -> tuple[Target, ...]:
+    """Return the classes with the positive one last (binary), else in the signature's order."""
+    if signature.problem == "binary" and signature.positive == 0:
+        return signature.classes[::-1]
+    return signature.classes
+
+
+def codes_of(column: pd.Series, signature: Signature) -> NDArray[Any]:
+    """Return a target column as codes in the signature's order (-1: no such class), or as float64 values."""
+    if signature.problem == "regression":
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    codes: dict[Any, int] = {value: code for code, value in enumerate(signature.classes)}
+    codes |= {str(value): code for code, value in enumerate(signature.classes) if str(value) not in codes}
+    plain = column.astype(object).where(column.notna(), None)
+    return np.array([codes.get(value, -1) for value in plain], dtype=np.int64)
+
+
+def read_answers(predictions: Predictions, model: FittedModel, spec: ProjectSpec, workspace: Workspace) -> Answers:
+    """Return what a bundle said of rows.
+
+    Parameters
+    ----------
+    predictions
+        The predictions table.
+    model
+        The model of the bundle, for its classes and threshold.
+    spec
+        The project.
+    workspace
+        Where the table is kept.
+
+    Returns
+    -------
+    Answers
+        Rows with a known target, in the table's order.
+    """
+    frame = frames.load_table(predictions.digest, workspace)
+    times = frame["time"].to_numpy() if "time" in frame and not frame["time"].isna().all() else None
+    shell = _Shell(frame["row"], frame["digest"], frame["group"], times)
+    return _answers(shell, frame["target"].to_numpy(), _matrix(frame), model.signature, spec)
+
+
+def read_out_of_fold(model: FittedModel, split: Split, spec: ProjectSpec, workspace: Workspace) -> Answers:
+    """Return the out-of-fold predictions of a model's training rows, with their targets.
+
+    Raises
+    ------
+    DataError
+        If the table's rows are not rows of the dataset version.
+    """
+    frame = frames.load_table(model.out_of_fold, workspace)
+    row = frame["row"].to_numpy(dtype=np.int64)
+    columns = [spec.target, *([spec.time] if spec.time else [])]
+    table = frames.load_table(split.dataset, workspace, columns)
+    if row.size and int(row.max()) >= len(table):
+        raise DataError(
+            f"Out-of-fold rows must be positions below {len(table)}, but reach {int(row.max())}. Fit the model again."
+        )
+    shell = _Shell(
+        row,
+        frames.load_array(split.row_digests, workspace)[row],
+        frames.load_array(split.groups, workspace)[row],
+        _times(table, spec, row),
+    )
+    target = codes_of(table[spec.target].iloc[row], model.signature)
+    return _answers(shell, target, _matrix(frame), model.signature, spec)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shell:
+    row: Any
+    digest: Any
+    group: Any
+    time: NDArray[Any] | None
+
+
+def _times(table: pd.DataFrame, spec: ProjectSpec, row: NDArray[np.int64]) -> NDArray[Any] | None:
+    if spec.time is None or not pd.api.types.is_datetime64_any_dtype(table[spec.time]):
+        return None
+    return table[spec.time].to_numpy()[row]
+
+
+def _matrix(frame: pd.DataFrame) -> Values:
+    if "prediction" in frame:
+        return frame["prediction"].to_numpy(dtype=np.float64)
+    names = sorted((name for name in frame if str(name)[:1] == "p" and str(name)[1:].isdigit()), key=lambda n: int(n[1:]))
+    return frame[names].to_numpy(dtype=np.float64)
+
+
+def _answers(
+    shell: _Shell, target: NDArray[Any], matrix: Values, signature: Signature, spec: ProjectSpec
+) -> Answers:
+    known = np.isfinite(target) if signature.problem == "regression" else target >= 0
+    if signature.problem == "binary":
+        target, matrix = positive_last(target, matrix, signature.positive)
+    whole = Answers(
+        np.asarray(shell.row, dtype=np.int64),
+        np.asarray(shell.digest, dtype=np.uint64),
+        np.asarray(shell.group, dtype=np.uint64),
+        shell.time,
+        target,
+        matrix,
+        ordered_classes(signature),
+        choosing_of(spec, signature),
+    )
+    return whole if known.all() else whole.take(known)
