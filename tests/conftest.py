@@ -1,0 +1,83 @@
+"""What every test may ask for: a workspace of its own, and the data sets beside the project."""
+
+import shutil
+import socket
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from penstock.domain.workspace import Ports, Workspace
+from penstock.store.records import connect, migrate
+from penstock.store.workspace import make_folders
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED_DATA = ROOT.parent / "shared" / "data"
+UNIT = ROOT / "tests" / "unit"
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The project's folder."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data sets beside the project."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"the data sets must lie in ../{SHARED_DATA.relative_to(ROOT.parent)}, but are not there")
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with the newest schema and no row, copied into each workspace."""
+    home = tmp_path_factory.mktemp("migrated")
+    workspace = Workspace(home=home, app=ROOT)
+    migrate(workspace)
+    connect(workspace).dispose()
+    with sqlite3.connect(home / "penstock.db") as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    return home / "penstock.db"
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, migrated_database: Path) -> Iterator[Workspace]:
+    """A workspace in a folder of its own: free ports, folders made, database migrated."""
+    home = tmp_path / "workspace"
+    home.mkdir()
+    shutil.copyfile(migrated_database, home / "penstock.db")
+    found = Workspace(home=home, app=ROOT, ports=free_ports())
+    make_folders(found)
+    yield found
+    connect(found).dispose()
+
+
+def free_ports() -> Ports:
+    """Return ports of loopback that nobody listens on."""
+    sockets = [socket.socket() for _ in range(4)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    numbers = [int(each.getsockname()[1]) for each in sockets]
+    for each in sockets:
+        each.close()
+    return Ports(*numbers)
+
+
+@pytest.fixture(autouse=True)
+def no_network(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse unit tests every address but loopback."""
+    if UNIT not in request.node.path.parents:
+        return
+    really_connect = socket.socket.connect
+
+    def connect_to_loopback(self: socket.socket, address: Any) -> None:
+        local = self.family == socket.AF_UNIX or address[0] in {"127.0.0.1", "::1", "localhost"}
+        assert local, f"a unit test needs no network, but asks for {address!r}"
+        really_connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", connect_to_loopback)
