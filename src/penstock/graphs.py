@@ -100,10 +100,10 @@ def join(parts: Sequence[bytes]) -> bytes:
                 message = f"A part of a joined graph must take one input, but takes {[i.name for i in graph.input]!r}."
                 raise ModelError(message)
             renamed = {graph.input[0].name: last}
+        value = onnx.ValueInfoProto.FromString(graph.output[0].SerializeToString())
         _rename(graph, f"p{number}_", renamed)
         nodes.extend(graph.node)
         constants.extend(graph.initializer)
-        value = onnx.load_from_string(data).graph.output[0]
         last = graph.output[0].name
     nodes.append(onnx.helper.make_node("Identity", [last], [value.name]))
     graph = onnx.helper.make_graph(nodes, "penstock", given, [value], constants)

@@ -1,0 +1,142 @@
+"""Numbers, booleans and parts of dates as features."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.features._base import Feature, Matrix, Targets, Texts
+from penstock.graphs import GraphBuilder
+
+PERIODS = {"month": 12.0, "day": 31.0, "weekday": 7.0, "hour": 24.0, "day_of_year": 366.0}
+FAR = 1e6  # scaled values beyond this are all the same to a model, and their squares still fit a float32
+SOFT = 3.0  # scaled values are bent smoothly to within this (Holzmueller et al. 2024, "Better by Default")
+
+
+@dataclass(slots=True)
+class PlainNumbers:
+    """Numbers as they are, NaN included: what trees want."""
+
+    positions: tuple[int, ...]
+    features: tuple[Feature, ...]
+
+    def fit_transform(self, numbers: Matrix, texts: Texts, targets: Targets) -> Matrix:
+        """Pick the columns."""
+        del targets
+        return self.transform(numbers, texts)
+
+    def transform(self, numbers: Matrix, texts: Texts) -> Matrix:
+        """Pick the columns."""
+        del texts
+        return numbers[:, self.positions]
+
+    def write(self, graph: GraphBuilder, numbers: str, texts: str) -> str:
+        """Pick the columns."""
+        del texts
+        return pick(graph, numbers, self.positions)
+
+
+@dataclass(slots=True)
+class ScaledNumbers:
+    """Numbers without gaps, centred, scaled and smoothly bent; a feature says where a value was missing."""
+
+    positions: tuple[int, ...]
+    plain: tuple[Feature, ...]
+    median: Matrix = field(default_factory=lambda: np.empty(0, np.float32))
+    scale: Matrix = field(default_factory=lambda: np.empty(0, np.float32))
+    gaps: tuple[int, ...] = ()
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """The scaled numbers, then one feature for each column that had gaps."""
+        missing = (self.plain[place] for place in self.gaps)
+        return self.plain + tuple(Feature(f"{feature.name} is missing", feature.source) for feature in missing)
+
+    def fit_transform(self, numbers: Matrix, texts: Texts, targets: Targets) -> Matrix:
+        """Learn medians, scales and where gaps are."""
+        del targets
+        chosen = numbers[:, self.positions].astype(np.float64)
+        missing = np.isnan(chosen)
+        self.gaps = tuple(int(place) for place in np.flatnonzero(missing.any(axis=0)))
+        chosen[:, missing.all(axis=0)] = 0.0
+        low, median, high = np.nanquantile(chosen, [0.25, 0.5, 0.75], axis=0)
+        self.median = median.astype(np.float32)
+        self.scale = (1.0 / _spread(chosen, high - low)).astype(np.float32)
+        return self.transform(numbers, texts)
+
+    def transform(self, numbers: Matrix, texts: Texts) -> Matrix:
+        """Fill, centre, scale, bend."""
+        del texts
+        chosen = numbers[:, self.positions]
+        missing = np.isnan(chosen)
+        filled = np.where(missing, self.median, chosen)
+        scaled = np.clip((filled - self.median) * self.scale, -FAR, FAR)
+        bent = scaled / np.sqrt(1.0 + np.square(scaled / np.float32(SOFT)))
+        return np.hstack([bent, missing[:, self.gaps]], dtype=np.float32)
+
+    def write(self, graph: GraphBuilder, numbers: str, texts: str) -> str:
+        """Fill, centre, scale, bend."""
+        del texts
+        chosen = pick(graph, numbers, self.positions)
+        missing = graph.add("IsNaN", chosen)
+        median = graph.constant(self.median)
+        filled = graph.add("Where", missing, median, chosen)
+        scaled = graph.add("Mul", graph.add("Sub", filled, median), graph.constant(self.scale))
+        near = graph.add("Clip", scaled, graph.constant(np.float32(-FAR)), graph.constant(np.float32(FAR)))
+        ratio = graph.add("Div", near, graph.constant(np.float32(SOFT)))
+        square = graph.add("Add", graph.add("Mul", ratio, ratio), graph.constant(np.float32(1.0)))
+        bent = graph.add("Div", near, graph.add("Sqrt", square))
+        if not self.gaps:
+            return bent
+        flags = graph.add("Cast", pick(graph, missing, self.gaps), to=1)
+        return graph.concat([bent, flags])
+
+
+@dataclass(slots=True)
+class Cycles:
+    """Parts of dates that come again, as points on a circle; a missing date is the circle's middle."""
+
+    positions: tuple[int, ...]
+    parts: tuple[Feature, ...]
+    periods: tuple[float, ...]
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """All sines, then all cosines."""
+        sines = tuple(Feature(f"{part.name} (sine)", part.source) for part in self.parts)
+        return sines + tuple(Feature(f"{part.name} (cosine)", part.source) for part in self.parts)
+
+    @property
+    def _turns(self) -> Matrix:
+        return (2 * np.pi / np.array(self.periods)).astype(np.float32)
+
+    def fit_transform(self, numbers: Matrix, texts: Texts, targets: Targets) -> Matrix:
+        """Turn parts into points; nothing is learnt."""
+        del targets
+        return self.transform(numbers, texts)
+
+    def transform(self, numbers: Matrix, texts: Texts) -> Matrix:
+        """Turn parts into points."""
+        del texts
+        angles = numbers[:, self.positions] * self._turns
+        points = np.hstack([np.sin(angles), np.cos(angles)], dtype=np.float32)
+        return np.where(np.isnan(points), np.float32(0), points)
+
+    def write(self, graph: GraphBuilder, numbers: str, texts: str) -> str:
+        """Turn parts into points."""
+        del texts
+        angles = graph.add("Mul", pick(graph, numbers, self.positions), graph.constant(self._turns))
+        points = graph.concat([graph.add("Sin", angles), graph.add("Cos", angles)])
+        return graph.add("Where", graph.add("IsNaN", points), graph.constant(np.float32(0)), points)
+
+
+def pick(graph: GraphBuilder, source: str, positions: tuple[int, ...]) -> str:
+    """Add the node that picks columns."""
+    return graph.add("Gather", source, graph.constant(np.array(positions, np.int64)), axis=1)
+
+
+def _spread(values: NDArray[np.float64], middle: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the middle half's width; where that is nothing, half the whole width; where that is nothing, 1."""
+    whole = (np.nanmax(values, axis=0) - np.nanmin(values, axis=0)) / 2
+    spread = np.where(middle > 0, middle, whole)
+    return np.where(spread > 0, spread, 1.0)

@@ -1,0 +1,157 @@
+"""Build what the plan says: from decoded arrays to the features of a flavour of models."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.data.decoding import Decoder, compile_decoding
+from penstock.domain.features import ColumnPlan, FeaturePlan, Flavour
+from penstock.errors import ModelError
+from penstock.features._base import Encoder, Feature, Matrix, Texts, prepare_targets
+from penstock.features.categories import LevelCodes, LevelIndicators, LevelMeans
+from penstock.features.numbers import PERIODS, Cycles, PlainNumbers, ScaledNumbers
+from penstock.features.texts import WordVectors
+
+
+@dataclass(slots=True)
+class Pipeline:
+    """Learns on training rows how `numbers` and `texts` become features, and does it to any rows.
+
+    `number_names` and `text_names` are the decoder's; `classes` is 0 for a regression.
+    """
+
+    flavour: Flavour
+    classes: int
+    seed: int
+    number_names: tuple[str, ...]
+    text_names: tuple[str, ...]
+    encoders: tuple[Encoder, ...]
+
+    def fit_transform(self, numbers: Matrix, texts: Texts, y: NDArray[Any]) -> Matrix:
+        """Learn on training rows and return their features.
+
+        Parameters
+        ----------
+        numbers
+            Shape (n_rows, n_numbers), float32, missing is NaN.
+        texts
+            Shape (n_rows, n_texts), strings.
+        y
+            Shape (n_rows,): class codes, or values. What looks at it is cross-fitted.
+
+        Returns
+        -------
+        ndarray of float32, shape (n_rows, n_features)
+        """
+        targets = prepare_targets(np.asarray(y), self.classes, self.seed)
+        return _beside([encoder.fit_transform(numbers, texts, targets) for encoder in self.encoders])
+
+    def transform(self, numbers: Matrix, texts: Texts) -> Matrix:
+        """Return the features of other rows, float32, shape (n_rows, n_features)."""
+        return _beside([encoder.transform(numbers, texts) for encoder in self.encoders])
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """The features in order; known after fitting."""
+        return tuple(feature for encoder in self.encoders for feature in encoder.features)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The features' names in order."""
+        return tuple(feature.name for feature in self.features)
+
+    @property
+    def categorical(self) -> tuple[int, ...]:
+        """The positions of features that hold codes of categories."""
+        return tuple(place for place, feature in enumerate(self.features) if feature.categorical)
+
+    def monotone(self, constraints: Iterable[tuple[str, int]]) -> tuple[int, ...]:
+        """Return -1, 0 or 1 for each feature, from -1 or 1 for some columns; empty if no feature is constrained."""
+        wanted = dict(constraints)
+        signs = tuple(wanted.get(feature.source, 0) if _plain(feature) else 0 for feature in self.features)
+        return signs if any(signs) else ()
+
+
+def build_pipeline(columns: tuple[ColumnPlan, ...], flavour: Flavour, classes: int, seed: int = 0) -> Pipeline:
+    """Return an unfitted pipeline for what a plan uses.
+
+    Parameters
+    ----------
+    columns
+        The columns of a plan; those dropped are passed over.
+    flavour
+        `tree` keeps NaN and codes; `dense` is filled, scaled and has an indicator a level.
+    classes
+        The number of classes; 0 for a regression.
+    seed
+        Seeds the cross-fitting and the words' directions.
+
+    Raises
+    ------
+    ModelError
+        If the plan uses no column.
+    """
+    used = tuple(column for column in columns if column.treatment != "dropped")
+    if not used:
+        raise ModelError("A pipeline needs at least one column that the plan uses, but it uses none.")
+    decoder = compile_decoding(FeaturePlan("", "", "", used).decoding)
+    numbers = _number_encoders(used, decoder, flavour)
+    encoders = (*numbers, *_category_encoders(used, decoder, flavour), *_text_encoders(used, decoder, seed))
+    return Pipeline(flavour, classes, seed, decoder.number_names, decoder.text_names, encoders)
+
+
+def _number_encoders(columns: tuple[ColumnPlan, ...], decoder: Decoder, flavour: Flavour) -> list[Encoder]:
+    names = [column.name for column in columns if column.treatment in {"number", "boolean"}]
+    plain = [(name, name) for name in names]
+    dates = [(column.name, part) for column in columns if column.treatment == "date" for part in column.parts]
+    turning = [(source, part) for source, part in dates if flavour == "dense" and part in PERIODS]
+    plain += [(source, f"{source}.{part}") for source, part in dates if (source, part) not in turning]
+    places = {name: place for place, name in enumerate(decoder.number_names)}
+    encoders: list[Encoder] = []
+    if plain:
+        kind = PlainNumbers if flavour == "tree" else ScaledNumbers
+        positions = tuple(places[name] for _, name in plain)
+        encoders.append(kind(positions, tuple(Feature(name, source) for source, name in plain)))
+    if turning:
+        found = tuple(places[f"{source}.{part}"] for source, part in turning)
+        parts = tuple(Feature(f"{source}.{part}", source) for source, part in turning)
+        encoders.append(Cycles(found, parts, tuple(PERIODS[part] for _, part in turning)))
+    return encoders
+
+
+def _category_encoders(columns: tuple[ColumnPlan, ...], decoder: Decoder, flavour: Flavour) -> list[Encoder]:
+    places = {name: place for place, name in enumerate(decoder.text_names)}
+    low = tuple(column.name for column in columns if column.treatment == "category")
+    high = tuple(column.name for column in columns if column.treatment == "high_cardinality")
+    encoders: list[Encoder] = []
+    if low:
+        positions = tuple(places[name] for name in low)
+        if flavour == "tree":
+            encoders.append(LevelCodes(positions, tuple(Feature(name, name, categorical=True) for name in low)))
+        else:
+            encoders.append(LevelIndicators(positions, low))
+    if high:
+        encoders.append(LevelMeans(tuple(places[name] for name in high), high))
+    return encoders
+
+
+def _text_encoders(columns: tuple[ColumnPlan, ...], decoder: Decoder, seed: int) -> list[Encoder]:
+    encoders: list[Encoder] = []
+    for column in columns:
+        if column.treatment == "text":
+            positions = tuple(
+                place for place, source in enumerate(decoder.text_sources) if source == column.name
+            )
+            encoders.append(WordVectors(positions, column.name, seed))
+    return encoders
+
+
+def _beside(blocks: list[Matrix]) -> Matrix:
+    return blocks[0] if len(blocks) == 1 else np.hstack(blocks, dtype=np.float32)
+
+
+def _plain(feature: Feature) -> bool:
+    return feature.name == feature.source and not feature.categorical

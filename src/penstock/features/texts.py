@@ -1,0 +1,143 @@
+"""Short texts as features: word by word, through vectors learnt on the training rows."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.utils.extmath import randomized_svd
+
+from penstock.features._base import INNER_FOLDS, Feature, Matrix, Targets, Texts
+from penstock.features.categories import count_words
+from penstock.features.numbers import pick
+from penstock.graphs import GraphBuilder
+
+MOST_WORDS = 2000  # of a vocabulary; the rest are rare and a row of a batch takes memory for each
+LEAST_SEEN = 3  # rows that a word must be in
+DIRECTIONS = 24  # of the space of words (latent semantic analysis)
+STEPS = 2**15  # of a vector's numbers: sums over 64 words of so few steps are exact in float32, in any order
+SMOOTHING = 1.0
+
+
+@dataclass(slots=True)
+class WordVectors:
+    """A text as the sum of its words' vectors over the root of their number, and that number.
+
+    The vectors are the main directions of the words' inverse document frequencies (Deerwester et al. 1990,
+    "Indexing by latent semantic analysis") and how much a word speaks for each target (Wang and Manning 2012,
+    "Baselines and bigrams"), the latter cross-fitted on rows that are learnt from. Vectors lie on a grid, so that
+    every library adds them to the same float32 sums.
+    """
+
+    positions: tuple[int, ...]
+    column: str
+    seed: int
+    targets: tuple[str, ...] = ()
+    vocabulary: list[str] = field(default_factory=list)
+    vectors: Matrix = field(default_factory=lambda: np.empty((0, 0), np.float32))
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """The directions, the words for each target, the number of known words."""
+        directions = self.vectors.shape[1] - len(self.targets)
+        names = [f"{self.column}: direction {number + 1}" for number in range(directions)]
+        names += [f"{self.column}: words for target {target}" for target in self.targets]
+        return tuple(Feature(name, self.column) for name in [*names, f"{self.column}: known words"])
+
+    def fit_transform(self, numbers: Matrix, texts: Texts, targets: Targets) -> Matrix:
+        """Learn the vocabulary and its vectors; rows get the words for a target from other inner folds."""
+        del numbers
+        self.targets = targets.names
+        self.vocabulary = _vocabulary(texts[:, self.positions])
+        counts = self._counts(texts)
+        centred = targets.values - targets.values.mean(axis=0)
+        directions = _directions(counts, self.seed)
+        speaks = _speaks(counts, centred)
+        scale = np.where(np.abs(speaks).max(axis=0) > 0, np.abs(speaks).max(axis=0), 1.0)
+        self.vectors = _on_grid(np.hstack([directions, speaks / scale]))
+        features = self._features(counts)
+        for fold in range(INNER_FOLDS):
+            own = targets.folds == fold
+            others = _on_grid(_speaks(counts[~own], centred[~own]) / scale)
+            features[own, directions.shape[1] : -1] = _sums(counts[own], others)
+        return features
+
+    def transform(self, numbers: Matrix, texts: Texts) -> Matrix:
+        """Sum the vectors of each text's words."""
+        del numbers
+        return self._features(self._counts(texts))
+
+    def write(self, graph: GraphBuilder, numbers: str, texts: str) -> str:
+        """Sum the vectors of each text's words."""
+        del numbers
+        counts = count_words(graph, pick(graph, texts, self.positions), self.vocabulary)
+        sums = graph.add("MatMul", counts, graph.constant(self.vectors))
+        number = graph.add("ReduceSum", counts, graph.constant(np.array([1], np.int64)), keepdims=1)
+        roots = graph.constant(_roots(len(self.positions))[:, None])
+        whole = graph.add("Cast", graph.add("Squeeze", number, graph.constant(np.array([1], np.int64))), to=7)
+        return graph.concat([graph.add("Div", sums, graph.add("Gather", roots, whole, axis=0)), number])
+
+    def _counts(self, texts: Texts) -> sparse.csr_matrix:
+        """Return how often each row has each known word, shape (n_rows, n_words)."""
+        words = texts[:, self.positions]
+        codes = pd.Index(self.vocabulary, dtype=object).get_indexer(words.ravel()).reshape(words.shape)
+        rows, places = np.nonzero(codes >= 0)
+        ones = np.ones(len(rows), np.float32)
+        return sparse.csr_matrix((ones, (rows, codes[rows, places])), (len(words), len(self.vocabulary)))
+
+    def _features(self, counts: sparse.csr_matrix) -> Matrix:
+        number = np.asarray(counts.sum(axis=1), np.float32)
+        return np.hstack([_sums(counts, self.vectors), number], dtype=np.float32)
+
+
+def _vocabulary(words: NDArray[Any]) -> list[str]:
+    """Return the words in enough rows, most frequent first; one that is never met if there are none."""
+    codes, names = pd.factorize(words.ravel())
+    cells = np.unique(np.repeat(np.arange(len(words)), words.shape[1]) * len(names) + codes) % max(1, len(names))
+    seen = np.bincount(cells, minlength=len(names))
+    order = sorted(range(len(names)), key=lambda place: (-seen[place], names[place]))
+    return [names[place] for place in order if names[place] and seen[place] >= LEAST_SEEN][:MOST_WORDS] or ["\x1f"]
+
+
+def _directions(counts: sparse.csr_matrix, seed: int) -> NDArray[np.float64]:
+    """Return a vector of each word, scaled so that the features of the training rows have deviation 1."""
+    rows, words = counts.shape
+    width = min(DIRECTIONS, rows - 1, words - 1)
+    if width < 1:
+        return np.zeros((words, 0))
+    seen = np.asarray((counts > 0).sum(axis=0)).ravel()
+    rarity = np.log((1 + rows) / (1 + seen)) + 1
+    weighted = counts @ sparse.diags(rarity)
+    norms = np.sqrt(np.asarray(weighted.multiply(weighted).sum(axis=1))).ravel()
+    weighted = sparse.diags(1 / np.where(norms > 0, norms, 1.0)) @ weighted
+    _, _, main = randomized_svd(weighted, width, n_iter=2, random_state=seed)
+    vectors = rarity[:, None] * main.T
+    deviation = _sums(counts, vectors).std(axis=0)
+    return vectors / np.where(deviation > 0, deviation, 1.0)
+
+
+def _speaks(counts: sparse.csr_matrix, centred: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how far the target of rows with a word lies from the mean, shrunk, in deviations."""
+    has = counts.sign()
+    seen = np.asarray(has.sum(axis=0)).ravel()[:, None]
+    deviation = np.where(centred.std(axis=0) > 0, centred.std(axis=0), 1.0)
+    return np.asarray(has.T @ centred) / deviation / (seen + SMOOTHING)
+
+
+def _on_grid(vectors: NDArray[np.float64]) -> Matrix:
+    """Round to a grid of a power of two, so that sums of them are exact in float32."""
+    largest = np.abs(vectors).max(axis=0, initial=1e-6)
+    step = 2.0 ** np.ceil(np.log2(largest)) / STEPS
+    return (np.round(vectors / step) * step).astype(np.float32)
+
+
+def _sums(counts: sparse.csr_matrix, vectors: NDArray[Any]) -> NDArray[Any]:
+    number = np.asarray(counts.sum(axis=1)).ravel().astype(np.int64)
+    return np.asarray(counts @ vectors) / _roots(int(number.max(initial=0)))[number][:, None]
+
+
+def _roots(most: int) -> Matrix:
+    """Return the roots of 1, 1, 2, ... `most`: what a sum over so many words is divided by."""
+    return np.sqrt(np.maximum(np.arange(most + 1), 1)).astype(np.float32)
