@@ -306,3 +306,12 @@ def _revision(workspace: Workspace) -> str | None:
 def as_json(value: object) -> str:
     """Return a plain value as sorted JSON text, for before and after in the audit."""
     return json.dumps(value, sort_keys=True, default=str)
+
+
+def newest_releases(workspace: Workspace) -> list[Release]:
+    """Return the newest release of every project, in one query."""
+    table = tables.releases
+    newest = sa.select(sa.func.max(table.c.id)).group_by(table.c.project)
+    query = sa.select(table).where(table.c.id.in_(newest)).order_by(table.c.project)
+    with reading(workspace).begin() as connection:
+        return [release_of(row) for row in connection.execute(query)]
