@@ -1,0 +1,132 @@
+"""Look through a text file before it is parsed: its encoding, the length of its lines, its separator."""
+
+import codecs
+import csv
+import gzip
+import io
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+from penstock.errors import DataError, SourceUnavailable
+
+CHUNK = 1 << 20
+LONGEST_LINE = 1 << 20  # bytes; a longer line is no row but a file without line ends, or a quote that never closes
+SAMPLE = 1 << 16
+SEPARATORS = (",", ";", "\t", "|")
+
+
+@dataclass(frozen=True, slots=True)
+class TextFile:
+    """What a file's bytes say of how to read it; `guessed` if the encoding is one that fits any bytes."""
+
+    path: Path
+    encoding: str
+    guessed: bool
+    separator: str
+    names: tuple[str, ...]
+    skip: int
+    quotes: int
+
+
+def look_through(path: Path) -> TextFile:
+    """Read a file once, a chunk at a time, and return how to parse it.
+
+    Raises
+    ------
+    DataError
+        If it is empty, holds a line over the limit or bytes that no text has, or has no line of names.
+    SourceUnavailable
+        If it cannot be read.
+    """
+    try:
+        with open_bytes(path) as file:
+            encoding, guessed, quotes, sample = _scan(file, path.name)
+    except (OSError, EOFError) as error:
+        raise SourceUnavailable(f"The file {str(path)!r} must be readable, but: {error}.") from error
+    text = codecs.getincrementaldecoder(encoding)(errors="replace").decode(sample)
+    separator, names, skip = _header(text, path.name)
+    return TextFile(path, encoding, guessed, separator, names, skip, quotes)
+
+
+def open_bytes(path: Path) -> IO[bytes]:
+    """Open a file, unpacking it if its first bytes are gzip's."""
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    return cast("IO[bytes]", gzip.open(path, "rb")) if packed else path.open("rb")
+
+
+def _scan(file: IO[bytes], name: str) -> tuple[str, bool, int, bytes]:
+    """Return the encoding, whether it was guessed, the number of quotes, and the first bytes."""
+    chunk = file.read(CHUNK)
+    if not chunk.strip():
+        raise DataError(f"The file {name!r} must hold a table, but is empty.")
+    if chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16", False, 0, chunk[:SAMPLE]
+    sample, lines, open_line, quotes = chunk[:SAMPLE], 1, 0, 0
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    is_utf8, used = True, set[int]()
+    while chunk:
+        if b"\x00" in chunk:
+            line = lines + chunk[: chunk.index(b"\x00")].count(b"\n")
+            raise DataError(f"The file {name!r} must be text, but line {line} holds a NUL byte. It may be another format, or damaged.")
+        open_line = _checked_line(chunk, open_line, lines, name)
+        lines += chunk.count(b"\n")
+        quotes += chunk.count(b'"')
+        if is_utf8:
+            try:
+                decoder.decode(chunk)
+            except UnicodeDecodeError:
+                is_utf8 = False
+        if not is_utf8:
+            used.update(set(chunk))
+        chunk = file.read(CHUNK)
+    if is_utf8:
+        return ("utf-8-sig" if sample.startswith(codecs.BOM_UTF8) else "utf-8"), False, quotes, sample
+    undefined = {0x81, 0x8D, 0x8F, 0x90, 0x9D}  # bytes that Windows-1252 leaves undefined
+    return ("latin-1" if used & undefined else "cp1252"), True, quotes, sample
+
+
+def _checked_line(chunk: bytes, before: int, lines: int, name: str) -> int:
+    """Return how many bytes of an unfinished line stand at the chunk's end."""
+    end = b"\n" if b"\n" in chunk or b"\r" not in chunk else b"\r"
+    first = chunk.find(end)
+    length = before + (len(chunk) if first < 0 else first)
+    if length > LONGEST_LINE:
+        message = f"A line of {name!r} must have at most {LONGEST_LINE:,} bytes, but line {lines} has more."
+        raise DataError(message + " The file may lack line ends, or a quote may not close.", [{"line": lines}])
+    return length if first < 0 else len(chunk) - chunk.rfind(end) - 1
+
+
+def _header(text: str, name: str) -> tuple[str, tuple[str, ...], int]:
+    """Return the separator, the columns' names, and how many lines stand before the first row."""
+    lines = text.splitlines(keepends=True)
+    blank = 0
+    while blank < len(lines) and not lines[blank].strip():
+        blank += 1
+    if blank == len(lines):
+        raise DataError(f"The file {name!r} must begin with the names of its columns, but its first lines are blank.")
+    body = "".join(lines[blank:])
+    separator = max(SEPARATORS, key=lambda mark: _fit(body, mark))
+    reader = csv.reader(io.StringIO(body), delimiter=separator)
+    try:
+        header = next(reader)
+    except csv.Error as error:
+        raise DataError(f"The first line of {name!r} must hold the names of its columns, but: {error}.") from error
+    names = tuple(title.strip() or f"Unnamed: {place}" for place, title in enumerate(header))
+    return separator, names, blank + reader.line_num
+
+
+def _fit(body: str, separator: str) -> tuple[float, int]:
+    """Return the share of sampled rows as wide as the first, if that is wider than one, and how wide."""
+    try:
+        rows = list(csv.reader(io.StringIO(body), delimiter=separator))[:50]
+    except csv.Error:
+        return 0.0, 0
+    widths = [len(row) for row in rows if row]
+    if len(widths) > 2:
+        widths.pop()  # the sample may end within a row
+    if not widths or widths[0] < 2:
+        return 0.0, 0
+    return Counter(widths)[widths[0]] / len(widths), widths[0]

@@ -1,0 +1,39 @@
+"""Rows of Parquet files, in the types that they keep."""
+
+from pathlib import Path
+from typing import ClassVar
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from penstock.data.sources._base import RawTable, Source, check_names, check_rows, find_files, join
+from penstock.errors import DataError, SourceUnavailable
+from penstock.spec import Source as SourceSpec
+
+
+class ParquetFile(Source):
+    """Parquet files; the kinds of values that no model takes are named by `data.canonical`."""
+
+    name: ClassVar[str] = "parquet_file"
+
+    def read(self, source: SourceSpec, folder: Path) -> RawTable:
+        """Read every row of every file."""
+        return RawTable(join([(path, _read(path)) for path in find_files(source, folder)]), typed=True)
+
+    def describe(self, source: SourceSpec) -> str:
+        """Return the kind and the path."""
+        return f"{self.name} {source.path}"
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        table = pq.ParquetFile(path).read()
+    except pa.ArrowInvalid as error:
+        raise DataError(f"The file {path.name!r} must be Parquet, but: {str(error).rstrip('.')}.") from error
+    except OSError as error:
+        raise SourceUnavailable(f"The file {str(path)!r} must be readable, but: {error}.") from error
+    check_names(list(table.column_names), repr(path.name))
+    frame = table.to_pandas(ignore_metadata=True)
+    check_rows(frame, f"The file {path.name!r}")
+    return pd.DataFrame(frame)
