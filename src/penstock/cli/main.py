@@ -91,3 +91,7 @@ def _show_usage(error: click.ClickException, *, as_json: bool) -> None:
 def json_option(command: Any) -> Any:
     """Give a command the option --json."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")(command)
+
+
+if __name__ == "__main__":
+    main()

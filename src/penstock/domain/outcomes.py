@@ -2,8 +2,29 @@
 
 from dataclasses import dataclass, field
 
-from penstock.domain.evaluation import Decision, Score
-from penstock.domain.releases import Release
+from penstock.domain.datasets import Finding, Split, ValidationReport
+from penstock.domain.evaluation import Decision, Evaluation, Explanation, Predictions, Score
+from penstock.domain.features import FeaturePlan
+from penstock.domain.models import Bundle, FittedModel
+from penstock.domain.releases import Release, Training
+from penstock.domain.search import SearchResult
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """Every record that one training made before it had a version."""
+
+    training: Training
+    report: ValidationReport
+    leaks: tuple[Finding, ...]
+    split: Split
+    plan: FeaturePlan
+    result: SearchResult
+    model: FittedModel
+    bundle: Bundle
+    answers: Predictions
+    evaluation: Evaluation
+    explanation: Explanation
 
 
 @dataclass(frozen=True, slots=True)

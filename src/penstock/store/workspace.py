@@ -12,20 +12,22 @@ FOLDERS = ("journal", "logs", "parts", "searches", "artifacts", "prefect", "bent
 DEFAULT_PORTS = {"prefect": 4200, "mlflow": 5000, "serving": 3000, "console": 8080}
 
 
-def find_workspace(*, create: bool = True) -> Workspace:
+def find_workspace(*, create: bool = True, folder: Path = Path()) -> Workspace:
     """Return the workspace that the environment names, `./.penstock` by default.
 
     Parameters
     ----------
     create
         Make the folders that are missing.
+    folder
+        Where `.penstock` lies if the environment names no workspace.
 
     Raises
     ------
     SpecError
         If a variable says something it must not.
     """
-    home = Path(os.environ.get("PENSTOCK_HOME") or ".penstock").resolve()
+    home = Path(os.environ.get("PENSTOCK_HOME") or folder / ".penstock").resolve()
     workspace = Workspace(
         home=home,
         app=_app_folder(),
