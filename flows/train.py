@@ -2,11 +2,15 @@
 
 from prefect import flow
 
-from penstock.domain.outcomes import Outcome
+from penstock.domain.evaluation import Decision
+from penstock.domain.models import ModelVersion
+from penstock.domain.outcomes import Outcome, Trained
+from penstock.domain.releases import Release, Training
+from penstock.domain.workspace import Workspace
 from penstock.orchestration import runs
 from penstock.orchestration.stages import Stages
+from penstock.spec import ProjectSpec
 from penstock.store.projects import open_project
-from penstock.store.trainings import end_training
 from penstock.store.workspace import find_workspace
 from tasks import data, evaluation, features, rollout, search, serving
 
@@ -15,29 +19,79 @@ from tasks import data, evaluation, features, rollout, search, serving
 def train(project: str, seconds: float | None = None, quarantine: bool = False, release: bool = True) -> Outcome:
     """Search every family, hold the best against the champion, and release it if it wins."""
     workspace = find_workspace()
-    spec = open_project(project, workspace, seconds)
     stage = Stages()
-    with runs.claimed(workspace), runs.training_lease(project, workspace):
-        with stage("ingest"):
-            dataset = data.ingest(spec, workspace)
-            change = data.check_contract(dataset, spec, workspace)
-        with stage("validate"):
-            report = data.validate(dataset, spec, quarantine, workspace)
-            data.admit(change, report)
-        training = data.begin(report, spec, workspace)
-        runs.name_run(project, report.accepted)
-        with stage("plan"):
-            champion = rollout.find_champion(project, workspace)
-            split = data.split(report.accepted, champion, spec, workspace)
-            leaks = data.find_leaks(report.accepted, split, spec, workspace)
-            plan = features.plan(split, leaks, spec, workspace)
-        with stage("search"):
-            result = search.search(training, split, plan, spec, workspace)
-            model = search.fit(training, result, split, spec, workspace)
-        with stage("bundle"):
-            bundle = serving.bundle(model, split, spec, workspace)
-            answers = serving.answer(bundle, split, workspace)
-        with stage("evaluate"):
-            evaluated = evaluation.evaluate(answers, split, spec, workspace)
-            explained = evaluation.explain(model, evaluated, split, spec, workspace)
-    return Outcome(project=project)
+    with runs.claimed(workspace), runs.leased(f"train:{project}", workspace):
+        spec = open_project(project, workspace, seconds)
+        trained, spec = _fit(spec, quarantine, stage, workspace)
+        decision, version, page = _judge(trained, spec, stage, workspace)
+        moved = _release(decision, stage, workspace) if release else None
+        data.end_training(trained.training, workspace)
+    return Outcome(
+        project=project,
+        version=version.version,
+        decision=decision,
+        score=trained.evaluation.score,
+        finished=trained.result.finished,
+        skipped=trained.result.skipped,
+        report=page,
+        closing=trained.explanation.closing,
+        release=moved,
+        seconds=stage.ended(),
+    )
+
+
+def _fit(
+    spec: ProjectSpec, quarantine: bool, stage: Stages, workspace: Workspace
+) -> tuple[Trained, ProjectSpec]:
+    with stage("ingest"):
+        dataset = data.ingest(spec, workspace)
+        spec = data.complete_spec(spec, dataset)
+    with stage("validate"):
+        change = data.check_contract(dataset, spec, workspace)
+        report = data.validate(dataset, spec, quarantine, workspace)
+        data.admit(change, report)
+    training: Training = data.begin_training(report, spec, workspace)
+    runs.name_run(f"{spec.name} dataset {report.accepted.number}")
+    with stage("plan"):
+        split = data.split(report.accepted, spec, workspace)
+        leaks = data.find_leaks(report.accepted, split, spec, workspace)
+        plan = features.plan(split, leaks, spec, workspace)
+    with stage("search"):
+        result = search.search(training, split, plan, spec, workspace)
+        model = search.fit(training, result, split, spec, workspace)
+    with stage("bundle"):
+        bundle = serving.bundle(model, split, spec, workspace)
+    with stage("evaluate"):
+        answers = serving.answer(bundle, split, "holdout", workspace)
+        evaluated = evaluation.evaluate(answers, split, spec, workspace)
+        explained = evaluation.explain(model, evaluated, split, spec, workspace)
+    return Trained(
+        training, report, leaks, split, plan, result, model, bundle, answers, evaluated, explained
+    ), spec
+
+
+def _judge(
+    trained: Trained, spec: ProjectSpec, stage: Stages, workspace: Workspace
+) -> tuple[Decision, ModelVersion, str]:
+    with stage("register"):
+        version = serving.register(trained, spec, runs.run_link(workspace), workspace)
+    with stage("package"):
+        package = serving.package(version, trained.bundle, spec, workspace)
+    with stage("judge"):
+        gates = evaluation.check_gates(trained.bundle, package, trained.evaluation, spec, workspace)
+        serving.tag_gates(version, package, gates, workspace)
+        challenger = serving.stand(version, trained, gates, workspace)
+        champion = serving.stand_champion(rollout.find_champion(spec.name, workspace), trained.split, workspace)
+        decision = evaluation.judge(challenger, champion, trained.split, spec, workspace)
+    with stage("report"):
+        page = evaluation.write_report(trained, decision, spec, workspace)
+        serving.attach_report(version, page, workspace)
+    return decision, version, page
+
+
+def _release(decision: Decision, stage: Stages, workspace: Workspace) -> Release | None:
+    if decision.verdict != "promote":
+        return None
+    with stage("release"):
+        opened = rollout.open_release(decision, workspace)
+        return rollout.write_alias(opened, workspace)
