@@ -23,11 +23,15 @@ class GraphBuilder:
     constants: list[Any] = field(default_factory=list)
 
     def add(self, operator: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
-        """Add a node with one output and return the output's name."""
+        """Add a node with one output and return the output's name; arrays are written as lists, which is fast."""
         from onnx import helper
 
         output = f"{operator.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, list(inputs), [output], domain=domain, **attributes))
+        lists = {name: value for name, value in attributes.items() if isinstance(value, np.ndarray)}
+        rest = {name: value for name, value in attributes.items() if name not in lists}
+        node = helper.make_node(operator, list(inputs), [output], domain=domain, **rest)
+        node.attribute.extend(_list_attribute(name, values) for name, values in lists.items())
+        self.nodes.append(node)
         return output
 
     def constant(self, values: NDArray[Any] | Sequence[Any] | float) -> str:
@@ -118,6 +122,22 @@ def _model(graph: Any) -> Any:
     return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="penstock")
 
 
+def _list_attribute(name: str, values: NDArray[Any]) -> Any:
+    from onnx import AttributeProto
+
+    attribute = AttributeProto(name=name)
+    if values.dtype.kind == "f":
+        attribute.type = AttributeProto.FLOATS
+        attribute.floats.extend(values.astype(np.float32).tolist())
+    elif values.dtype.kind == "S":
+        attribute.type = AttributeProto.STRINGS
+        attribute.strings.extend(values.tolist())
+    else:
+        attribute.type = AttributeProto.INTS
+        attribute.ints.extend(values.astype(np.int64).tolist())
+    return attribute
+
+
 def _rename(graph: Any, prefix: str, renamed: dict[str, str]) -> None:
     """Prefix every name of a graph but those in `renamed`, in place (the graph was parsed for this)."""
 
@@ -127,7 +147,7 @@ def _rename(graph: Any, prefix: str, renamed: dict[str, str]) -> None:
     for node in graph.node:
         node.input[:] = [new(name) for name in node.input]
         node.output[:] = [new(name) for name in node.output]
-        node.name = prefix + node.name
+        node.name = prefix + node.name if node.name else ""
     for constant in graph.initializer:
         constant.name = new(constant.name)
     for item in graph.output:

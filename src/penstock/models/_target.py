@@ -1,0 +1,79 @@
+"""The scale on which a regression is fitted: standardised, and logarithmic where the target is skewed."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.graphs import GraphBuilder
+
+SKEWED = 1.0  # skewness above which a target that is never negative is fitted as a logarithm
+
+
+@dataclass(frozen=True, slots=True)
+class TargetScale:
+    """`(log1p(y) - centre) / spread`, or the same without the logarithm; predictions stay within the values seen.
+
+    `factor` makes up for the mean of exponentials being more than the exponential of the mean (Duan 1983, "Smearing
+    estimate"); it is learnt by `smear`.
+    """
+
+    logarithm: bool
+    centre: float
+    spread: float
+    lowest: float
+    highest: float
+    factor: float = 1.0
+
+    def apply(self, y: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the scaled target."""
+        values = np.log1p(y) if self.logarithm else np.asarray(y, np.float64)
+        return (values - self.centre) / self.spread
+
+    def invert(self, scaled: NDArray[Any]) -> NDArray[np.float64]:
+        """Return values in the target's own units."""
+        values = np.asarray(scaled, np.float64) * self.spread + self.centre
+        if self.logarithm:
+            values = np.exp(np.minimum(values, np.log1p(self.highest))) * self.factor - 1.0
+        return np.clip(values, self.lowest, self.highest)
+
+    def smear(self, scaled: NDArray[Any], y: NDArray[Any]) -> "TargetScale":
+        """Return the scale with the factor that makes the mean prediction the mean target."""
+        if not self.logarithm:
+            return self
+        factor = float(np.mean(np.asarray(y) + 1.0) / np.mean(self.invert(scaled) + 1.0))
+        bounded = float(np.clip(factor, 0.8, 1.25))  # more than this is a poor fit, not a matter of exponentials
+        return TargetScale(True, self.centre, self.spread, self.lowest, self.highest, bounded)
+
+    def write(self, graph: GraphBuilder, scaled: str) -> str:
+        """Add the nodes that do what `invert` does."""
+        values = graph.add("Add", graph.add("Mul", scaled, _number(graph, self.spread)), _number(graph, self.centre))
+        if self.logarithm:
+            near = graph.add("Min", values, _number(graph, np.log1p(self.highest)))
+            grown = graph.add("Mul", graph.add("Exp", near), _number(graph, self.factor))
+            values = graph.add("Sub", grown, _number(graph, 1.0))
+        return graph.add("Clip", values, _number(graph, self.lowest), _number(graph, self.highest))
+
+
+def learn_scale(y: NDArray[Any], logarithm: bool | None = None) -> TargetScale:
+    """Return the scale of a target, shape (n_rows,); `logarithm` None decides by the skewness."""
+    values = np.asarray(y, np.float64)
+    use = skewed(values) if logarithm is None else bool(logarithm) and float(values.min()) >= 0
+    shown = np.log1p(values) if use else values
+    spread = float(shown.std())
+    return TargetScale(
+        use, float(shown.mean()), spread if spread > 0 else 1.0, float(values.min()), float(values.max())
+    )
+
+
+def skewed(values: NDArray[np.float64]) -> bool:
+    """Say whether a target is never negative and has a long upper tail."""
+    deviation = float(values.std())
+    if float(values.min()) < 0 or deviation == 0:
+        return False
+    return float(np.mean(((values - values.mean()) / deviation) ** 3)) > SKEWED
+
+
+def _number(graph: GraphBuilder, value: float) -> str:
+    return graph.constant(np.float32(value))

@@ -1,0 +1,141 @@
+"""Forests of extremely randomised trees."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
+
+from penstock.domain.datasets import Problem
+from penstock.domain.search import Choice, Real, SearchSpace, Value, Whole
+from penstock.errors import ModelError
+from penstock.graphs import GraphBuilder
+from penstock.models._base import BuildContext, Matrix, ModelFamily, Needs, Vector
+from penstock.models._trees import Tree, write_trees
+
+FIRST_TREES = 4  # grown before the time of one is known
+TREES = 100
+LEAVES = 600_000  # in all trees: about 30 MB of graph, and deeper trees gain little on so many rows
+
+
+@dataclass(slots=True)
+class ForestEstimator:
+    """Trees grown in batches until their number or the deadline is reached."""
+
+    context: BuildContext
+    trees: int
+    leaf_rows: int
+    share: float
+    forest: Any = None
+
+    def fit(
+        self, x: Matrix, y: Vector, valid: tuple[Matrix, Vector] | None = None, weight: Vector | None = None
+    ) -> "ForestEstimator":
+        """Grow trees; `valid` is not used: more trees never do harm."""
+        del valid
+        kind = ExtraTreesClassifier if self.context.classes else ExtraTreesRegressor
+        self.forest = kind(
+            n_estimators=min(FIRST_TREES, self.trees),
+            min_samples_leaf=self.leaf_rows,
+            max_features=self.share,
+            n_jobs=self.context.threads,
+            random_state=self.context.seed,
+            warm_start=True,
+        )
+        began = time.monotonic()
+        self.forest.fit(x, y, weight)
+        while len(self.forest.estimators_) < self.trees:
+            more = self._affordable((time.monotonic() - began) / len(self.forest.estimators_))
+            if more < 1:
+                break
+            self.forest.set_params(n_estimators=len(self.forest.estimators_) + more)
+            self.forest.fit(x, y, weight)
+        return self
+
+    def predict(self, x: Matrix) -> NDArray[np.float64]:
+        """Return probabilities of shape (n, classes), or values of shape (n,)."""
+        if not self.context.classes:
+            return np.asarray(self.forest.predict(x), np.float64)
+        shares = np.zeros((len(x), self.context.classes))
+        shares[:, self.forest.classes_] = self.forest.predict_proba(x)
+        return shares
+
+    @property
+    def parameters(self) -> int:
+        """The number of splits and leaves."""
+        return int(sum(tree.tree_.node_count for tree in self.forest.estimators_))
+
+    def refit_parameters(self) -> dict[str, Value]:
+        """Return the number of trees that were grown."""
+        return {"trees": len(self.forest.estimators_)}
+
+    def tables(self) -> list[Tree]:
+        """Return the trees as tables whose sum is the forest's answer."""
+        if self.forest is None:
+            raise ModelError("A forest must be fitted before it is exported.")
+        grown = self.forest.estimators_
+        return [self._table(tree.tree_, len(grown)) for tree in grown]
+
+    def _table(self, tree: Any, count: int) -> Tree:
+        values = tree.value[:, 0, :] / count
+        if self.context.classes:
+            spread = np.zeros((len(values), self.context.classes))
+            spread[:, self.forest.classes_] = values
+            values = spread
+        nodes = tree.__getstate__()["nodes"]
+        missing = nodes["missing_go_to_left"].astype(bool)
+        return Tree(tree.feature, tree.threshold, tree.children_left, tree.children_right, missing, values)
+
+    def _affordable(self, seconds: float) -> int:
+        """Return how many trees the next batch grows: those left, or about half of those there is time for."""
+        left = self.trees - len(self.forest.estimators_)
+        if self.context.deadline is None:
+            return left
+        remaining = self.context.deadline - time.monotonic()
+        fitting = int(remaining / max(seconds, 1e-6))
+        return left if fitting > 2 * left else min(left, (fitting + 1) // 2)
+
+
+class Forest(ModelFamily):
+    """Extremely randomised trees (Geurts, Ernst, Wehenkel 2006, "Extremely randomized trees")."""
+
+    name = "forest"
+    flavour = "tree"
+
+    def default(self, problem: Problem, rows: int, features: int) -> dict[str, Value]:
+        """Return 100 trees with leaves as small as the size of the graph allows."""
+        del features
+        smallest = {"binary": 5, "multiclass": 1, "regression": 2}[problem]
+        return {"trees": TREES, "leaf_rows": max(smallest, rows * TREES // (2 * LEAVES)), "share": 0.6}
+
+    def space(self, problem: Problem, rows: int, features: int) -> SearchSpace:
+        """Return the size of leaves, and the share of features that a split chooses from."""
+        del features
+        least = max(1, rows * TREES // (2 * LEAVES))
+        del problem
+        return {
+            "trees": Choice((TREES,)),
+            "leaf_rows": Whole(least, max(20, 2 * least), log=True),
+            "share": Real(0.2, 1.0),
+        }
+
+    def needs(self, rows: int, features: int, classes: int) -> Needs:
+        """Return the time of 100 trees, which grows with rows, depth and the features tried at a split, measured."""
+        depth = np.log2(max(rows, 2))
+        seconds = 0.1 + TREES * rows * depth * (2 + features * 0.6) * 1.3e-8 * (1 + max(classes, 2) / 26)
+        nodes = TREES * rows / 2
+        return Needs(memory_mb=20 + nodes * (64 + 8 * max(classes, 1)) / 1e6, seconds=float(seconds))
+
+    def build(self, parameters: dict[str, Value], context: BuildContext) -> ForestEstimator:
+        """Return an unfitted forest."""
+        trees, leaf_rows = int(parameters["trees"] or TREES), int(parameters["leaf_rows"] or 1)
+        return ForestEstimator(context, trees, leaf_rows, float(parameters["share"] or 1.0))
+
+    def to_onnx(self, estimator: Any, features: int) -> bytes:
+        """Return a graph of one node that walks all trees."""
+        graph = GraphBuilder()
+        width = max(1, estimator.context.classes)
+        scores = write_trees(graph, "features", estimator.tables(), np.zeros(width))
+        return graph.finish({"features": features}, scores, "scores", width)
