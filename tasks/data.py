@@ -2,14 +2,17 @@
 
 from prefect import task
 
-from penstock.data import contract, ingestion, leaks, splitting, validation
+from penstock.data import contract, drafting, ingestion, leaks, splitting, training, validation
 from tasks._publish import publish, worth_retrying
 
 ingest = task(retries=2, retry_delay_seconds=1, retry_condition_fn=worth_retrying, on_completion=[publish])(
     ingestion.ingest
 )
+complete_spec = task()(drafting.complete_spec)
 check_contract = task(on_completion=[publish])(contract.check_contract)
 validate = task(on_completion=[publish])(validation.validate)
 admit = task()(validation.admit)
+begin_training = task()(training.begin_training)
+end_training = task()(training.end_training)
 split = task()(splitting.split)
 find_leaks = task()(leaks.find_leaks)

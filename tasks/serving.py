@@ -2,7 +2,7 @@
 
 from prefect import task
 
-from penstock.serving import bundle as bundles, packaging, registry, scoring
+from penstock.serving import bundle as bundles, packaging, registry, scoring, standing
 from tasks._publish import worth_retrying
 
 bundle = task()(bundles.bundle)
@@ -10,4 +10,7 @@ answer = task()(scoring.answer)
 register = task(retries=3, retry_delay_seconds=2, retry_condition_fn=worth_retrying)(registry.register)
 attach_report = task(retries=3, retry_delay_seconds=2, retry_condition_fn=worth_retrying)(registry.attach_report)
 package = task()(packaging.package)
+tag_gates = task(retries=3, retry_delay_seconds=2, retry_condition_fn=worth_retrying)(registry.tag_gates)
+stand = task()(standing.stand)
+stand_champion = task()(standing.stand_champion)
 score_table = task()(scoring.score_table)

@@ -103,7 +103,8 @@ def release_version(project: str, version: str, *, actor: str, reason: str, work
         If the version has no gates, or one does not hold.
     """
     records.find_version(project, version, workspace)
-    decision = records.find_record("decision-of", version, project, Decision, workspace)
+    decisions = records.list_records("decision", project, Decision, workspace)
+    decision = next((each for each in reversed(decisions) if each.version == version), None)
     if decision is None:
         raise Refused(f"Version {version} of {project!r} must have passed its gates, but has none. Train it to its end.")
     broken = [gate for gate in decision.gates if not gate.held]

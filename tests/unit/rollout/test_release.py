@@ -1,0 +1,106 @@
+"""Releases: who answers, and how that changes."""
+
+from datetime import UTC, datetime
+
+import pytest
+import sqlalchemy as sa
+
+from penstock.domain.evaluation import Decision, Gate, VerdictWord
+from penstock.domain.models import ModelVersion
+from penstock.domain.workspace import Workspace
+from penstock.errors import NotFound, Refused
+from penstock.rollout import release as releases
+from penstock.store import ledger, records
+
+
+def make_decision(version: str, verdict: VerdictWord = "promote", *, held: bool = True) -> Decision:
+    return Decision(
+        id=f"d{version}",
+        project="churn",
+        verdict=verdict,
+        reasons=("It is better.",),
+        at=datetime.now(UTC),
+        version=version,
+        gates=(Gate("smoke", held, "as found"),),
+    )
+
+
+def keep(version: str, workspace: Workspace, verdict: VerdictWord = "promote", *, held: bool = True) -> Decision:
+    kept = ModelVersion("churn", version, f"t{version}", "run", "m" * 64, "b" * 64, "a" * 64, datetime.now(UTC))
+    records.save_version(kept, workspace)
+    decision = make_decision(version, verdict, held=held)
+    records.save_record("decision", decision.id, "churn", decision, workspace)
+    return decision
+
+
+def test_a_promotion_gives_all_traffic_once(workspace: Workspace) -> None:
+    decision = keep("1", workspace)
+    first = releases.open_release(decision, workspace)
+    again = releases.open_release(decision, workspace)
+    assert first == again
+    assert (first.state, first.weights) == ("serving", {"1": 100.0})
+    assert len(ledger.list_audit("churn", workspace)) == 1
+
+
+def test_a_held_decision_opens_nothing(workspace: Workspace) -> None:
+    with pytest.raises(Refused, match="says 'hold'"):
+        releases.open_release(make_decision("1", "hold"), workspace)
+    assert records.newest_release("churn", workspace) is None
+
+
+def test_a_rollback_returns_to_the_version_before_and_marks_the_one_left(workspace: Workspace) -> None:
+    for version in ("1", "2", "3"):
+        releases.open_release(keep(version, workspace), workspace)
+    back = releases.roll_back("churn", actor="ann", reason="complaint 123", workspace=workspace)
+    assert (back.version, back.weights) == ("2", {"2": 100.0})
+    assert records.list_releases("churn", workspace)[1].state == "rolled_back"
+    further = releases.roll_back("churn", actor="ann", reason="", workspace=workspace)
+    assert further.version == "1"
+    with pytest.raises(Refused, match="released version 1 only"):
+        releases.roll_back("churn", actor="ann", reason="", workspace=workspace)
+
+
+def test_a_version_rolled_back_returns_only_by_hand(workspace: Workspace) -> None:
+    releases.open_release(keep("1", workspace), workspace)
+    decision = keep("2", workspace)
+    releases.open_release(decision, workspace)
+    releases.roll_back("churn", actor="ann", reason="bad", workspace=workspace)
+    other = Decision(**{name: getattr(decision, name) for name in decision.__slots__ if name != "id"}, id="another")
+    with pytest.raises(Refused, match="was rolled back"):
+        releases.open_release(other, workspace)
+    by_hand = releases.release_version("churn", "2", actor="ann", reason="checked", workspace=workspace)
+    assert by_hand.weights == {"2": 100.0}
+
+
+def test_a_held_version_may_be_released_by_hand_and_the_audit_says_so(workspace: Workspace) -> None:
+    releases.open_release(keep("1", workspace), workspace)
+    keep("2", workspace, "hold")
+    releases.release_version("churn", "2", actor="ann", reason="for the fair", workspace=workspace)
+    last = ledger.list_audit("churn", workspace)[-1]
+    assert (last.actor, last.after) == ("ann", '{"2": 100.0}')
+    assert "the judge had said hold" in last.reason
+
+
+def test_a_version_with_a_broken_gate_or_none_is_refused(workspace: Workspace) -> None:
+    keep("1", workspace, held=False)
+    with pytest.raises(Refused, match="smoke: as found"):
+        releases.release_version("churn", "1", actor="ann", reason="", workspace=workspace)
+    records.save_version(
+        ModelVersion("churn", "2", "t2", "run", "m" * 64, "b" * 64, "a" * 64, datetime.now(UTC)), workspace
+    )
+    with pytest.raises(Refused, match="has none"):
+        releases.release_version("churn", "2", actor="ann", reason="", workspace=workspace)
+    with pytest.raises(NotFound):
+        releases.release_version("churn", "9", actor="ann", reason="", workspace=workspace)
+
+
+def test_a_release_and_its_audit_entry_stand_together_or_not_at_all(workspace: Workspace) -> None:
+    decision = keep("1", workspace)
+    with records.connect(workspace).begin() as connection:
+        connection.execute(sa.text("create trigger stop before insert on audit begin select raise(abort, 'full'); end"))
+    with pytest.raises(sa.exc.IntegrityError):
+        releases.open_release(decision, workspace)
+    assert records.newest_release("churn", workspace) is None
+    with records.connect(workspace).begin() as connection:
+        connection.execute(sa.text("drop trigger stop"))
+    assert releases.open_release(decision, workspace).version == "1"

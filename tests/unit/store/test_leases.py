@@ -1,0 +1,84 @@
+"""Leases, trainings and the audit."""
+
+import os
+import subprocess
+import sys
+
+import psutil
+import sqlalchemy as sa
+
+from penstock.domain.releases import Training
+from penstock.domain.workspace import Workspace
+from penstock.store import leases, ledger, records, tables, trainings
+
+
+def hold_in_another_process(workspace: Workspace, name: str) -> "subprocess.Popen[str]":
+    code = (
+        "import sys, time; from pathlib import Path; from penstock.domain.workspace import Workspace\n"
+        "from penstock.store import leases\n"
+        f"w = Workspace(Path({str(workspace.home)!r}), Path({str(workspace.app)!r}))\n"
+        f"print(leases.try_lease({name!r}, w), flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    with process.stdout as said:
+        assert said.readline().strip() == "True"
+    return process
+
+
+def test_a_living_holder_keeps_its_lease_and_a_dead_one_loses_it(workspace: Workspace) -> None:
+    holder = hold_in_another_process(workspace, "train:churn")
+    try:
+        assert not leases.try_lease("train:churn", workspace)
+    finally:
+        holder.kill()
+        holder.wait()
+    assert leases.try_lease("train:churn", workspace)
+    leases.give_back("train:churn", workspace)
+    assert leases.held_leases(workspace) == []
+
+
+def test_a_process_that_took_a_dead_ones_id_is_not_the_holder() -> None:
+    mine = psutil.Process().create_time()
+    assert leases.alive(os.getpid(), mine)
+    assert not leases.alive(os.getpid(), mine - 1000)
+
+
+def test_a_waiting_training_is_told_once_and_goes_on(workspace: Workspace) -> None:
+    holder = hold_in_another_process(workspace, "train:churn")
+    told: list[str] = []
+
+    def tell() -> None:
+        told.append("waiting")
+        holder.kill()
+        holder.wait()
+
+    with leases.hold_lease("train:churn", workspace, waiting=tell):
+        assert told == ["waiting"]
+
+
+def test_a_killed_training_is_taken_over_and_an_ended_one_is_not(workspace: Workspace) -> None:
+    first = trainings.begin_training("churn", "d", "s", workspace)
+    trainings.remember(first.id, "fit", first, workspace)
+    again = trainings.begin_training("churn", "d", "s", workspace)
+    assert (again.id, again.resumed) == (first.id, 1)
+    assert trainings.recall(first.id, "fit", Training, workspace) == first
+    trainings.end_training(again, workspace)
+    assert trainings.begin_training("churn", "d", "s", workspace).id != first.id
+
+
+def test_a_training_of_other_data_does_not_take_over(workspace: Workspace) -> None:
+    first = trainings.begin_training("churn", "d", "s", workspace)
+    assert trainings.begin_training("churn", "other", "s", workspace).id != first.id
+
+
+def test_a_changed_or_missing_audit_entry_is_named(workspace: Workspace) -> None:
+    for number in range(4):
+        ledger.record_act("me", "act", project="churn", reason=str(number), after={}, workspace=workspace)
+    assert ledger.first_broken(workspace) is None
+    with records.connect(workspace).begin() as connection:
+        connection.execute(sa.update(tables.audit).where(tables.audit.c.number == 3).values(reason="else"))
+    assert ledger.first_broken(workspace) == 3
+    with records.connect(workspace).begin() as connection:
+        connection.execute(sa.delete(tables.audit).where(tables.audit.c.number == 2))
+    assert ledger.first_broken(workspace) == 2
