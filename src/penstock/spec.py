@@ -1,15 +1,12 @@
 """The project file: YAML to ProjectSpec."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from penstock.errors import SpecError
-from penstock.spec_faults import cross_faults, error_of, field_faults, plain, unknown
+from penstock.spec_faults import cross_faults, error_of, field_faults, plain, read_yaml, unknown
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -181,7 +178,7 @@ def load_spec(path: Path) -> ProjectSpec:
         With every fault at once: its line, what must hold, what was found, and the nearest right word. Each of
         `details` has line, key, must, found and hint.
     """
-    tree = _parse(path)
+    tree = read_yaml(path, "project file")
     data = plain(tree)
     faults = cross_faults(data)
     try:
@@ -191,31 +188,5 @@ def load_spec(path: Path) -> ProjectSpec:
     if "path" in data:
         faults.append(unknown(("path",), ProjectSpec, ProjectSpec))
     if faults:
-        raise error_of(path, faults, tree)
+        raise error_of(path, faults, tree, "project file")
     return spec
-
-
-def _parse(path: Path) -> Any:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise SpecError(f"The project file {str(path)!r} must exist. `penstock init` writes one.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"The project file {str(path)!r} must be readable text in UTF-8, but: {error}.") from error
-    try:
-        tree = YAML(typ="rt").load(text)
-    except MarkedYAMLError as error:
-        raise _not_yaml(path, error) from error
-    except YAMLError as error:
-        raise SpecError(f"The project file {str(path)!r} must be YAML, but: {error}.") from error
-    if not isinstance(tree, Mapping):
-        raise SpecError(f"The project file {str(path)!r} must hold keys and values, such as `target: churned`.")
-    return tree
-
-
-def _not_yaml(path: Path, error: MarkedYAMLError) -> SpecError:
-    mark = error.problem_mark or error.context_mark
-    line = mark.line + 1 if mark else 1
-    problem = str(error.problem or error.context).splitlines()[0]
-    fault = {"line": line, "key": "", "must": "be YAML", "found": problem, "hint": ""}
-    return SpecError(f"The project file {str(path)!r} must be YAML, but line {line} is not: {problem}.", [fault])

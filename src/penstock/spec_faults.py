@@ -1,4 +1,4 @@
-"""What a project file says and must not: each fault with its line, what must hold, and the nearest right word."""
+"""What a file that people write says and must not: each fault with its line, what must hold, and the nearest right word."""
 
 import difflib
 import re
@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from penstock.errors import SpecError
 
@@ -23,7 +25,7 @@ Key = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that a project file says and must not."""
+    """One thing that a file says and must not."""
 
     key: Key
     must: str
@@ -42,7 +44,42 @@ def nearest(word: str, words: Sequence[str]) -> str | None:
     return next(iter(difflib.get_close_matches(word, list(words), 1)), None)
 
 
-def error_of(path: Path, faults: list[Fault], tree: Any) -> SpecError:
+def read_yaml(path: Path, what: str) -> Any:
+    """Return the tree of a YAML file that holds keys and values; `what` names the file in errors.
+
+    Raises
+    ------
+    SpecError
+        If there is no such file, or it is not YAML; the line is named.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise SpecError(
+            f"The {what} {str(path)!r} must exist, but does not. `penstock init` writes a project file."
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"The {what} {str(path)!r} must be readable text in UTF-8, but: {error}.") from error
+    try:
+        tree = YAML(typ="rt").load(text)
+    except MarkedYAMLError as error:
+        raise _not_yaml(path, error, what) from error
+    except YAMLError as error:
+        raise SpecError(f"The {what} {str(path)!r} must be YAML, but: {error}.") from error
+    if not isinstance(tree, Mapping):
+        raise SpecError(f"The {what} {str(path)!r} must hold keys and values, such as `target: churned`.")
+    return tree
+
+
+def _not_yaml(path: Path, error: MarkedYAMLError, what: str) -> SpecError:
+    mark = error.problem_mark or error.context_mark
+    line = mark.line + 1 if mark else 1
+    problem = str(error.problem or error.context).splitlines()[0]
+    fault = {"line": line, "key": "", "must": "be YAML", "found": problem, "hint": ""}
+    return SpecError(f"The {what} {str(path)!r} must be YAML, but line {line} is not: {problem}.", [fault])
+
+
+def error_of(path: Path, faults: list[Fault], tree: Any, what: str) -> SpecError:
     """Return the error that says every fault of a file, in the order of its lines."""
     placed = sorted(((_line(tree, fault.key), fault) for fault in dict.fromkeys(faults)), key=lambda pair: pair[0])
     count = "1 fault" if len(placed) == 1 else f"{len(placed)} faults"
@@ -57,7 +94,7 @@ def error_of(path: Path, faults: list[Fault], tree: Any) -> SpecError:
         }
         for line, fault in placed
     ]
-    return SpecError(f"The project file {str(path)!r} has {count}:\n{said}", details)
+    return SpecError(f"The {what} {str(path)!r} has {count}:\n{said}", details)
 
 
 def _line(tree: Any, key: Key) -> int:
@@ -158,9 +195,13 @@ def _key_in(data: Any, location: Sequence[Any]) -> Key:
 
 
 def _section(key: Key, model: type[BaseModel]) -> type[BaseModel]:
-    for part in key[:-1]:
+    parts = iter(key[:-1])
+    for part in parts:
         annotation = model.model_fields[str(part)].annotation
-        model = next(kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type))
+        kinds = (annotation, *get_args(annotation))
+        model = next(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel))
+        if get_origin(annotation) is dict:
+            next(parts, None)  # a name that the file's author chose
     return model
 
 
