@@ -63,6 +63,7 @@ class Evaluation:
     slices: tuple[Slice, ...] = ()
     confusion: tuple[tuple[int, ...], ...] = ()
     side: Literal["holdout", "out_of_fold"] = "holdout"
+    dataset: str = ""
     notes: tuple[str, ...] = ()
 
 

@@ -8,7 +8,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from penstock.domain.datasets import Split
-from penstock.domain.evaluation import Predictions
 from penstock.domain.models import FittedModel, Signature, Target
 from penstock.domain.workspace import Workspace
 from penstock.errors import DataError
@@ -42,6 +41,13 @@ class Answers:
     def rows(self) -> int:
         """The number of rows."""
         return int(self.target.size)
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Which rows have a target that the model knows."""
+        if not self.classes:
+            return np.isfinite(self.target)
+        return (self.target >= 0) & (self.target < len(self.classes))
 
     def take(self, rows: NDArray[Any]) -> "Answers":
         """Return some rows (positions, or a mask)."""
@@ -93,29 +99,34 @@ def codes_of(column: pd.Series, signature: Signature) -> NDArray[Any]:
     return np.array([codes.get(value, -1) for value in plain], dtype=np.int64)
 
 
-def read_answers(predictions: Predictions, model: FittedModel, spec: ProjectSpec, workspace: Workspace) -> Answers:
+def read_answers(
+    predictions: str, signature: Signature, spec: ProjectSpec, workspace: Workspace, *, known: bool = True
+) -> Answers:
     """Return what a bundle said of rows.
 
     Parameters
     ----------
     predictions
-        The predictions table.
-    model
-        The model of the bundle, for its classes and threshold.
+        The digest of a table as `domain.evaluation.Predictions` describes it.
+    signature
+        The signature of the bundle, for its classes and threshold.
     spec
         The project.
     workspace
         Where the table is kept.
+    known
+        Leave out rows whose target is none of the model's classes.
 
     Returns
     -------
     Answers
-        Rows with a known target, in the table's order.
+        The rows in the table's order.
     """
-    frame = frames.load_table(predictions.digest, workspace)
+    frame = frames.load_table(predictions, workspace)
     times = frame["time"].to_numpy() if "time" in frame and not frame["time"].isna().all() else None
     shell = _Shell(frame["row"], frame["digest"], frame["group"], times)
-    return _answers(shell, frame["target"].to_numpy(), _matrix(frame), model.signature, spec)
+    answers = _answers(shell, frame["target"].to_numpy(), _matrix(frame), signature, spec)
+    return answers.take(answers.known) if known else answers
 
 
 def read_out_of_fold(model: FittedModel, split: Split, spec: ProjectSpec, workspace: Workspace) -> Answers:
@@ -141,7 +152,8 @@ def read_out_of_fold(model: FittedModel, split: Split, spec: ProjectSpec, worksp
         _times(table, spec, row),
     )
     target = codes_of(table[spec.target].iloc[row], model.signature)
-    return _answers(shell, target, _matrix(frame), model.signature, spec)
+    answers = _answers(shell, target, _matrix(frame), model.signature, spec)
+    return answers.take(answers.known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +180,9 @@ def _matrix(frame: pd.DataFrame) -> Values:
 def _answers(
     shell: _Shell, target: NDArray[Any], matrix: Values, signature: Signature, spec: ProjectSpec
 ) -> Answers:
-    known = np.isfinite(target) if signature.problem == "regression" else target >= 0
     if signature.problem == "binary":
         target, matrix = positive_last(target, matrix, signature.positive)
-    whole = Answers(
+    return Answers(
         np.asarray(shell.row, dtype=np.int64),
         np.asarray(shell.digest, dtype=np.uint64),
         np.asarray(shell.group, dtype=np.uint64),
@@ -181,4 +192,3 @@ def _answers(
         ordered_classes(signature),
         choosing_of(spec, signature),
     )
-    return whole if known.all() else whole.take(known)

@@ -1,0 +1,269 @@
+"""Champion or challenger: compared on rows that neither was fitted or tuned on, and a decision with reasons."""
+
+import uuid
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.domain.datasets import Split
+from penstock.domain.evaluation import Comparison, Decision, Evaluation, Gate, Predictions, VerdictWord
+from penstock.domain.models import FittedModel, Target
+from penstock.domain.workspace import Workspace
+from penstock.evaluation import looks
+from penstock.evaluation.answers import Answers, metric_of, read_answers
+from penstock.evaluation.comparing import Gain, compare
+from penstock.evaluation.influence import estimate
+from penstock.evaluation.metrics import Choosing, Values, cost_matrix
+from penstock.evaluation.wording import count, figure, title
+from penstock.spec import Gates, ProjectSpec
+from penstock.store import frames, records
+
+NAMESPACE = uuid.UUID("5e0c39ab-7a3e-4d55-8f57-0e2f4b6f4f0d")  # decisions on one pair have one id, however often judged
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One side of a comparison.
+
+    `key` names the training that made the version (36 characters at most); `predictions` are its bundle's, on the
+    holdout of the challenger's split; `gates` and `evaluation` are needed of a challenger.
+    """
+
+    key: str
+    model: FittedModel
+    predictions: Predictions
+    version: str | None = None
+    gates: tuple[Gate, ...] = ()
+    evaluation: Evaluation | None = None
+
+    @property
+    def name(self) -> str:
+        """The version, or the training where there is none yet."""
+        return self.version or self.key
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """Both models' answers on the same rows, in one order of classes."""
+
+    champion: Answers
+    challenger: Answers
+    excluded: int
+
+
+def judge(
+    challenger: Judged, champion: Judged | None, split: Split, spec: ProjectSpec, workspace: Workspace
+) -> Decision:
+    """Decide whether a challenger is promoted, and keep the decision.
+
+    Rows that either model was fitted or tuned on, by their recorded digests, and rows that were used to promote over
+    a champion are left out. Each look at rows spends error on them (see `looks`). Judging the same pair again gives
+    the same decision.
+
+    Parameters
+    ----------
+    challenger
+        The version that would serve, with its gates and evaluation.
+    champion
+        The version that serves, or None before the first release.
+    split
+        The challenger's split; both predictions are of its holdout.
+    spec
+        The project: its metric and `gates`.
+    workspace
+        Where looks and decisions are kept.
+
+    Returns
+    -------
+    Decision
+        `promote` or `hold`, with reasons and figures.
+    """
+    if champion is None:
+        verdict, reasons, comparison = _judge_first(challenger)
+    else:
+        verdict, reasons, comparison = _judge_pair(challenger, champion, split, spec, workspace)
+    failing = [gate for gate in challenger.gates if not gate.held]
+    if failing:
+        verdict = "hold"
+        reasons = tuple(f"The gate {gate.name!r} does not hold: {gate.detail}" for gate in failing) + reasons
+    decision = Decision(
+        id=str(uuid.uuid5(NAMESPACE, f"{spec.name}/{_pair_key(challenger, champion)}")),
+        project=spec.name,
+        verdict=verdict,
+        reasons=reasons,
+        at=workspace.now(),
+        version=challenger.version,
+        champion=champion.version if champion else None,
+        comparison=comparison,
+        gates=challenger.gates,
+    )
+    records.save_record("decision", decision.id, spec.name, decision, workspace)
+    return decision
+
+
+def _pair_key(challenger: Judged, champion: Judged | None) -> str:
+    return f"champion:{champion.key}:{challenger.key}" if champion else f"baseline:{challenger.key}"
+
+
+Outcome = tuple[VerdictWord, tuple[str, ...], Comparison | None]
+
+
+def _judge_first(challenger: Judged) -> Outcome:
+    evaluation = challenger.evaluation
+    if evaluation is None or evaluation.score.rows == 0:
+        return "hold", ("There are no rows to judge by: neither a holdout nor out-of-fold predictions.",), None
+    metric, gain, low = title(evaluation.score.metric), evaluation.gain, evaluation.gain_low
+    where = "held-out rows" if evaluation.side == "holdout" else "out-of-fold rows, as none are held out"
+    rows = f"{evaluation.score.rows:,} {where}"
+    baseline = f"the baseline's {figure(evaluation.baseline.value)}"
+    figures = f"{metric} {figure(evaluation.score.value)} beside {baseline} on {rows}"
+    bound = f"lower bound of the gain {figure(low, 3)}"
+    if low > 0:
+        return "promote", (f"It is the first version, and it beats the baseline: {figures}; {bound}.",), None
+    return "hold", (f"It does not beat the baseline: {figures}; gain {figure(gain, 3)}, {bound}.",), None
+
+
+def _judge_pair(
+    challenger: Judged, champion: Judged, split: Split, spec: ProjectSpec, workspace: Workspace
+) -> Outcome:
+    if split.holdout_rows == 0:
+        return "hold", ("No rows are held out (`split.holdout` is 0), so a challenger cannot be judged.",), None
+    key = _pair_key(challenger, champion)
+    pair = _pair(challenger, champion, key, spec, workspace)
+    rows = pair.challenger.rows
+    if rows < spec.gates.min_rows:
+        return "hold", (_too_few(rows, pair.excluded, spec.gates),), None
+    look = looks.take_look(spec.name, key, pair.challenger.digest, workspace)
+    alpha = looks.spend(look, 1 - spec.gates.confidence)
+    gain = gain_of(metric_of(spec, challenger.model.signature), pair.champion, pair.challenger, split, alpha)
+    comparison = Comparison(
+        champion=champion.name,
+        challenger=challenger.name,
+        metric=metric_of(spec, challenger.model.signature),
+        rows=rows,
+        gain=gain.value,
+        low=gain.low,
+        confidence=spec.gates.confidence,
+        look=look,
+        spent=alpha,
+        excluded=pair.excluded,
+    )
+    verdict = verdict_of(gain, spec.gates)
+    if verdict == "promote":
+        retired = frames.save_array(np.unique(pair.challenger.digest), workspace)
+        records.save_record("retired_rows", key, spec.name, Retired(key, retired), workspace)
+    return verdict, _reasons(comparison, gain, spec.gates), comparison
+
+
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """Rows that promoted a pair's challenger over its champion: the digest of a sorted uint64 `.npy`."""
+
+    pair: str
+    rows: str
+
+
+def gain_of(metric: str, champion: Answers, challenger: Answers, split: Split, alpha: float) -> Gain:
+    """Return the paired gain of a challenger on rows that both answered, in the same order."""
+    return compare(
+        estimate(metric, challenger.target, champion.predictions, champion.choosing),
+        estimate(metric, challenger.target, challenger.predictions, challenger.choosing),
+        challenger.dependence(split),
+        alpha,
+    )
+
+
+def verdict_of(gain: Gain, gates: Gates) -> VerdictWord:
+    """Return `promote` when the lower bound clears what the gates ask, else `hold`."""
+    needed = -gates.margin if gates.mode == "non_inferior" else gates.min_gain
+    return "promote" if gain.low > needed else "hold"
+
+
+def _pair(challenger: Judged, champion: Judged, key: str, spec: ProjectSpec, workspace: Workspace) -> _Pair:
+    ours = read_answers(challenger.predictions.digest, challenger.model.signature, spec, workspace, known=False)
+    theirs = read_answers(champion.predictions.digest, champion.model.signature, spec, workspace, known=False)
+    _, at_ours, at_theirs = np.intersect1d(ours.row, theirs.row, return_indices=True)
+    ours, theirs = ours.take(at_ours), theirs.take(at_theirs)
+    ours, theirs = _same_classes(ours, theirs, spec)
+    known = ours.known & (ours.digest == theirs.digest)
+    ours, theirs = ours.take(known), theirs.take(known)
+    fresh = ~np.isin(ours.digest, _not_to_be_used(challenger, champion, key, workspace))
+    return _Pair(theirs.take(fresh), ours.take(fresh), int(np.count_nonzero(~fresh)))
+
+
+def _not_to_be_used(
+    challenger: Judged, champion: Judged, key: str, workspace: Workspace
+) -> NDArray[np.uint64]:
+    project = challenger.model.project
+    retired = [
+        frames.load_array(rows.rows, workspace)
+        for rows in records.list_records("retired_rows", project, Retired, workspace)
+        if rows.pair != key
+    ]
+    fitted = [frames.load_array(side.model.training_rows, workspace) for side in (challenger, champion)]
+    return np.concatenate([*fitted, *retired]).astype(np.uint64)
+
+
+def _same_classes(ours: Answers, theirs: Answers, spec: ProjectSpec) -> tuple[Answers, Answers]:
+    """Bring both models' probabilities into one order of classes; a class that one does not know has probability 0."""
+    if not ours.classes or ours.classes == theirs.classes:
+        return ours, theirs
+    classes = ours.classes + tuple(name for name in theirs.classes if name not in ours.classes)
+    target = np.where(ours.known, ours.target, _recoded(theirs, classes))
+    return _widened(ours, classes, target, spec), _widened(theirs, classes, target, spec)
+
+
+def _recoded(answers: Answers, classes: tuple[Target, ...]) -> NDArray[np.int64]:
+    places = np.array([classes.index(name) for name in answers.classes], dtype=np.int64)
+    known = answers.known
+    return np.where(known, places[np.where(known, answers.target, 0)], -1)
+
+
+def _widened(
+    answers: Answers, classes: tuple[Target, ...], target: NDArray[np.int64], spec: ProjectSpec
+) -> Answers:
+    wide: Values = np.zeros((answers.rows, len(classes)))
+    for place, name in enumerate(answers.classes):
+        wide[:, classes.index(name)] = answers.predictions[:, place]
+    choosing = Choosing(None, cost_matrix(spec.costs, tuple(str(name) for name in classes)))
+    if len(classes) == len(answers.classes):
+        choosing = answers.choosing
+    return Answers(
+        answers.row, answers.digest, answers.group, answers.time, target, wide, classes, choosing
+    )
+
+
+def _too_few(rows: int, excluded: int, gates: Gates) -> str:
+    left_out = (
+        f" {count(excluded, 'row was', 'rows were')} left out, as a model was fitted on them or they have promoted "
+        "a version before."
+        if excluded
+        else ""
+    )
+    return (
+        f"There are too few rows to judge by: {rows:,} that neither model was fitted on, and `gates.min_rows` "
+        f"asks for {gates.min_rows:,}.{left_out}"
+    )
+
+
+def _reasons(comparison: Comparison, gain: Gain, gates: Gates) -> tuple[str, ...]:
+    figures = (
+        f"gain {figure(gain.value, 3)} {title(comparison.metric)}, lower bound {figure(gain.low, 3)} "
+        f"at look {comparison.look} of {count(comparison.rows, 'row')}"
+    )
+    needed = -gates.margin if gates.mode == "non_inferior" else gates.min_gain
+    better = "not worse" if gates.mode == "non_inferior" else "better"
+    asked = f" The bound must be above {figure(needed, 3)}." if needed else ""
+    notes = []
+    if gain.same:
+        notes.append("Both give the same answers on every row.")
+    if comparison.excluded:
+        notes.append(
+            f"{count(comparison.excluded, 'row was', 'rows were')} left out: a model was fitted on them, or they "
+            "have promoted a version before."
+        )
+    said = "is" if gain.low > needed else "is not"
+    if gates.mode == "non_inferior" and said == "is not":
+        return (f"The challenger is not shown to be as good: {figures}.{asked}", *notes)
+    return (f"The challenger {said} {better}: {figures}.{asked}", *notes)
