@@ -1,0 +1,189 @@
+"""Boosted trees by LightGBM."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.domain.datasets import Problem
+from penstock.domain.search import Choice, Real, SearchSpace, Value, Whole
+from penstock.errors import MissingExtra, ModelError
+from penstock.graphs import GraphBuilder
+from penstock.models._base import BuildContext, Matrix, ModelFamily, Needs, Vector
+from penstock.models._boosting import Pace, read_trees
+from penstock.models._probabilities import probabilities, write_probabilities
+from penstock.models._target import TargetScale, learn_scale
+from penstock.models._trees import write_trees
+
+BINS = 255  # of a feature; fewer are a little faster and a little worse
+FIXED: dict[str, Value] = {
+    "verbosity": -1,
+    "deterministic": True,
+    "force_col_wise": True,
+    "feature_pre_filter": False,
+    "boost_from_average": True,
+    "min_sum_hessian_in_leaf": 1e-7,
+    "bagging_freq": 1,
+    "max_bin": BINS,
+}
+
+
+@dataclass(slots=True)
+class BoostedEstimator:
+    """Boosted trees that stop when an inner split no longer gains, at `rounds`, or at the deadline."""
+
+    context: BuildContext
+    values: dict[str, Value]
+    booster: Any = None
+    scale: TargetScale | None = None
+    rounds: int = 0
+    rate: float = 0.0
+    splits: int = field(default=0)
+
+    def fit(
+        self, x: Matrix, y: Vector, valid: tuple[Matrix, Vector] | None = None, weight: Vector | None = None
+    ) -> "BoostedEstimator":
+        """Boost; with `valid` the rounds after its best one are thrown away."""
+        import lightgbm
+
+        if not self.context.classes:
+            self.scale = learn_scale(y, bool(self.values.get("log_target")))
+        parameters = {**FIXED, **self._own(x.shape[1])}
+        train = lightgbm.Dataset(x, self._goal(y), weight=weight, params=parameters, free_raw_data=True)
+        inner = [] if valid is None else [lightgbm.Dataset(valid[0], self._goal(valid[1]), reference=train)]
+        pace = Pace(self.context.deadline, float(self.values["rate"] or 0.05), int(self.values["rounds"] or 1))
+        booster = lightgbm.train(parameters, train, pace.rounds, valid_sets=inner, callbacks=[pace])
+        self.rounds = pace.best + 1 if inner else booster.current_iteration()
+        self.rate = pace.rate
+        text = booster.model_to_string(num_iteration=self.rounds)
+        self.booster = lightgbm.Booster(model_str=text)
+        self.splits = sum(len(tree.left) for tree in read_trees(text))
+        if self.scale is not None:
+            self.scale = self.scale.smear(self._raw(x)[:, 0], y)
+        return self
+
+    def predict(self, x: Matrix) -> NDArray[np.float64]:
+        """Return probabilities of shape (n, classes), or values of shape (n,)."""
+        raw = self._raw(x)
+        return probabilities(raw) if self.scale is None else self.scale.invert(raw[:, 0])
+
+    @property
+    def parameters(self) -> int:
+        """The number of splits and leaves."""
+        return self.splits
+
+    def refit_parameters(self) -> dict[str, Value]:
+        """Return the rounds and the rate that were settled."""
+        return {"rounds": self.rounds, "rate": self.rate}
+
+    def write(self, graph: GraphBuilder, features: str) -> str:
+        """Add the nodes that do what `predict` does."""
+        if self.booster is None:
+            raise ModelError("Boosted trees must be fitted before they are exported.")
+        columns = _outputs(self.context.classes)
+        trees = read_trees(self.booster.model_to_string(), columns)
+        raw = write_trees(graph, features, trees, np.zeros(columns))
+        if self.scale is not None:
+            return self.scale.write(graph, raw)
+        return write_probabilities(graph, raw, columns)
+
+    def _raw(self, x: Matrix) -> NDArray[np.float64]:
+        raw = self.booster.predict(x, raw_score=True, num_threads=self.context.threads)
+        found: NDArray[np.float64] = np.asarray(raw, np.float64).reshape(len(x), -1)
+        return found
+
+    def _goal(self, y: Vector) -> Vector:
+        return y if self.scale is None else self.scale.apply(y)
+
+    def _own(self, features: int) -> dict[str, Value | list[int]]:
+        classes, values = self.context.classes, self.values
+        objective = {0: "regression", 2: "binary"}.get(classes, "multiclass")
+        own: dict[str, Value | list[int]] = {
+            "objective": objective,
+            "learning_rate": values["rate"],
+            "num_leaves": values["leaves"],
+            "min_data_in_leaf": values["leaf_rows"],
+            "bagging_fraction": values["row_share"],
+            "feature_fraction": values["column_share"],
+            "lambda_l2": values["l2"],
+            "extra_trees": values["random_splits"],
+            "num_threads": self.context.threads,
+            "seed": self.context.seed,
+        }
+        if objective == "multiclass":
+            own["num_class"] = classes
+        if self.context.monotone and classes <= 2:  # noqa: PLR2004 - LightGBM constrains one output alone
+            own["monotone_constraints"] = list(self.context.monotone)
+        del features
+        return own
+
+
+class LightGBM(ModelFamily):
+    """Gradient-boosted trees (Ke et al. 2017, "LightGBM: A highly efficient gradient boosting decision tree")."""
+
+    name = "lightgbm"
+    flavour = "tree"
+    library = "lightgbm"
+
+    def default(self, problem: Problem, rows: int, features: int) -> dict[str, Value]:
+        """Return what did best untuned on the project's data sets (starting from Holzmueller et al. 2024)."""
+        del features
+        common: dict[str, Value] = {"rounds": 1000, "l2": 0.0, "random_splits": False}
+        if problem == "regression":
+            own: dict[str, Value] = {"rate": 0.05, "leaves": 63, "leaf_rows": 3, "row_share": 0.7, "column_share": 0.7}
+            return {**common, **own, "log_target": False}
+        if problem == "multiclass":
+            return {**common, "rate": 0.1, "leaves": 31, "leaf_rows": 10, "row_share": 0.75, "column_share": 0.5}
+        leaves = 8 if rows < 20_000 else 16  # noqa: PLR2004 - more rows carry more leaves
+        return {**common, "rate": 0.05, "leaves": leaves, "leaf_rows": 20, "row_share": 0.75, "column_share": 0.5}
+
+    def space(self, problem: Problem, rows: int, features: int) -> SearchSpace:
+        """Return rate, size and randomness of trees, and for a regression the target's logarithm."""
+        del features
+        most = 256 if rows > 5_000 else 64  # noqa: PLR2004 - few rows fill few leaves
+        space: SearchSpace = {
+            "rate": Real(0.02, 0.2, log=True),
+            "leaves": Whole(4, most if problem != "multiclass" else min(most, 64), log=True),
+            "leaf_rows": Whole(1, 100, log=True),
+            "row_share": Real(0.5, 1.0),
+            "column_share": Real(0.3, 1.0),
+            "l2": Real(1e-3, 20.0, log=True),
+            "random_splits": Choice((False, True)),
+        }
+        if problem == "regression":
+            space["log_target"] = Choice((False, True))
+        return space
+
+    def needs(self, rows: int, features: int, classes: int) -> Needs:
+        """Return what some 300 rounds take: a pass over rows and features a tree and level, measured."""
+        trees = _outputs(classes) * (300 if classes <= 2 else 120)  # noqa: PLR2004
+        seconds = 0.1 + trees * (rows * (features + 12) * 2.2e-9 + features * BINS * 2e-7)
+        megabytes = 30 + rows * (features * 5 + 24 * _outputs(classes)) / 1e6 + trees * 0.01
+        return Needs(memory_mb=megabytes, seconds=seconds)
+
+    def build(self, parameters: dict[str, Value], context: BuildContext) -> BoostedEstimator:
+        """Return unfitted boosted trees.
+
+        Raises
+        ------
+        MissingExtra
+            If LightGBM is not installed.
+        """
+        try:
+            import lightgbm
+        except ImportError as missing:
+            raise MissingExtra("The family lightgbm needs the package lightgbm, which is not installed.") from missing
+        del lightgbm
+        known = {**self.default(context.problem, 0, 0), **parameters}
+        return BoostedEstimator(context, known)
+
+    def to_onnx(self, estimator: Any, features: int) -> bytes:
+        """Return a graph of one node that walks all trees, and the way from raw scores to answers."""
+        graph = GraphBuilder()
+        width = max(1, estimator.context.classes)
+        return graph.finish({"features": features}, estimator.write(graph, "features"), "scores", width)
+
+
+def _outputs(classes: int) -> int:
+    return classes if classes > 2 else 1  # noqa: PLR2004 - one raw score says all of a binary problem
