@@ -64,19 +64,24 @@ class Cut:
         return list(zip(words, whole[:-1], whole[1:], strict=True))
 
 
-def find_cuts(table: pd.DataFrame) -> list[Cut]:
-    """Return how each column of a table is cut: quartiles of numbers, frequent levels of everything else."""
+def find_cuts(
+    table: pd.DataFrame,
+    edges: tuple[float, ...] = (0.25, 0.5, 0.75),
+    share: float = MIN_SHARE,
+    levels: int = MAX_LEVELS,
+) -> list[Cut]:
+    """Return how each column of a table is cut: numbers at quantiles, everything else by its frequent levels."""
     cuts = []
     for name in list(table.columns)[:MAX_COLUMNS]:
         values = table[name]
         if pd.api.types.is_datetime64_any_dtype(values):
             continue
         if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values) and values.nunique() > 6:  # noqa: PLR2004
-            edges = np.unique(values.quantile([0.25, 0.5, 0.75]).to_numpy(dtype=np.float64))
-            cuts.append(Cut(str(name), edges=tuple(float(edge) for edge in edges if np.isfinite(edge))))
+            found = np.unique(values.quantile(list(edges)).to_numpy(dtype=np.float64))
+            cuts.append(Cut(str(name), edges=tuple(float(edge) for edge in found if np.isfinite(edge))))
             continue
         counts = values.dropna().astype(object).map(str).value_counts()
-        cuts.append(Cut(str(name), levels=tuple(counts[counts >= MIN_SHARE * len(values)].index[:MAX_LEVELS])))
+        cuts.append(Cut(str(name), levels=tuple(counts[counts >= share * len(values)].index[:levels])))
     return cuts
 
 
