@@ -1,0 +1,31 @@
+"""The real stack, once for the scenarios that do not kill it."""
+
+import shutil
+from collections.abc import Iterator
+
+import pandas as pd
+import pytest
+
+from tests.stranger import Stranger, make_stranger
+
+
+@pytest.fixture(scope="session")
+def stranger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stranger]:
+    """Somebody with a running stack, shared by scenarios that leave it running."""
+    found = make_stranger(tmp_path_factory.mktemp("stranger"))
+    said = found.penstock("up")
+    assert said.code == 0, said.err[-4000:]
+    yield found
+    assert found.penstock("down").code == 0
+    shutil.rmtree(found.folder / "workspace", ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def subscriptions(stranger: Stranger) -> pd.DataFrame:
+    """The subscription business of the generator, as `churn.csv` in the stranger's folder."""
+    from penstock.demo.generator import make_table
+
+    made = make_table(10_000, seed=11)
+    table: pd.DataFrame = getattr(made, "frame", made)
+    table.to_csv(stranger.folder / "churn.csv", index=False)
+    return table

@@ -1,0 +1,101 @@
+"""Somebody from outside, who has the command line and HTTP, and nothing else."""
+
+import json
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tests.conftest import free_ports
+
+COMMAND = Path(sys.executable).parent / "penstock"
+
+
+@dataclass
+class Said:
+    """What a command printed, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The JSON object on standard output."""
+        loaded: dict[str, Any] = json.loads(self.out)
+        return loaded
+
+
+@dataclass
+class Stranger:
+    """Somebody in a folder with the `penstock` command and HTTP, and nothing else."""
+
+    folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def start(self, *arguments: object) -> "subprocess.Popen[str]":
+        """Start a command."""
+        return subprocess.Popen(
+            [str(COMMAND), *map(str, arguments)],
+            cwd=self.folder,
+            env={**os.environ, **self.environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def penstock(self, *arguments: object) -> Said:
+        """Run a command to its end."""
+        with self.start(*arguments) as process:
+            out, err = process.communicate(timeout=600)
+        return Said(process.returncode, out, err)
+
+    def answer(self, *arguments: object) -> dict[str, Any]:
+        """Run a command that must end well, and return its JSON."""
+        said = self.penstock(*arguments, "--json")
+        assert said.code == 0, f"penstock {arguments} ended with {said.code}:\n{said.out[-2000:]}\n{said.err[-4000:]}"
+        return said.body
+
+
+def ask(
+    url: str, body: object = None, key: str | None = None, headers: Mapping[str, str] | None = None
+) -> tuple[int, Any]:
+    """Ask over HTTP; return the status and the JSON of the answer."""
+    data = None if body is None else json.dumps(body).encode()
+    given = {"Content-Type": "application/json", **(headers or {})}
+    if key is not None:
+        given["Authorization"] = f"Bearer {key}"
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, data, given), timeout=30) as response:
+            return response.status, json.loads(response.read() or b"null")
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.loads(error.read() or b"null")
+
+
+def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return a frame as JSON rows."""
+    rows: list[dict[str, Any]] = json.loads(frame.to_json(orient="records", date_format="iso"))
+    return rows
+
+
+def make_stranger(folder: Path) -> Stranger:
+    """Return somebody in an empty folder, with a workspace and ports of their own."""
+    ports = free_ports()
+    return Stranger(
+        folder,
+        {
+            "PENSTOCK_HOME": str(folder / "workspace"),
+            "PENSTOCK_PREFECT_PORT": str(ports.prefect),
+            "PENSTOCK_MLFLOW_PORT": str(ports.mlflow),
+            "PENSTOCK_SERVING_PORT": str(ports.serving),
+            "PENSTOCK_CONSOLE_PORT": str(ports.console),
+        },
+    )
