@@ -1,11 +1,12 @@
 """A version as MLflow loads it: this file is run by MLflow, with the bundle's folder as its artifact."""
 
+from pathlib import Path
 from typing import Any
 
 import mlflow
 import pandas as pd
 
-from penstock.serving.bundle import LoadedBundle
+from penstock.serving.session import LoadedBundle
 
 
 class PenstockModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # MLflow's classes carry no types
@@ -13,7 +14,7 @@ class PenstockModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # MLflow'
 
     def load_context(self, context: Any) -> None:
         """Open the bundle."""
-        self.bundle = LoadedBundle.open(context.artifacts["bundle"])
+        self.bundle = LoadedBundle.open(Path(context.artifacts["bundle"]))
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Return the predictions, one row a row."""

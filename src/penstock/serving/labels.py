@@ -1,0 +1,270 @@
+"""What people say of answers: true values and flags, taken for rows that the journal knows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from penstock.data.decoding import RowErrors, shown
+from penstock.domain.models import Signature
+from penstock.domain.releases import Label, LabelCounts
+from penstock.domain.workspace import Workspace
+from penstock.errors import NotFound
+from penstock.serving import journal
+from penstock.serving.session import SIGNATURE, class_name
+from penstock.store import artifacts, records
+from penstock.store.labels import save_labels
+
+LONGEST_REASON = 2000
+MOST_FAULTS = 20
+MOST_LISTED = 20
+
+Given = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """An answered row that somebody wants a person to look at."""
+
+    project: str
+    request_id: str
+    row: int
+    reason: str
+    source: str
+    flagged_at: datetime
+
+
+def accept_labels(project: str, labels: Sequence[Given], source: str, workspace: Workspace) -> LabelCounts:
+    """Keep the true values of answered rows.
+
+    Parameters
+    ----------
+    project
+        Whose answers they are.
+    labels
+        Each with `request_id`, `row` (from 0), `value` in the target's JSON type and, if it is known, `observed_at`
+        (ISO 8601 text).
+    source
+        Who says so: `http`, `file` or another short word.
+    workspace
+        Where journal and labels are kept.
+
+    Returns
+    -------
+    LabelCounts
+        A label of an answered row is accepted, the same one again too; one that differs from an earlier one
+        supersedes it; one of an unknown row is kept apart and counted.
+
+    Raises
+    ------
+    RowErrors
+        If a label does not fit; then none is kept.
+    NotFound
+        If no version of the project has been released.
+    """
+    signature = served_signature(project, workspace)
+    now = workspace.now()
+    _refuse_unfit(labels, signature)
+    sizes: dict[str, int] = {}
+    kept = []
+    for given in labels:
+        request_id = given["request_id"]
+        if request_id not in sizes:
+            sizes[request_id] = answered_rows(request_id, project, workspace)
+        label = Label(
+            project=project,
+            request_id=request_id,
+            row=given["row"],
+            value=class_name(_canonical(given["value"], signature)),
+            source=source,
+            observed_at=_moment(given.get("observed_at")) or now,
+            received_at=now,
+        )
+        kept.append((label, label.row < sizes[request_id]))
+    return save_labels(kept, workspace)
+
+
+def flag_row(project: str, given: Any, source: str, workspace: Workspace) -> Flag:
+    """Put an answered row into the review queue; the same row again replaces the reason.
+
+    Parameters
+    ----------
+    project
+        Whose answer it is.
+    given
+        A mapping with `request_id`, `row` and `reason`.
+    source
+        Who flags it.
+    workspace
+        Where journal and queue are kept.
+
+    Returns
+    -------
+    Flag
+        The record, of kind `flag`.
+
+    Raises
+    ------
+    RowErrors
+        If a member does not fit.
+    NotFound
+        If the row was not answered.
+    """
+    if not isinstance(given, Mapping):
+        raise _errors([_fault(None, None, "be an object with request_id, row and reason", given)])
+    faults = [*_address_faults(None, given), *_reason_faults(given)]
+    if faults:
+        raise _errors(faults)
+    request_id, row = given["request_id"], given["row"]
+    if row >= answered_rows(request_id, project, workspace):
+        raise NotFound(f"Row {row} of request {request_id!r} must have been answered for {project!r}, but was not.")
+    flag = Flag(project, request_id, row, given["reason"], source, workspace.now())
+    records.save_record("flag", f"{request_id}:{row}", project, flag, workspace)
+    return flag
+
+
+def answered_rows(request_id: str, project: str, workspace: Workspace) -> int:
+    """Return how many rows of a request were answered, 0 if the journal does not know it."""
+    line = journal.find_line(request_id, project, workspace)
+    return 0 if line is None else len(msgspec.json.decode(line, type=journal.Brief).predictions)
+
+
+def rows_of_ids(project: str, ids: Sequence[Any], column: str, workspace: Workspace) -> dict[str, tuple[str, int]]:
+    """Find the newest answered row of each id, for labels that come by the project's id column.
+
+    Parameters
+    ----------
+    project
+        Whose journal is read, whole.
+    ids
+        Values of the id column; compared as text.
+    column
+        The id column.
+    workspace
+        Where the journal lies.
+
+    Returns
+    -------
+    dict
+        The id as text: its request id and row.
+    """
+    wanted = {class_name(value) for value in ids}
+    found: dict[str, tuple[str, int]] = {}
+    for entry in journal.read(project, workspace):
+        for number, row in enumerate(entry.rows):
+            name = class_name(row[column]) if row.get(column) is not None else None
+            if name in wanted and (name not in found or found[name][0] < entry.request_id):
+                found[name] = (entry.request_id, number)
+    return found
+
+
+def served_signature(project: str, workspace: Workspace) -> Signature:
+    """Return the signature of the version that a project's newest release names.
+
+    Raises
+    ------
+    NotFound
+        If no version of the project has been released.
+    """
+    release = records.newest_release(project, workspace)
+    if release is None:
+        raise NotFound(f"Project {project!r} has no released version yet. `penstock run {project}` makes one.")
+    return _signature(records.find_version(project, release.version, workspace).bundle, workspace)
+
+
+@lru_cache(maxsize=32)
+def _signature(bundle: str, workspace: Workspace) -> Signature:
+    folder = artifacts.local_folder(bundle, workspace)
+    return msgspec.json.decode((folder / SIGNATURE).read_bytes(), type=Signature)
+
+
+def _refuse_unfit(labels: Sequence[Given], signature: Signature) -> None:
+    faults: list[dict[str, Any]] = []
+    for number, given in enumerate(labels):
+        if not isinstance(given, Mapping):
+            faults.append(_fault(number, None, "be an object with request_id, row and value", given))
+            continue
+        faults += [*_address_faults(number, given), *_value_faults(number, given, signature)]
+        if len(faults) >= MOST_FAULTS:
+            break
+    if faults:
+        raise _errors(faults[:MOST_FAULTS])
+
+
+def _address_faults(number: int | None, given: Given) -> list[dict[str, Any]]:
+    faults = []
+    if not isinstance(given.get("request_id"), str):
+        faults.append(_fault(number, "request_id", "be the text of an answer's request_id", given.get("request_id")))
+    row = given.get("row")
+    if isinstance(row, bool) or not isinstance(row, int) or not 0 <= row < 1 << 31:
+        faults.append(_fault(number, "row", "be a whole number from 0", row))
+    return faults
+
+
+def _reason_faults(given: Given) -> list[dict[str, Any]]:
+    reason = given.get("reason")
+    if isinstance(reason, str) and 0 < len(reason) <= LONGEST_REASON:
+        return []
+    return [_fault(None, "reason", f"be text of 1 to {LONGEST_REASON} characters", reason)]
+
+
+def _value_faults(number: int, given: Given, signature: Signature) -> list[dict[str, Any]]:
+    faults = []
+    value = given.get("value")
+    if not _fits(value, signature):
+        faults.append(_fault(number, "value", _must(signature), value))
+    observed = given.get("observed_at")
+    if observed is not None and _moment(observed) is None:
+        faults.append(_fault(number, "observed_at", "be a time as ISO 8601 text", observed))
+    return faults
+
+
+def _fits(value: Any, signature: Signature) -> bool:
+    if signature.problem == "regression":
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return number and value - value == 0
+    return any(_same(value, known) for known in signature.classes)
+
+
+def _same(value: Any, known: Any) -> bool:
+    """Compare in JSON's types: 1 is 1.0, and neither is true."""
+    return value == known and isinstance(value, bool) == isinstance(known, bool)
+
+
+def _must(signature: Signature) -> str:
+    if signature.problem == "regression":
+        return "be a number"
+    listed = ", ".join(shown(value) for value in signature.classes[:MOST_LISTED])
+    return f"be one of {listed}" + (" ..." if len(signature.classes) > MOST_LISTED else "")
+
+
+def _canonical(value: Any, signature: Signature) -> Any:
+    if signature.problem == "regression":
+        return float(value)
+    return next(known for known in signature.classes if _same(value, known))
+
+
+def _moment(value: Any) -> datetime | None:
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _fault(row: int | None, column: str | None, must: str, found: Any) -> dict[str, Any]:
+    return {"row": row, "column": column, "must": must, "found": shown(found)}
+
+
+def _errors(faults: list[dict[str, Any]]) -> RowErrors:
+    first = faults[0]
+    what = f"`{first['column']}`" if first["column"] else "A label"
+    where = "" if first["row"] is None else f" of label {first['row']}"
+    return RowErrors(f"{what}{where} must {first['must']}, but is {first['found']}.", faults)

@@ -1,0 +1,48 @@
+"""Request ids: UUIDv7, ascending within a process, so that a journal file is sorted by them."""
+
+import secrets
+import time
+from datetime import UTC, datetime
+
+TAIL_BITS = 74  # what a UUIDv7 holds besides milliseconds, version and variant
+LENGTH = 36
+LARGEST_STEP = 1 << 32
+
+
+class RequestIds:
+    """Gives ids one after the other; each is larger than the one before, as text too."""
+
+    __slots__ = ("_milliseconds", "_tail")
+
+    def __init__(self) -> None:
+        self._milliseconds = 0
+        self._tail = 0
+
+    def next(self) -> str:
+        """Return the next id."""
+        now = time.time_ns() // 1_000_000
+        if now > self._milliseconds:
+            self._milliseconds = now
+            self._tail = secrets.randbits(TAIL_BITS - 1)
+        else:  # the same millisecond, or a clock that was set back
+            self._tail += 1 + secrets.randbelow(LARGEST_STEP)
+        return _format(self._milliseconds, self._tail)
+
+
+def time_of(request_id: str) -> datetime:
+    """Return when an id was given, UTC, to the millisecond."""
+    return datetime.fromtimestamp(int(request_id[:8] + request_id[9:13], 16) / 1000, UTC)
+
+
+def is_request_id(text: str) -> bool:
+    """Return whether text has the form of a UUIDv7 in lower case."""
+    dashes = len(text) == LENGTH and text[8] == text[13] == text[18] == text[23] == "-"
+    return dashes and text[14] == "7" and all(digit in "0123456789abcdef-" for digit in text)
+
+
+def _format(milliseconds: int, tail: int) -> str:
+    high, low = tail >> 62, tail & ((1 << 62) - 1)
+    return (
+        f"{milliseconds >> 16:08x}-{milliseconds & 0xFFFF:04x}-7{high:03x}"
+        f"-{0x8000 | low >> 48:04x}-{low & 0xFFFFFFFFFFFF:012x}"
+    )

@@ -1,0 +1,77 @@
+"""The inference service: BentoML's server, with our application in front of everything else.
+
+Start it with ``bentoml serve penstock.serving.service:Inference``; the workspace is the environment's.
+"""
+
+import gc
+from typing import Any
+
+import bentoml
+
+from penstock.domain.releases import LabelCounts
+from penstock.domain.workspace import Workspace
+from penstock.serving.application import Application, Parts
+from penstock.serving.auth import Keys
+from penstock.serving.front import FastPath
+from penstock.serving.journal import Journal
+from penstock.serving.labels import accept_labels, flag_row
+from penstock.serving.router import Router
+from penstock.store.workspace import find_workspace
+
+# fewer and rarer collections: at BentoML's defaults a full one stops the process for 120 to 280 ms
+COLLECT_AFTER = (50_000, 20, 100)
+
+
+class WorkspaceDesk:
+    """Takes labels and flags into the workspace's records."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+
+    def accept(self, project: str, labels: list[Any]) -> LabelCounts:
+        """Keep labels."""
+        return accept_labels(project, labels, "http", self.workspace)
+
+    def flag(self, project: str, given: Any) -> None:
+        """Put a row into the review queue."""
+        flag_row(project, given, "http", self.workspace)
+
+
+@bentoml.service(
+    name="inference",
+    workers=1,
+    traffic={"timeout": 60},
+    logging={"access": {"enabled": False}},
+    metrics={"enabled": False},
+    tracing={"excluded_urls": ".*"},
+)
+class Inference:
+    """Answers for every project of a workspace."""
+
+    def __init__(self) -> None:
+        self.workspace = find_workspace()
+        keys = Keys(self.workspace)
+        self.journal = Journal(self.workspace)
+        self.router = Router(self.workspace, beside=(keys.refresh,))
+        desk = WorkspaceDesk(self.workspace)
+        self.application = Application(
+            Parts(lambda: self.router.current, keys, self.journal, self.workspace.now, desk)
+        )
+
+    @bentoml.on_startup
+    def start(self) -> None:
+        """Load what is released, and then answer."""
+        self.router.start()
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*COLLECT_AFTER)
+        FastPath.application = self.application
+
+    @bentoml.on_shutdown
+    def stop(self) -> None:
+        """End the thread that follows the releases, and close the journal's files."""
+        self.router.stop()
+        self.journal.close()
+
+
+Inference.add_asgi_middleware(FastPath)

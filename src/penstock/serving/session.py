@@ -1,0 +1,159 @@
+"""A bundle's files as one object that answers rows; needs numpy and onnxruntime alone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from penstock.data.decoding import Decoder, Row, compile_decoding
+from penstock.domain.models import Signature, Target
+from penstock.errors import ModelError
+
+GRAPH, SIGNATURE, SCHEMA, CERTIFICATE, EXAMPLES = (
+    "graph.onnx",
+    "signature.json",
+    "schema.json",
+    "certificate.json",
+    "examples.json",
+)
+
+Answer = dict[str, Any]
+
+
+def class_name(value: Target) -> str:
+    """Return a class as text: the key of its probability, and the end of its column's name offline."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedBundle:
+    """One version's graph in an onnxruntime session, with what it takes and gives."""
+
+    signature: Signature
+    schema: dict[str, Any]
+    decoder: Decoder
+    known: frozenset[str]
+    names: tuple[str, ...]
+    inputs: tuple[str, ...]
+    session: ort.InferenceSession
+
+    @classmethod
+    def open(cls, folder: Path, threads: int = 1) -> Self:
+        """Load a bundle from its folder.
+
+        Parameters
+        ----------
+        folder
+            The files of a `Bundle`, verified by whoever made the folder.
+        threads
+            Threads of one call of the graph.
+
+        Raises
+        ------
+        ModelError
+            If the files are not those of a bundle.
+        """
+        try:
+            signature = msgspec.json.decode((folder / SIGNATURE).read_bytes(), type=Signature)
+            schema: dict[str, Any] = msgspec.json.decode((folder / SCHEMA).read_bytes())
+            session = _session((folder / GRAPH).read_bytes(), threads)
+        except (OSError, msgspec.MsgspecError, RuntimeError) as error:
+            message = f"A bundle must hold a graph, a signature and a schema that load, but: {error}."
+            raise ModelError(message) from error
+        return cls(
+            signature=signature,
+            schema=schema,
+            decoder=compile_decoding(signature.decoding),
+            known=frozenset(schema["properties"]) | frozenset(schema.get("x-unused", ())) | _id_column(signature),
+            names=tuple(class_name(value) for value in signature.classes),
+            inputs=tuple(given.name for given in session.get_inputs()),
+            session=session,
+        )
+
+    def scores(self, numbers: NDArray[np.float32], texts: NDArray[np.object_]) -> NDArray[np.float32]:
+        """Run the graph on decoded rows.
+
+        Parameters
+        ----------
+        numbers, texts
+            What the decoder gives, of shapes (n, k) and (n, m).
+
+        Returns
+        -------
+        shape (n, classes) : calibrated probabilities; or (n, 1) : values
+        """
+        given = {"numbers": numbers, "texts": texts}
+        scores: NDArray[np.float32] = self.session.run(None, {name: given[name] for name in self.inputs})[0]
+        return scores
+
+    def predict_rows(self, rows: Sequence[Row]) -> list[Answer]:
+        """Answer rows as they come out of JSON.
+
+        Raises
+        ------
+        RowErrors
+            If a row does not fit.
+        """
+        return self.answers(self.scores(*self.decoder.rows(rows)))
+
+    def predict_columns(self, table: Mapping[str, Any]) -> NDArray[np.float32]:
+        """Return the scores of whole columns in their canonical types, as `scores` does."""
+        return self.scores(*self.decoder.columns(table))
+
+    def chosen(self, scores: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Return the position of each row's class, shape (n,), from probabilities of shape (n, classes)."""
+        signature = self.signature
+        if signature.positive is None or signature.threshold is None:
+            return np.argmax(scores, axis=1)
+        high = scores[:, signature.positive].astype(np.float64) >= signature.threshold
+        return np.where(high, signature.positive, 1 - signature.positive)
+
+    def answers(self, scores: NDArray[np.float32]) -> list[Answer]:
+        """Return what the caller is told of each row; what is not a number becomes null."""
+        if self.signature.problem == "regression":
+            return [self._value(row[0]) for row in scores.tolist()]
+        classes, names, positive = self.signature.classes, self.names, self.signature.positive
+        answers: list[Answer] = []
+        for row, code in zip(scores.tolist(), self.chosen(scores).tolist(), strict=True):
+            if _finite(row):
+                score = row[code] if positive is None else row[positive]
+                answers.append(
+                    {"label": classes[code], "score": score, "probabilities": dict(zip(names, row, strict=True))}
+                )
+            else:
+                answers.append({"label": None, "score": None, "probabilities": dict.fromkeys(names)})
+        return answers
+
+    def _value(self, value: float) -> Answer:
+        half = self.signature.half_width
+        if not _finite([value]):
+            return {"value": None, "low": None, "high": None}
+        if half is None:
+            return {"value": value, "low": None, "high": None}
+        return {"value": value, "low": value - half, "high": value + half}
+
+
+def _finite(row: list[float]) -> bool:
+    total = sum(row)
+    return total - total == 0.0
+
+
+def _id_column(signature: Signature) -> frozenset[str]:
+    return frozenset(() if signature.id_column is None else (signature.id_column,))
+
+
+def _session(graph: bytes, threads: int) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
