@@ -8,7 +8,7 @@ import pandas as pd
 
 from penstock.data import text_types
 from penstock.data.sources._base import RawTable
-from penstock.data.text_types import Column
+from penstock.data.text_types import Column, Reader
 from penstock.domain.datasets import ColumnType, Finding
 from penstock.errors import DataError
 
@@ -20,11 +20,13 @@ class Wishes:
     """What is known of columns beforehand.
 
     `types` are those of the contract, `kinds` and `drop` the project file's `columns.kinds` and `columns.drop`.
+    With `settled` a contract says the types: a text column is then given one only if every value has it.
     """
 
     types: Mapping[str, ColumnType] = field(default_factory=dict)
     kinds: Mapping[str, str] = field(default_factory=dict)
     drop: Collection[str] = ()
+    settled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ def _column(values: pd.Series, name: str, typed: bool, wishes: Wishes) -> Column
         return Column(_nothing(wished, len(plain)))
     if canonical_type(plain) != "string":
         return _without_infinity(name, plain)
-    return text_types.give_type(plain, name, wished, typed=texts_are_typed)
+    return text_types.give_type(plain, name, wished, Reader(typed=texts_are_typed, strict=wishes.settled))
 
 
 def _of_kind(kind: str | None) -> ColumnType | None:

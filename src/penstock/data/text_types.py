@@ -39,7 +39,19 @@ class _Texts:
     present: int
 
 
-def give_type(texts: pd.Series, name: str, wished: ColumnType | None, *, typed: bool) -> Column:
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """How texts are read.
+
+    `typed`: the source keeps types, so that text is meant as text, and only ISO dates are looked for. `strict`: a
+    type is given only if every value has it; else one that most values have, if the others are plainly broken.
+    """
+
+    typed: bool = False
+    strict: bool = False
+
+
+def give_type(texts: pd.Series, name: str, wished: ColumnType | None, reader: Reader = Reader()) -> Column:
     """Return a column of texts in the type that its values have.
 
     Parameters
@@ -50,25 +62,28 @@ def give_type(texts: pd.Series, name: str, wished: ColumnType | None, *, typed: 
         The column's name.
     wished
         The type that the contract or a person gives it; it stands if most values can be read so.
-    typed
-        The source keeps types, so that text is meant as text; only ISO dates are looked for.
+    reader
+        How texts are read.
 
     Returns
     -------
     Column
-        A text column with a type found only if all values have it, or most have and the others are plainly broken.
+        Of type string if no other type fits.
     """
     column = _look(texts, name)
     if wished == "string" or column.present == 0:
-        return Column(texts) if typed or column.present or wished == "string" else _empty(texts)
+        return Column(texts) if reader.typed or column.present or wished == "string" else _empty(texts)
     if wished is not None:
         found = _as_wished(column, wished)
         if found is not None:
             return found
-    if typed:
+    if reader.typed:
         dates = read_dates(texts, only_iso=True)
         return _dated(column, dates) if dates is not None and _all_fit(column, dates) else Column(texts)
-    return _boolean(column) or _number(column) or _date(column) or Column(texts, _spelled_missing(column, missing=False))
+    found = _boolean(column) or _number(column) or _date(column)
+    if found is None or (reader.strict and found.unreadable is not None):
+        return Column(texts, _spelled_missing(column, missing=False))
+    return found
 
 
 def _empty(texts: pd.Series) -> Column:

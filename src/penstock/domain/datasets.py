@@ -64,6 +64,20 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """What was seen while a source was read.
+
+    `unreadable` is the digest of a table (row, column, text) of values that were not of their column's type, and so
+    are missing in the dataset version; None if there were none.
+    """
+
+    project: str
+    dataset: str
+    findings: tuple[Finding, ...]
+    unreadable: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class ContractColumn:
     """What must hold of one column."""
 

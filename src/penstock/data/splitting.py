@@ -1,0 +1,276 @@
+"""Which rows train and which are held out."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from penstock.data import digests, time_split
+from penstock.data.canonical import canonical_type
+from penstock.data.digests import Digests
+from penstock.data.hash_split import HOLDOUT, UNUSED, Assignment, HashRule, assign_by_hash
+from penstock.data.targets import infer_problem, plain
+from penstock.domain.datasets import DatasetVersion, Split
+from penstock.domain.models import ModelVersion
+from penstock.domain.workspace import Workspace
+from penstock.errors import DataError, SpecError
+from penstock.spec import ProjectSpec
+from penstock.store import frames, records
+
+FOLDS = 5
+FEWEST_ROWS = 20
+FEWEST_OF_A_CLASS = 3  # one to hold out, two to train and validate in turn
+GROUPED_SHARE = 0.01  # of the rows: fewer that share a group hardly change an interval
+COUNTER_SPAN = 1.5  # whole numbers, all different, in a range not much wider than the rows: a running number
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A table's rows, which of them belong together, and the columns that make them alike."""
+
+    frame: pd.DataFrame
+    groups: Digests
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """How rows were dealt, and why."""
+
+    assignment: Assignment
+    folds: int
+    cut: datetime | None
+    reason: str
+
+
+def split(dataset: DatasetVersion, champion: ModelVersion | None, spec: ProjectSpec, workspace: Workspace) -> Split:
+    """Decide which rows of a dataset version train, in which fold, and which are held out.
+
+    Without a time column, a keyed hash of a row's id, or of its content, decides: rows that are alike stay together,
+    and a row's side never changes. With one, the newest rows are held out: of a first file `split.holdout`, later the
+    newest half of what arrived since the champion's data ended, at least `gates.min_rows`.
+
+    Parameters
+    ----------
+    dataset
+        The table.
+    champion
+        The version that serves; None before the first release.
+    spec
+        The project.
+    workspace
+        Where tables and records are kept.
+
+    Returns
+    -------
+    Split
+        The same for the same table, project file and champion.
+
+    Raises
+    ------
+    DataError
+        If there are too few rows, or too few of a class, to learn from and to judge by.
+    SpecError
+        If `time` or `id` names no column that can be one.
+    """
+    key = _record_key(dataset, champion, spec)
+    known = records.find_record("split", key, spec.name, Split, workspace)
+    if known is not None:
+        return known
+    frame = frames.load_table(dataset.digest, workspace)
+    _check_spec(frame, spec)
+    codes = _codes(frame[spec.target], spec)
+    columns = content_columns(frame, spec, workspace)
+    groups = group_digests(frame, spec.id, columns)
+    sides = (
+        _by_time(frame[spec.time].to_numpy(), codes, champion, spec, workspace)
+        if spec.time
+        else _by_hash(groups, codes, spec, workspace)
+    )
+    made = _record(dataset, _Table(frame, groups, columns), sides, spec, workspace)
+    records.save_record("split", key, spec.name, made, workspace)
+    return made
+
+
+def load_assignment(split: Split, workspace: Workspace) -> Assignment:
+    """Return the side and fold of each row: int8, shape (n_rows,)."""
+    return np.asarray(frames.load_array(split.assignment, workspace), dtype=np.int8)
+
+
+def training_rows(assignment: Assignment) -> NDArray[np.bool_]:
+    """Return which rows train."""
+    return np.asarray((assignment != HOLDOUT) & (assignment != UNUSED))
+
+
+def group_digests(frame: pd.DataFrame, identity: str | None, columns: tuple[str, ...]) -> Digests:
+    """Return which rows belong together: those of one id, or without an id those with the same content."""
+    content = digests.row_digests(frame, columns)
+    if identity is None:
+        return content
+    named = digests.row_digests(frame, [identity])
+    return np.where(frame[identity].isna().to_numpy(), content, named)
+
+
+def content_columns(frame: pd.DataFrame, spec: ProjectSpec, workspace: Workspace) -> tuple[str, ...]:
+    """Return the columns that make two rows alike: those of the project's first split, as long as all are there.
+
+    Running numbers, the id, and columns that no model may use do not make rows different.
+    """
+    first: tuple[str, ...] | None = records.find_record("content", "columns", spec.name, tuple[str, ...], workspace)
+    if first is not None and set(first) <= set(frame.columns):
+        return first
+    left_out = {spec.target, spec.id, *spec.columns.drop, *spec.columns.forbidden}
+    chosen = tuple(name for name in frame if name not in left_out and not is_counter(frame[name]))
+    chosen = chosen or tuple(name for name in frame if name not in {spec.target, spec.id})
+    records.save_record("content", "columns", spec.name, chosen, workspace)
+    return chosen
+
+
+def is_counter(values: pd.Series) -> bool:
+    """Return whether a column numbers the rows: whole, all different, and without large gaps or in order."""
+    if values.dtype.kind != "i" or not values.is_unique or len(values) < FEWEST_ROWS:
+        return False
+    array = values.to_numpy()
+    ordered = bool(np.all(np.diff(array) > 0) or np.all(np.diff(array) < 0))
+    return ordered or float(array.max()) - float(array.min()) + 1 <= COUNTER_SPAN * len(array)
+
+
+def _record_key(dataset: DatasetVersion, champion: ModelVersion | None, spec: ProjectSpec) -> str:
+    facts = [spec.target, spec.problem, spec.time, spec.id, spec.split.holdout, spec.gates.min_rows, spec.seed]
+    digest = hashlib.sha256(json.dumps([dataset.digest, champion and champion.dataset, *facts]).encode())
+    return digest.hexdigest()
+
+
+def _check_spec(frame: pd.DataFrame, spec: ProjectSpec) -> None:
+    for setting, name in (("time", spec.time), ("id", spec.id)):
+        if name is not None and name not in frame:
+            raise SpecError(f"`{setting}` must name a column, but the table has no {name!r}. It has {', '.join(frame)}.")
+    if spec.time is not None and canonical_type(frame[spec.time]) != "date":
+        found = ", ".join(repr(plain(value)) for value in frame[spec.time].dropna().iloc[:1])
+        raise SpecError(f"`time` must name a column of dates, but {spec.time!r} holds values such as {found}.")
+
+
+def _codes(target: pd.Series, spec: ProjectSpec) -> NDArray[np.int64]:
+    """Return the class of each row, 0 for all of a regression, and -1 without a target."""
+    known = target.notna().to_numpy()
+    if known.sum() < FEWEST_ROWS:
+        message = f"At least {FEWEST_ROWS} rows must have a value of {spec.target!r}, but {int(known.sum())} have one."
+        raise DataError(message)
+    if (spec.problem or infer_problem(target)[0]) == "regression":
+        return np.where(known, 0, -1).astype(np.int64)
+    codes, classes = pd.factorize(target, sort=False)
+    counts = np.bincount(codes[codes >= 0])
+    if len(classes) == 2 and counts.min() < FEWEST_OF_A_CLASS:  # noqa: PLR2004  binary
+        rare = plain(classes[int(counts.argmin())])
+        message = f"Each class of {spec.target!r} must have at least {FEWEST_OF_A_CLASS} rows, but {rare!r} has {counts.min()}."
+        raise DataError(message)
+    return np.asarray(codes, dtype=np.int64)
+
+
+def _by_hash(groups: Digests, codes: NDArray[np.int64], spec: ProjectSpec, workspace: Workspace) -> _Sides:
+    rule = HashRule(spec.split.holdout, FOLDS, spec.name, spec.seed, _trained_before(spec, workspace))
+    assignment, folds = assign_by_hash(groups, codes, rule)
+    what = f"its {spec.id!r}" if spec.id else "its content"
+    return _Sides(assignment, folds, None, f"A keyed hash of {what} decides a row's side, which never changes.")
+
+
+def _trained_before(spec: ProjectSpec, workspace: Workspace) -> Digests:
+    """Return the groups that an earlier split of the same kind trained on: they are never held out later."""
+    earlier = [
+        made
+        for made in records.list_records("split", spec.name, Split, workspace)
+        if not made.time_ordered and made.holdout_rows and (made.kind == "group" or made.key == (spec.id,)) == bool(spec.id)
+    ]
+    if not earlier or not spec.split.holdout:
+        return np.empty(0, np.uint64)
+    rows = training_rows(load_assignment(earlier[-1], workspace))
+    return np.unique(frames.load_array(earlier[-1].groups, workspace)[rows])
+
+
+def _by_time(
+    values: NDArray[np.generic],
+    codes: NDArray[np.int64],
+    champion: ModelVersion | None,
+    spec: ProjectSpec,
+    workspace: Workspace,
+) -> _Sides:
+    times = values.astype("datetime64[us]")
+    usable = (codes >= 0) & ~np.isnat(times)
+    if usable.sum() < FEWEST_ROWS:
+        raise DataError(f"At least {FEWEST_ROWS} rows must have a target and a time, but {int(usable.sum())} have both.")
+    ordered = np.sort(times[usable])
+    cut, why = None, "No row is held out: the project file says `split.holdout: 0`."
+    if spec.split.holdout > 0:
+        since = _since(champion, spec, workspace)
+        cut = time_split.first_cut(ordered, spec.split.holdout) if since is None else time_split.later_cut(ordered, since)
+        if len(np.unique(codes[usable])) == 2:  # noqa: PLR2004  binary
+            cut = time_split.widened(times[usable], codes[usable], cut)
+        why = _why(since, cut, spec)
+    assignment, folds = time_split.assign_by_time(times, codes, cut, FOLDS)
+    untimed = int(((codes >= 0) & np.isnat(times)).sum())
+    note = f" {untimed} rows without a time train in every fold." if untimed else ""
+    moment = None if cut is None else cut.astype("datetime64[us]").astype(datetime).replace(tzinfo=UTC)
+    return _Sides(assignment, folds, moment, why + note)
+
+
+def _why(since: time_split.Since | None, cut: np.datetime64, spec: ProjectSpec) -> str:
+    moment = str(cut.astype("datetime64[s]")).replace("T", " ")
+    if since is None:
+        return f"The newest rows by {spec.time!r}, from {moment} on, are held out ({spec.split.holdout:.0%} were asked for)."
+    if cut == since.cut:
+        return f"No later cut is possible without new rows: those from {moment} on stay held out."
+    return f"The newest half of the rows since the champion's data ended, from {moment} on, is held out."
+
+
+def _since(champion: ModelVersion | None, spec: ProjectSpec, workspace: Workspace) -> time_split.Since | None:
+    """Return what the champion's data and split say, or None where it was not split by this column."""
+    if champion is None:
+        return None
+    made = [
+        made
+        for made in records.list_records("split", spec.name, Split, workspace)
+        if made.dataset == champion.dataset and made.cut is not None and made.key == (str(spec.time),)
+    ]
+    if not made:
+        return None
+    times = frames.load_table(champion.dataset, workspace, columns=[str(spec.time)])[spec.time].to_numpy("datetime64[us]")
+    cut = np.datetime64(made[-1].cut.astimezone(UTC).replace(tzinfo=None), "us")  # type: ignore[union-attr]  not None above
+    return time_split.Since(times[~np.isnat(times)].max(), cut, spec.gates.min_rows)
+
+
+def _record(dataset: DatasetVersion, table: _Table, sides: _Sides, spec: ProjectSpec, workspace: Workspace) -> Split:
+    known = sides.assignment != UNUSED
+    distinct = len(np.unique(table.groups[known]))
+    repeated = 1 - distinct / max(1, int(known.sum()))
+    by_id = spec.id is not None and repeated > 0
+    told = [*table.columns, *filter(None, [spec.id, spec.time, spec.target])]
+    return Split(
+        project=spec.name,
+        dataset=dataset.digest,
+        kind="time" if spec.time else "group" if by_id else "hash",
+        key=(spec.time,) if spec.time else (spec.id,) if spec.id else table.columns,
+        assignment=frames.save_array(sides.assignment, workspace),
+        groups=frames.save_array(table.groups, workspace),
+        row_digests=frames.save_array(digests.row_digests(table.frame, list(dict.fromkeys(told))), workspace),
+        folds=sides.folds,
+        time_ordered=spec.time is not None,
+        train_rows=int(training_rows(sides.assignment).sum()),
+        holdout_rows=int((sides.assignment == HOLDOUT).sum()),
+        unused_rows=int((~known).sum()),
+        grouped=repeated >= GROUPED_SHARE,
+        cut=sides.cut,
+        reason=sides.reason + _grouping(distinct, int(known.sum()), spec),
+    )
+
+
+def _grouping(distinct: int, rows: int, spec: ProjectSpec) -> str:
+    if distinct == rows:
+        return ""
+    if spec.id:
+        return f" {distinct:,} values of {spec.id!r} among {rows:,} rows: rows of one are kept together." if not spec.time else ""
+    kept = " They are counted as groups." if spec.time else " Rows with the same are kept together."
+    return f" {distinct:,} distinct feature rows among {rows:,} rows.{kept}"
