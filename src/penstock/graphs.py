@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +34,8 @@ class GraphBuilder:
         self.nodes.append(node)
         return output
 
-    def constant(self, values: NDArray[Any] | Sequence[Any] | float) -> str:
-        """Add a constant (float64 becomes float32, text stays text) and return its name."""
+    def constant(self, values: NDArray[Any] | Sequence[Any] | float, double: bool = False) -> str:
+        """Add a constant (float64 becomes float32 unless `double`, text stays text) and return its name."""
         from onnx import TensorProto, helper, numpy_helper
 
         array = np.asarray(values)
@@ -44,9 +44,16 @@ class GraphBuilder:
             data = [str(value).encode() for value in array.ravel()]
             self.constants.append(helper.make_tensor(name, TensorProto.STRING, array.shape, data))
             return name
-        array = array.astype(np.float32) if array.dtype.kind == "f" else array
+        if array.dtype.kind == "f":
+            array = array.astype(np.float64 if double else np.float32)
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
         return name
+
+    def cast(self, name: str, kind: Literal["float", "double", "int64"]) -> str:
+        """Change the type of what a name stands for."""
+        from onnx import TensorProto
+
+        return self.add("Cast", name, to=TensorProto.DataType.Value(kind.upper()))
 
     def concat(self, names: Sequence[str]) -> str:
         """Put columns beside each other."""

@@ -88,7 +88,7 @@ class ScaledNumbers:
         bent = graph.add("Div", near, graph.add("Sqrt", square))
         if not self.gaps:
             return bent
-        flags = graph.add("Cast", pick(graph, missing, self.gaps), to=1)
+        flags = graph.cast(pick(graph, missing, self.gaps), "float")
         return graph.concat([bent, flags])
 
 
@@ -107,8 +107,12 @@ class Cycles:
         return sines + tuple(Feature(f"{part.name} (cosine)", part.source) for part in self.parts)
 
     @property
-    def _turns(self) -> Matrix:
-        return (2 * np.pi / np.array(self.periods)).astype(np.float32)
+    def _circles(self) -> Matrix:
+        """Return sine and cosine of each whole number from 0 up to a part's period, then those of a missing one."""
+        steps = int(max(self.periods)) + 1
+        angles = 2 * np.pi * np.arange(steps)[:, None] / np.array(self.periods)
+        points = np.hstack([np.sin(angles), np.cos(angles)]).astype(np.float32)
+        return np.vstack([points, np.zeros((1, points.shape[1]), np.float32)])
 
     def fit_transform(self, numbers: Matrix, texts: Texts, targets: Targets) -> Matrix:
         """Turn parts into points; nothing is learnt."""
@@ -118,16 +122,30 @@ class Cycles:
     def transform(self, numbers: Matrix, texts: Texts) -> Matrix:
         """Turn parts into points."""
         del texts
-        angles = numbers[:, self.positions] * self._turns
-        points = np.hstack([np.sin(angles), np.cos(angles)], dtype=np.float32)
-        return np.where(np.isnan(points), np.float32(0), points)
+        circles = self._circles
+        chosen = numbers[:, self.positions]
+        missing = np.isnan(chosen)
+        steps = np.clip(np.where(missing, len(circles) - 1, chosen), 0, len(circles) - 1).astype(np.int64)
+        columns = np.arange(len(self.positions))
+        return np.hstack([circles[steps, columns], circles[steps, columns + len(columns)]], dtype=np.float32)
 
     def write(self, graph: GraphBuilder, numbers: str, texts: str) -> str:
-        """Turn parts into points."""
+        """Look the points up: sines and cosines of two libraries differ in the last digit, a table does not."""
         del texts
-        angles = graph.add("Mul", pick(graph, numbers, self.positions), graph.constant(self._turns))
-        points = graph.concat([graph.add("Sin", angles), graph.add("Cos", angles)])
-        return graph.add("Where", graph.add("IsNaN", points), graph.constant(np.float32(0)), points)
+        circles = self._circles
+        chosen = pick(graph, numbers, self.positions)
+        last = graph.constant(np.float32(len(circles) - 1))
+        filled = graph.add("Where", graph.add("IsNaN", chosen), last, chosen)
+        near = graph.add("Clip", filled, graph.constant(np.float32(0)), last)
+        flat = graph.constant(circles.ravel())
+        width = graph.constant(np.array(circles.shape[1], np.int64))
+        rows = graph.add("Mul", graph.cast(near, "int64"), width)
+        count = len(self.positions)
+        halves = [
+            graph.add("Gather", flat, graph.add("Add", rows, graph.constant(np.arange(count) + half * count)), axis=0)
+            for half in (0, 1)
+        ]
+        return graph.concat(halves)
 
 
 def pick(graph: GraphBuilder, source: str, positions: tuple[int, ...]) -> str:

@@ -76,7 +76,7 @@ class WordVectors:
         sums = graph.add("MatMul", counts, graph.constant(self.vectors))
         number = graph.add("ReduceSum", counts, graph.constant(np.array([1], np.int64)), keepdims=1)
         roots = graph.constant(_roots(len(self.positions))[:, None])
-        whole = graph.add("Cast", graph.add("Squeeze", number, graph.constant(np.array([1], np.int64))), to=7)
+        whole = graph.cast(graph.add("Squeeze", number, graph.constant(np.array([1], np.int64))), "int64")
         return graph.concat([graph.add("Div", sums, graph.add("Gather", roots, whole, axis=0)), number])
 
     def _counts(self, texts: Texts) -> sparse.csr_matrix:

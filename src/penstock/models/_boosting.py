@@ -1,18 +1,22 @@
 """LightGBM's callback that keeps time, and its model text as tables of nodes."""
 
+import re
 import time
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.models._trees import Tree
+from penstock.models._trees import Tree, grid_step
 
 PATIENCE = 3.0  # rounds without gain before the end, as a share of one over the rate: 60 at a rate of 0.05
 LEARNT = 14.0  # rounds times rate at which most fits are done; the rate is raised if fewer rounds fit in the time
 FASTEST = 0.3  # rate above which trees undo each other
 FIRST_LOOK = 8  # rounds timed before the rate is judged
-CATEGORICAL, DEFAULT_LEFT, MISSING_IS_NAN = 1, 2, 2
+DEFAULT_LEFT, MISSING_IS_NAN = 2, 2
+
+_LEAVES = re.compile(r"^leaf_value=(.*)$", re.MULTILINE)
+_SIZES = re.compile(r"^tree_sizes=.*\n", re.MULTILINE)  # of the trees' text in bytes; LightGBM reads on without them
 
 
 class Pace:
@@ -57,6 +61,15 @@ class Pace:
                 env.model.reset_parameter({"learning_rate": wanted})
 
 
+def on_grid(text: str) -> str:
+    """Return a LightGBM model text whose leaves lie on a grid, so that float32 sums of them are exact."""
+    head, *blocks = text.split("\nTree=")
+    largest = [np.abs(_numbers(_line(block, "leaf_value"), np.float64)).max() for block in blocks]
+    step = grid_step(np.array(largest))
+    rounded = [_LEAVES.sub(lambda found: _rounded(found.group(1), step), block) for block in blocks]
+    return "\nTree=".join([_SIZES.sub("", head), *rounded])
+
+
 def read_trees(text: str, columns: int = 1) -> list[Tree]:
     """Return the trees of a LightGBM model text; tree i adds to column i modulo `columns`."""
     trees = []
@@ -64,6 +77,15 @@ def read_trees(text: str, columns: int = 1) -> list[Tree]:
         lines = dict(line.split("=", 1) for line in block.split("\n") if "=" in line)
         trees.append(_tree(lines, number % columns, columns))
     return trees
+
+
+def _line(block: str, name: str) -> str:
+    return block.split(f"\n{name}=", 1)[1].split("\n", 1)[0]
+
+
+def _rounded(leaves: str, step: float) -> str:
+    values = np.round(_numbers(leaves, np.float64) / step) * step
+    return "leaf_value=" + " ".join(map(repr, values.tolist()))
 
 
 def _tree(lines: dict[str, str], column: int, columns: int) -> Tree:

@@ -47,13 +47,17 @@ class TargetScale:
         return TargetScale(True, self.centre, self.spread, self.lowest, self.highest, bounded)
 
     def write(self, graph: GraphBuilder, scaled: str) -> str:
-        """Add the nodes that do what `invert` does."""
-        values = graph.add("Add", graph.add("Mul", scaled, _number(graph, self.spread)), _number(graph, self.centre))
+        """Add the nodes that do what `invert` does to a float64, which keeps small values of a wide target exact."""
+
+        def number(value: float) -> str:
+            return graph.constant(value, double=True)
+
+        values = graph.add("Add", graph.add("Mul", scaled, number(self.spread)), number(self.centre))
         if self.logarithm:
-            near = graph.add("Min", values, _number(graph, np.log1p(self.highest)))
-            grown = graph.add("Mul", graph.add("Exp", near), _number(graph, self.factor))
-            values = graph.add("Sub", grown, _number(graph, 1.0))
-        return graph.add("Clip", values, _number(graph, self.lowest), _number(graph, self.highest))
+            near = graph.add("Min", values, number(float(np.log1p(self.highest))))
+            grown = graph.add("Mul", graph.add("Exp", near), number(self.factor))
+            values = graph.add("Sub", grown, number(1.0))
+        return graph.cast(graph.add("Clip", values, number(self.lowest), number(self.highest)), "float")
 
 
 def learn_scale(y: NDArray[Any], logarithm: bool | None = None) -> TargetScale:
@@ -74,6 +78,3 @@ def skewed(values: NDArray[np.float64]) -> bool:
         return False
     return float(np.mean(((values - values.mean()) / deviation) ** 3)) > SKEWED
 
-
-def _number(graph: GraphBuilder, value: float) -> str:
-    return graph.constant(np.float32(value))

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from penstock.graphs import ML, GraphBuilder
 
+MANTISSA = 2.0**24  # steps that a float32 tells apart
+
 
 @dataclass(frozen=True, slots=True)
 class Tree:
@@ -55,6 +57,14 @@ def write_trees(graph: GraphBuilder, features: str, trees: list[Tree], base: NDA
         target_ids=targets,
         target_weights=weights[rows, targets],
     )
+
+
+def grid_step(largest: NDArray[np.float64]) -> float:
+    """Return the step of a grid on which sums of leaves are exact in float32, in any order.
+
+    `largest` is the largest leaf, without its sign, of each tree.
+    """
+    return float(2.0 ** np.ceil(np.log2(max(float(largest.sum()), 1e-30) / MANTISSA)))
 
 
 def _weights_of(

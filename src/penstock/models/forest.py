@@ -13,7 +13,7 @@ from penstock.domain.search import Choice, Real, SearchSpace, Value, Whole
 from penstock.errors import ModelError
 from penstock.graphs import GraphBuilder
 from penstock.models._base import BuildContext, Matrix, ModelFamily, Needs, Vector
-from penstock.models._trees import Tree, write_trees
+from penstock.models._trees import Tree, grid_step, write_trees
 
 FIRST_TREES = 4  # grown before the time of one is known
 TREES = 100
@@ -52,6 +52,8 @@ class ForestEstimator:
                 break
             self.forest.set_params(n_estimators=len(self.forest.estimators_) + more)
             self.forest.fit(x, y, weight)
+        if not self.context.classes:
+            self._round_leaves()
         return self
 
     def predict(self, x: Matrix) -> NDArray[np.float64]:
@@ -71,19 +73,25 @@ class ForestEstimator:
         """Return the number of trees that were grown."""
         return {"trees": len(self.forest.estimators_)}
 
+    def _round_leaves(self) -> None:
+        """Put a regression's leaves on a grid, so that float32 sums of them are exact."""
+        grown = [tree.tree_.value for tree in self.forest.estimators_]
+        step = grid_step(np.array([np.abs(values).max() for values in grown]))
+        for values in grown:
+            values[:] = np.round(values / step) * step
+
     def tables(self) -> list[Tree]:
-        """Return the trees as tables whose sum is the forest's answer."""
+        """Return the trees as tables: a classifier's sum is its answer, a regression's is that times its trees."""
         if self.forest is None:
             raise ModelError("A forest must be fitted before it is exported.")
         grown = self.forest.estimators_
         return [self._table(tree.tree_, len(grown)) for tree in grown]
 
     def _table(self, tree: Any, count: int) -> Tree:
-        values = tree.value[:, 0, :] / count
+        values = tree.value[:, 0, :]
         if self.context.classes:
-            spread = np.zeros((len(values), self.context.classes))
-            spread[:, self.forest.classes_] = values
-            values = spread
+            values = np.zeros((len(values), self.context.classes))
+            values[:, self.forest.classes_] = tree.value[:, 0, :] / count
         nodes = tree.__getstate__()["nodes"]
         missing = nodes["missing_go_to_left"].astype(bool)
         return Tree(tree.feature, tree.threshold, tree.children_left, tree.children_right, missing, values)
@@ -137,5 +145,9 @@ class Forest(ModelFamily):
         """Return a graph of one node that walks all trees."""
         graph = GraphBuilder()
         width = max(1, estimator.context.classes)
-        scores = write_trees(graph, "features", estimator.tables(), np.zeros(width))
+        trees = estimator.tables()
+        scores = write_trees(graph, "features", trees, np.zeros(width))
+        if not estimator.context.classes:
+            count = graph.constant(float(len(trees)), double=True)
+            scores = graph.cast(graph.add("Div", graph.cast(scores, "double"), count), "float")
         return graph.finish({"features": features}, scores, "scores", width)

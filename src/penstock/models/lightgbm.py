@@ -11,7 +11,7 @@ from penstock.domain.search import Choice, Real, SearchSpace, Value, Whole
 from penstock.errors import MissingExtra, ModelError
 from penstock.graphs import GraphBuilder
 from penstock.models._base import BuildContext, Matrix, ModelFamily, Needs, Vector
-from penstock.models._boosting import Pace, read_trees
+from penstock.models._boosting import Pace, on_grid, read_trees
 from penstock.models._probabilities import probabilities, write_probabilities
 from penstock.models._target import TargetScale, learn_scale
 from penstock.models._trees import write_trees
@@ -56,7 +56,7 @@ class BoostedEstimator:
         booster = lightgbm.train(parameters, train, pace.rounds, valid_sets=inner, callbacks=[pace])
         self.rounds = pace.best + 1 if inner else booster.current_iteration()
         self.rate = pace.rate
-        text = booster.model_to_string(num_iteration=self.rounds)
+        text = on_grid(booster.model_to_string(num_iteration=self.rounds))
         self.booster = lightgbm.Booster(model_str=text)
         self.splits = sum(len(tree.left) for tree in read_trees(text))
         if self.scale is not None:
@@ -85,7 +85,7 @@ class BoostedEstimator:
         trees = read_trees(self.booster.model_to_string(), columns)
         raw = write_trees(graph, features, trees, np.zeros(columns))
         if self.scale is not None:
-            return self.scale.write(graph, raw)
+            return self.scale.write(graph, graph.cast(raw, "double"))
         return write_probabilities(graph, raw, columns)
 
     def _raw(self, x: Matrix) -> NDArray[np.float64]:

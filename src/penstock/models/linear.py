@@ -80,7 +80,10 @@ class LinearEstimator:
         if self.pieces is None:
             raise ModelError("A linear model must be fitted before it is exported.")
         shown = self.pieces.write(graph, features)
-        raw = graph.add("Gemm", shown, graph.constant(self.weights), graph.constant(self.intercepts))
+        exact = self.scale is not None
+        given = graph.cast(shown, "double") if exact else shown
+        weights, intercepts = (graph.constant(part, double=exact) for part in (self.weights, self.intercepts))
+        raw = graph.add("Gemm", given, weights, intercepts)
         if self.scale is not None:
             return self.scale.write(graph, raw)
         return write_probabilities(graph, raw, self.weights.shape[1])
