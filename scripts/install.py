@@ -43,7 +43,9 @@ def main() -> int:
             _install(kind)
         except subprocess.CalledProcessError as error:
             command = " ".join(str(part) for part in error.cmd)
-            return _fail(f"The installation stopped: `{command}` ended with {error.returncode}; what it said stands above.")
+            return _fail(
+                f"The installation stopped: `{command}` ended with {error.returncode}; what it said stands above."
+            )
     return 0
 
 
@@ -118,7 +120,9 @@ def _uv() -> tuple[list[str | Path], dict[str, str]]:
 
     pin = re.search(r"^uv==\S+$", TEST_LOCK.read_text(), re.MULTILINE)
     if pin is None:
-        raise SystemExit(f"penstock: {TEST_LOCK.name} must pin uv, but does not. Run `make lock` where uv is installed.")
+        raise SystemExit(
+            f"penstock: {TEST_LOCK.name} must pin uv, but does not. Run `make lock` where uv is installed."
+        )
     quiet = ["--quiet", "--disable-pip-version-check"]
     _say(f"installing {pin[0]} with pip")
     subprocess.run([PYTHON, "-m", "pip", "install", *quiet, pin[0]], check=True)

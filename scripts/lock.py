@@ -20,7 +20,9 @@ from pip_settings import uv_environment
 ROOT = Path(__file__).resolve().parents[1]
 RUN_LOCK = ROOT / "requirements.lock"
 TEST_LOCK = ROOT / "requirements-dev.lock"
-ACCELERATOR = re.compile(r"^(cuda-|triton=|nvidia-(?!ml-py=))")  # torch's CUDA build brings its own; the CPU build needs none
+ACCELERATOR = re.compile(
+    r"^(cuda-|triton=|nvidia-(?!ml-py=))"
+)  # torch's CUDA build brings its own; the CPU build needs none
 PIN = re.compile(r"^(?P<name>[a-z0-9][a-z0-9-]*)==(?P<version>[^+\s;]+)(\+\S+)?$")
 
 
@@ -52,9 +54,7 @@ def compile_locks(folder: Path, *, upgrade: bool) -> dict[Path, str]:
     return {RUN_LOCK: _lines(run), TEST_LOCK: _lines([pin for pin in test if pin not in run])}
 
 
-def _compile(
-    source: list[str], lock: Path, options: list[str | Path], folder: Path, *, upgrade: bool
-) -> list[str]:
+def _compile(source: list[str], lock: Path, options: list[str | Path], folder: Path, *, upgrade: bool) -> list[str]:
     """Return the pins that uv finds; those of the lock that stands are kept where the ranges allow."""
     output = folder / lock.name
     if lock.exists() and not upgrade:

@@ -1,8 +1,11 @@
 """What every test may ask for: a workspace of its own, and the data sets beside the project."""
 
+import atexit
+import os
 import shutil
 import socket
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +14,34 @@ import pytest
 
 from penstock.domain.workspace import Ports, Workspace
 from penstock.store.records import connect, migrate
-from penstock.store.workspace import make_folders
+from penstock.store.workspace import make_folders, use_environment
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
 UNIT = ROOT / "tests" / "unit"
+
+
+def free_ports() -> Ports:
+    """Return ports of loopback that nobody listens on."""
+    sockets = [socket.socket() for _ in range(4)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    numbers = [int(each.getsockname()[1]) for each in sockets]
+    for each in sockets:
+        each.close()
+    return Ports(*numbers)
+
+
+def leave_the_users_environment() -> None:
+    """Let nothing of the caller's settings reach a test, and nothing of a test reach the caller's servers."""
+    for name in [name for name in os.environ if name.startswith(("PENSTOCK_", "PREFECT_", "MLFLOW_", "BENTOML_"))]:
+        del os.environ[name]
+    home = Path(tempfile.mkdtemp(prefix="penstock-tests-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    use_environment(Workspace(home=home, app=ROOT, ports=free_ports()))
+
+
+leave_the_users_environment()  # before any test module imports a library that reads its variables
 
 
 @pytest.fixture(scope="session")
@@ -55,17 +81,6 @@ def workspace(tmp_path: Path, migrated_database: Path) -> Iterator[Workspace]:
     make_folders(found)
     yield found
     connect(found).dispose()
-
-
-def free_ports() -> Ports:
-    """Return ports of loopback that nobody listens on."""
-    sockets = [socket.socket() for _ in range(4)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    numbers = [int(each.getsockname()[1]) for each in sockets]
-    for each in sockets:
-        each.close()
-    return Ports(*numbers)
 
 
 @pytest.fixture(autouse=True)
