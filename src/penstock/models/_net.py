@@ -1,0 +1,227 @@
+"""Fit a small network with torch and hand its weights back as numpy arrays; alone imports torch."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.models._base import Matrix
+
+MIXED = 4  # periodic features of a number are mixed to this many before the first layer
+WARM = 0.1  # share of the steps in which the rate rises
+TIMED = 20  # steps timed before the number of epochs is judged against the deadline
+PATIENCE = 0.4  # share of the epochs without gain after which fitting ends
+CHUNK = 8192  # rows that the inner split is scored in
+
+
+@dataclass(frozen=True, slots=True)
+class NetSettings:
+    """What a network is fitted with; `wave` are the positions of features that get periodic features."""
+
+    outputs: int
+    width: int
+    layers: int
+    rate: float
+    decay: float
+    dropout: float
+    epochs: int
+    stop: int
+    batch: int
+    wave: tuple[int, ...]
+    frequencies: int
+    spread: float
+    seed: int
+    threads: int
+    device: str
+    deadline: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What a network learnt: waves of shape (n_wave, frequencies), then a matrix and a shift for each layer.
+
+    The first matrix takes the features, then the waves' cosines, feature by feature.
+    """
+
+    frequency: NDArray[np.float32]
+    phase: NDArray[np.float32]
+    layers: tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]
+    epochs: int
+    stop: int
+
+
+def fit_net(
+    x: Matrix, goal: NDArray[Any], valid: tuple[Matrix, NDArray[Any]] | None, weight: NDArray[Any] | None,
+    settings: NetSettings,
+) -> Weights:
+    """Fit by AdamW on one rise and fall of the rate; keep the weights that do best on `valid`.
+
+    `goal` holds class codes (int64) if `outputs` is more than one, else scaled values or 0 and 1 (`binary` and
+    regression share one output; which loss is used follows from the type of `goal`).
+    """
+    import torch
+
+    torch.set_num_threads(settings.threads)
+    devices = [torch.device(settings.device)] if settings.device != "cpu" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(settings.seed)
+        training = _Training(x, goal, weight, settings)
+        training.run(valid)
+        return training.weights()
+
+
+class _Training:
+    """One fit: tensors on the device, the network's parameters, and the best of them so far."""
+
+    def __init__(self, x: Matrix, goal: NDArray[Any], weight: NDArray[Any] | None, settings: NetSettings) -> None:
+        import torch
+
+        self.settings = settings
+        self.torch = torch
+        self.device = torch.device(settings.device)
+        self.x = self._tensor(x)
+        self.goal = self._tensor(goal)
+        self.weight = None if weight is None else self._tensor(np.asarray(weight / np.mean(weight), np.float32))
+        self.parameters = _start(torch, x.shape[1], settings, self.device)
+        self.wave = torch.tensor(settings.wave, dtype=torch.long, device=self.device)
+        self.best = [parameter.detach().clone() for parameter in self.parameters]
+        self.lowest = np.inf
+        self.epochs = settings.epochs
+        self.stop = 0
+
+    def run(self, valid: tuple[Matrix, NDArray[Any]] | None) -> None:
+        """Fit epoch by epoch until the last, until the inner split gains no more, or until the deadline."""
+        optimiser = self.torch.optim.AdamW(
+            self.parameters, lr=self.settings.rate, betas=(0.9, 0.95), weight_decay=self.settings.decay, fused=True
+        )
+        inner = None if valid is None else (self._tensor(valid[0]), self._tensor(valid[1]))
+        rows, size = len(self.x), self.settings.batch
+        steps = max(1, rows // size)
+        clock = _Clock(self.settings.deadline, steps, self.epochs)
+        epoch = 0
+        while epoch < min(self.epochs, self.settings.stop) and not clock.late:
+            order = self.torch.randperm(rows).to(self.device)
+            for step in range(steps):
+                self._step(optimiser, order[step * size : (step + 1) * size], clock)
+                if clock.late:
+                    break
+            self.epochs = clock.epochs
+            epoch += 1
+            if inner is None:
+                self.stop = epoch
+            elif self._keep(inner, epoch):
+                break
+        if inner is None:
+            self.best = [parameter.detach().clone() for parameter in self.parameters]
+
+    def weights(self) -> Weights:
+        """Return the best weights; the mix of the waves is folded into the first layer."""
+        arrays = [parameter.cpu().numpy().astype(np.float64) for parameter in self.best]
+        frequency, phase, mix = arrays[:3]
+        layers = [(arrays[place], arrays[place + 1]) for place in range(3, len(arrays), 2)]
+        first, shift = layers[0]
+        plain = first.shape[0] - mix.shape[0] * mix.shape[2]
+        waves = first[plain:].reshape(mix.shape[0], mix.shape[2], -1)
+        folded = np.einsum("fkm,fmh->fkh", mix, waves).reshape(-1, first.shape[1])
+        layers[0] = (np.vstack([first[:plain], folded]), shift)
+        found = tuple((matrix.astype(np.float32), shift.astype(np.float32)) for matrix, shift in layers)
+        return Weights(frequency.astype(np.float32), phase.astype(np.float32), found, self.epochs, self.stop)
+
+    def _step(self, optimiser: Any, rows: Any, clock: "_Clock") -> None:
+        for group in optimiser.param_groups:
+            group["lr"] = self.settings.rate * clock.height()
+        loss = self._losses(self._forward(self.x[rows], self.settings.dropout), self.goal[rows])
+        loss = loss.mean() if self.weight is None else (loss * self.weight[rows]).mean()
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        clock.tick()
+
+    def _keep(self, inner: tuple[Any, Any], epoch: int) -> bool:
+        """Keep the weights if they are the best so far; say whether to end."""
+        with self.torch.no_grad():
+            parts = [
+                self._losses(self._forward(inner[0][start : start + CHUNK], 0.0), inner[1][start : start + CHUNK]).sum()
+                for start in range(0, len(inner[0]), CHUNK)
+            ]
+        loss = float(sum(parts)) / len(inner[0])
+        if loss < self.lowest:
+            self.lowest, self.stop = loss, epoch
+            self.best = [parameter.detach().clone() for parameter in self.parameters]
+        return epoch - self.stop > max(3, PATIENCE * self.epochs)
+
+    def _forward(self, x: Any, dropout: float) -> Any:
+        functional = self.torch.nn.functional
+        frequency, phase, mix = self.parameters[:3]
+        if len(self.settings.wave):
+            waves = self.torch.cos(x[:, self.wave, None] * frequency + phase)
+            mixed = self.torch.einsum("nfk,fkm->nfm", waves, mix)
+            x = self.torch.cat([x, mixed.flatten(1)], dim=1)
+        pairs = list(zip(self.parameters[3::2], self.parameters[4::2], strict=True))
+        for matrix, shift in pairs[:-1]:
+            x = functional.silu(self.torch.addmm(shift, x, matrix))
+            if dropout:
+                x = functional.dropout(x, dropout)
+        return self.torch.addmm(pairs[-1][1], x, pairs[-1][0])
+
+    def _losses(self, raw: Any, goal: Any) -> Any:
+        functional = self.torch.nn.functional
+        if self.settings.outputs > 1:
+            return functional.cross_entropy(raw, goal, reduction="none")
+        if goal.dtype == self.torch.int64:
+            return functional.binary_cross_entropy_with_logits(raw[:, 0], goal.to(raw.dtype), reduction="none")
+        return functional.mse_loss(raw[:, 0], goal, reduction="none")
+
+    def _tensor(self, values: NDArray[Any]) -> Any:
+        kind = np.int64 if values.dtype.kind in "iu" else np.float32
+        return self.torch.from_numpy(np.array(values, kind)).to(self.device)
+
+
+class _Clock:
+    """Counts steps, cuts the epochs to what fits before the deadline, and gives the rate's height."""
+
+    def __init__(self, deadline: float | None, steps: int, epochs: int) -> None:
+        self.deadline = deadline
+        self.steps = steps
+        self.epochs = epochs
+        self.done = 0
+        self.late = False
+        self.began = time.monotonic()
+
+    def tick(self) -> None:
+        """Count a step."""
+        self.done += 1
+        if self.deadline is None:
+            return
+        now = time.monotonic()
+        self.late = now >= self.deadline
+        if self.done == 1:
+            self.began = now  # the first step also prepares kernels
+        elif self.done == min(TIMED, 2 * self.steps):
+            each = (now - self.began) / (self.done - 1)
+            fitting = 0.95 * (self.deadline - now) / each + self.done
+            self.epochs = max(1, min(self.epochs, int(fitting / self.steps)))
+
+    def height(self) -> float:
+        """Return the share of the highest rate: a straight rise, then a cosine's fall."""
+        progress = min(1.0, self.done / max(1, self.steps * self.epochs))
+        if progress < WARM:
+            return max(progress / WARM, 0.02)
+        return float(0.5 + 0.5 * np.cos(np.pi * (progress - WARM) / (1 - WARM)))
+
+
+def _start(torch: Any, features: int, settings: NetSettings, device: Any) -> list[Any]:
+    """Return waves, their mix, and a matrix and a shift for each layer, at random."""
+    waves, count = len(settings.wave), settings.frequencies
+    frequency = torch.randn(waves, count) * settings.spread * 2 * np.pi
+    phase = (torch.rand(waves, count) * 2 - 1) * np.pi
+    mix = (torch.rand(waves, count, MIXED) * 2 - 1) / max(1, count) ** 0.5
+    parameters = [frequency, phase, mix]
+    widths = [features + waves * MIXED] + [settings.width] * settings.layers + [settings.outputs]
+    for place, (given, gives) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+        last = place == len(widths) - 2
+        parameters.append(torch.randn(given, gives) * ((0.1 if last else 1.4) / given**0.5))
+        parameters.append(torch.zeros(gives))
+    return [parameter.to(device).requires_grad_() for parameter in parameters]
