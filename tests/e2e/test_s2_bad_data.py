@@ -1,0 +1,144 @@
+"""S2: bad data is stopped at the door; S3: a changed schema is a decision."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.stranger import Stranger, ask, rows_of
+
+SHARE = 0.06  # over `validation.quarantine`, which is 0.05
+BREAKS: dict[str, Callable[[pd.DataFrame, np.ndarray], pd.DataFrame]] = {}
+
+
+def breaking(act: Callable[[pd.DataFrame, np.ndarray], pd.DataFrame]) -> Callable[[pd.DataFrame, np.ndarray], pd.DataFrame]:
+    """Name a way to break a file."""
+    BREAKS[act.__name__] = act
+    return act
+
+
+@breaking
+def negative_age(table: pd.DataFrame, hit: np.ndarray) -> pd.DataFrame:
+    """Give rows an age that nobody has."""
+    return table.assign(age=np.where(hit, -40, table["age"]))
+
+
+@breaking
+def missing_keys(table: pd.DataFrame, hit: np.ndarray) -> pd.DataFrame:
+    """Take the key away from 40 % of the rows."""
+    gone = np.arange(len(table)) % 5 < 2 if hit.mean() > 0.05 else hit
+    return table.assign(customer_id=table["customer_id"].mask(gone))
+
+
+@breaking
+def doubled_ids(table: pd.DataFrame, hit: np.ndarray) -> pd.DataFrame:
+    """Give rows the id of the first row."""
+    return table.assign(customer_id=table["customer_id"].mask(hit, table["customer_id"].iloc[0]))
+
+
+@breaking
+def unseen_target(table: pd.DataFrame, hit: np.ndarray) -> pd.DataFrame:
+    """Give rows a target value never seen."""
+    return table.assign(churned=table["churned"].astype(str).mask(hit, "perhaps"))
+
+
+@breaking
+def text_in_a_number(table: pd.DataFrame, hit: np.ndarray) -> pd.DataFrame:
+    """Write words where numbers belong."""
+    return table.assign(age=table["age"].astype(str).mask(hit, "unknown!"))
+
+
+def hits(rows: int, share: float) -> np.ndarray:
+    """Return which rows are broken: every n-th."""
+    return np.arange(rows) % round(1 / share) == 1
+
+
+@pytest.fixture(scope="module")
+def customers(stranger: Stranger, subscriptions: pd.DataFrame) -> pd.DataFrame:
+    """A table with a good predecessor: a project that has run once."""
+    table = subscriptions.head(3000)
+    table.to_csv(stranger.folder / "customers.csv", index=False)
+    first = stranger.answer("run", "customers.csv", "--target", "churned", "--seconds", 3)
+    assert first["version"] == "1"
+    return table
+
+
+def versions(stranger: Stranger, name: str) -> list[Any]:
+    """Return a project's audit entries and champion: what a stopped run must leave alone."""
+    project = next(each for each in stranger.answer("status")["projects"] if each["name"] == name)
+    return [project["champion"], project["weights"]]
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_a_broken_file_stops_with_one_sentence_and_changes_nothing(
+    stranger: Stranger, customers: pd.DataFrame, name: str
+) -> None:
+    before = versions(stranger, "customers")
+    broken = BREAKS[name](customers.copy(), hits(len(customers), SHARE))
+    broken.to_csv(stranger.folder / "customers.csv", index=False)
+    said = stranger.penstock("run", "customers.csv", "--target", "churned", "--seconds", 3, "--json")
+    assert said.code == 3, said.err[-3000:]
+    assert said.body["error"]["kind"] == "Refused"
+    assert "Traceback" not in said.out + said.err
+    assert versions(stranger, "customers") == before
+    assert newest_state(stranger) == "FAILED"
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_a_broken_first_file_stops_too(stranger: Stranger, customers: pd.DataFrame, name: str) -> None:
+    stem = f"first-{name.replace('_', '-')}"
+    broken = BREAKS[name](customers.copy(), hits(len(customers), SHARE))
+    broken.to_csv(stranger.folder / f"{stem}.csv", index=False)
+    said = stranger.penstock("run", f"{stem}.csv", "--target", "churned", "--id", "customer_id", "--seconds", 3, "--json")
+    assert said.code == 3, said.out + said.err[-3000:]
+    assert versions(stranger, stem) == [None, {}]
+
+
+def test_a_few_bad_rows_are_set_aside_counted_and_can_be_readmitted(
+    stranger: Stranger, customers: pd.DataFrame
+) -> None:
+    broken = negative_age(customers.copy(), hits(len(customers), 0.01))
+    broken.to_csv(stranger.folder / "customers.csv", index=False)
+    body = stranger.answer("run", "customers.csv", "--target", "churned", "--seconds", 3)
+    assert body["version"] is not None
+    aside = stranger.answer("quarantine", "list", "customers")["quarantined"]
+    assert aside[-1]["rows"] == 30
+    assert "age" in " ".join(aside[-1]["reasons"])
+    assert stranger.answer("quarantine", "readmit", "customers", aside[-1]["id"])["readmitted"] == 30
+
+
+def test_the_good_rows_go_on_when_a_person_says_so(stranger: Stranger, customers: pd.DataFrame) -> None:
+    broken = unseen_target(customers.copy(), hits(len(customers), SHARE))
+    broken.to_csv(stranger.folder / "customers.csv", index=False)
+    body = stranger.answer("run", "customers.csv", "--target", "churned", "--seconds", 3, "--quarantine")
+    assert body["decision"]["verdict"] in {"hold", "promote"}
+
+
+def test_an_added_column_goes_on_and_a_removed_or_retyped_one_blocks(
+    stranger: Stranger, customers: pd.DataFrame
+) -> None:
+    file = stranger.folder / "customers.csv"
+    customers.assign(loyalty=np.arange(len(customers)) % 7).to_csv(file, index=False)
+    for _ in range(2):
+        body = stranger.answer("run", "customers.csv", "--target", "churned", "--seconds", 3)
+        assert body["decision"]["verdict"] == "hold"
+    for changed in (customers.drop(columns="age"), customers.assign(age="forty " + customers["age"].astype(str))):
+        changed.to_csv(file, index=False)
+        for _ in range(2):
+            said = stranger.penstock("run", "customers.csv", "--target", "churned", "--seconds", 3, "--json")
+            assert said.code == 3, said.out + said.err[-3000:]
+            assert "'age'" in said.body["error"]["message"]
+    customers.to_csv(file, index=False)
+    body = stranger.answer("run", "customers.csv", "--target", "churned", "--seconds", 3)
+    status, _ = ask(body["endpoint"], {"rows": rows_of(customers.drop(columns="churned").head(2))}, body["key"])
+    assert status == 200
+
+
+def newest_state(stranger: Stranger) -> str:
+    """Return the state type of the newest flow run."""
+    url = f"http://127.0.0.1:{stranger.environment['PENSTOCK_PREFECT_PORT']}/api/flow_runs/filter"
+    _, runs = ask(url, {"limit": 1, "sort": "START_TIME_DESC"})
+    state: str = runs[0]["state"]["type"]
+    return state
