@@ -79,8 +79,8 @@ def border(x: float, y: float, to_x: float, to_y: float) -> tuple[float, float]:
 
 def text(x: float, y: float, said: str, size: int, *, bold: bool = False) -> str:
     """Return a centred line of text."""
-    weight = ' font-weight="bold"' if bold else ""
-    return f'<text x="{x:.0f}" y="{y:.0f}" text-anchor="middle" font-size="{size}" fill="{INK}"{weight}>{escape(said)}</text>'
+    style = f'font-size="{size}" fill="{INK}"' + (' font-weight="bold"' if bold else "")
+    return f'<text x="{x:.0f}" y="{y:.0f}" text-anchor="middle" {style}>{escape(said)}</text>'
 
 
 if __name__ == "__main__":
