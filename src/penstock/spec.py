@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from penstock.errors import SpecError
 from penstock.spec_faults import cross_faults, error_of, field_faults, plain, read_yaml, unknown
 
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -1,4 +1,4 @@
-"""What a file that people write says and must not: each fault with its line, what must hold, and the nearest right word."""
+"""What a file that people write says and must not: each fault with its line, and the nearest right word."""
 
 import difflib
 import re
@@ -170,7 +170,7 @@ def _wrong_value(key: Key, kind: str, problem: dict[str, Any]) -> Fault:
     if kind == "string_pattern_mismatch":
         must = "be lower-case letters, digits and dashes, begin with a letter, and have at most 48 characters"
         return Fault(key, must, repr(value), _slug_hint(str(value)))
-    return Fault(key, _MUST_BE.get(kind.split("_")[0], problem["msg"]), repr(value))
+    return Fault(key, _MUST_BE.get(kind.split("_", maxsplit=1)[0], problem["msg"]), repr(value))
 
 
 _MUST_BE = {

@@ -5,16 +5,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from penstock.data.canonical import canonical_type
+from penstock.data.text_types import Reader, give_type
 from penstock.domain.datasets import ColumnType, Contract, ContractColumn
 
 RowFaults = dict[int, list[str]]
 
 MOST_MUST_FIT = 0.5  # a column of which fewer cells fit is another type, not a column with bad cells
-MISSING_WORDS = frozenset({"", "?", "-", ".", "na", "n/a", "#n/a", "nan", "null", "none"})
-TRUE_WORDS = frozenset({"true", "t", "yes", "y", "1", "1.0"})
-FALSE_WORDS = frozenset({"false", "f", "no", "n", "0", "0.0"})
 LONGEST_SHOWN = 40
-_MUST = {"number": "be a number", "boolean": "be true or false", "date": "be a date", "string": "be text"}
+LARGEST_EXACT = 2**53
+MUST = {"number": "be a number", "boolean": "be true or false", "date": "be a date", "string": "be text"}
 
 
 def conform(frame: pd.DataFrame, contract: Contract) -> tuple[pd.DataFrame, dict[str, RowFaults]]:
@@ -38,12 +37,12 @@ def conform(frame: pd.DataFrame, contract: Contract) -> tuple[pd.DataFrame, dict
     faults: dict[str, RowFaults] = {}
     columns = {}
     for column in contract.columns:
-        if column.name not in frame or canonical_type(frame[column.name]) == column.type:
-            continue
-        values, bad = coerce(frame[column.name], column.type)
-        columns[column.name] = values
-        if bad.any():
-            faults[column.name] = _faults(as_text(frame[column.name]), bad, column)
+        if column.name in frame and canonical_type(frame[column.name]) != column.type:
+            values, bad = coerce(frame[column.name], column.type)
+            columns[column.name] = values
+            if bad.any():
+                text = as_text(frame[column.name])
+                faults[column.name] = {int(row): [fault_of(text.iloc[row], column)] for row in np.flatnonzero(bad)}
     return frame.assign(**columns), faults
 
 
@@ -61,69 +60,72 @@ def rename(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
 
 def coerce(values: pd.Series, kind: ColumnType) -> tuple[pd.Series, NDArray[np.bool_]]:
     """Return a column in another type, and which of its cells do not fit; those are missing."""
-    text = as_text(values)
-    missing = text.isna() | text.str.lower().isin(MISSING_WORDS)
-    if kind == "number":
-        result = pd.to_numeric(text.where(~missing), errors="coerce").astype("float64")
-        result = result.where(np.isfinite(result))
-    elif kind == "boolean":
-        result = _booleans(text)
-    elif kind == "date":
-        result = _dates(text.where(~missing))
-    else:
-        result = text
-    bad = result.isna().to_numpy() & ~missing.to_numpy()
-    return _settled(result), bad
+    present = values.notna().to_numpy()
+    if canonical_type(values) == kind:
+        return values, np.zeros(len(values), bool)
+    if kind == "string":
+        return as_text(values), np.zeros(len(values), bool)
+    if canonical_type(values) == "string":
+        read = give_type(values, str(values.name), kind, Reader(typed=False, strict=False))
+        if canonical_type(read.values) == kind:
+            bad = np.zeros(len(values), bool)
+            if read.unreadable is not None:
+                bad[read.unreadable["row"].to_numpy()] = True
+            return read.values, bad
+    if kind == "boolean" and canonical_type(values) == "number":
+        bad = present & ~values.isin([0, 1]).to_numpy()
+        return _booleans(values), bad
+    return _nothing(values, kind), present
+
+
+def settle(frame: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
+    """Give columns that were coerced whole types again, where the rows that kept them from it are gone."""
+    coerced = [name for name in frame.columns if name in before and frame[name].dtype != before[name].dtype]
+    return frame.assign(**{name: _settled(frame[name]) for name in coerced})
 
 
 def fits(values: pd.Series, kind: ColumnType) -> float:
     """Return the share of a column's values that are of a type, 1 if it has none."""
     present = int(values.notna().sum())
-    if not present:
-        return 1.0
     _, bad = coerce(values, kind)
-    return 1 - float(bad.sum()) / present
+    return 1 - float(bad.sum()) / present if present else 1.0
 
 
 def as_text(values: pd.Series) -> pd.Series:
-    """Return a column as stripped text: whole numbers without a point, booleans as true and false."""
+    """Return a column as text: whole numbers without a point, booleans as true and false, dates in ISO 8601."""
     kind = canonical_type(values)
     if kind == "string":
-        return values.astype("str").str.strip()
+        return values
     if kind == "boolean":
         return values.map({True: "true", False: "false"}).astype("str")
     if kind == "date":
         return values.dt.strftime("%Y-%m-%dT%H:%M:%S").astype("str")
-    if values.dtype.kind == "f" and bool((values.dropna() % 1 == 0).all()) and bool(values.abs().max() < 2**53):
-        return values.astype("Int64").astype("str").where(values.notna()).astype("str")
+    if bool((values.dropna() % 1 == 0).all()) and bool((values.dropna().abs() < LARGEST_EXACT).all()):
+        values = values.astype("Int64")
     return values.astype("str").where(values.notna()).astype("str")
 
 
-def _booleans(text: pd.Series) -> pd.Series:
-    lower = text.str.lower()
-    result = pd.Series(np.full(len(text), None, object), index=text.index, dtype=object)
-    result[lower.isin(TRUE_WORDS)] = True
-    result[lower.isin(FALSE_WORDS)] = False
-    return result
+def fault_of(text: object, column: ContractColumn) -> str:
+    """Return what a cell must be, and what it is unless the column is sensitive."""
+    found = "another value" if column.sensitive else repr(str(text)[:LONGEST_SHOWN])
+    return f"{column.name!r} must {MUST[column.type]}, but is {found}"
 
 
-def _dates(text: pd.Series) -> pd.Series:
-    moments = pd.DatetimeIndex(pd.to_datetime(text, errors="coerce", format="ISO8601", utc=True))
-    return pd.Series(moments.tz_localize(None).astype("datetime64[us]"), index=text.index)
+def _booleans(values: pd.Series) -> pd.Series:
+    result = pd.Series(np.full(len(values), None, object), index=values.index, dtype=object)
+    result[values == 1] = True
+    result[values == 0] = False
+    return _settled(result)
+
+
+def _nothing(values: pd.Series, kind: ColumnType) -> pd.Series:
+    dtypes = {"number": "float64", "boolean": "object", "date": "datetime64[us]", "string": "str"}
+    return pd.Series([None] * len(values), index=values.index, dtype=dtypes[kind])
 
 
 def _settled(values: pd.Series) -> pd.Series:
-    complete = bool(values.notna().all())
-    if values.dtype.kind == "f" and complete and bool((values % 1 == 0).all()) and bool((values.abs() < 2**53).all()):
+    if not bool(values.notna().all()):
+        return values
+    if values.dtype.kind == "f" and bool((values % 1 == 0).all()) and bool((values.abs() < LARGEST_EXACT).all()):
         return values.astype("int64")
-    if values.dtype == object and complete:
-        return values.astype(bool)
-    return values
-
-
-def _faults(text: pd.Series, bad: NDArray[np.bool_], column: ContractColumn) -> RowFaults:
-    faults: RowFaults = {}
-    for row in np.flatnonzero(bad):
-        found = "another value" if column.sensitive else repr(str(text.iloc[row])[:LONGEST_SHOWN])
-        faults[int(row)] = [f"{column.name!r} must {_MUST[column.type]}, but is {found}."]
-    return faults
+    return values.astype(bool) if values.dtype == object else values

@@ -18,6 +18,7 @@ from penstock.store.frames import load_table
 
 KIND = "contract_change"
 MOST_EXAMPLES = 3
+NUMBERS_AMONG_TEXTS = 0.05  # share of a text column's values; fewer do not explain a table of numbers alone
 
 
 def check_contract(dataset: DatasetVersion, spec: ProjectSpec, workspace: Workspace) -> ContractChange:
@@ -61,7 +62,8 @@ def compare(frame: pd.DataFrame, contract: Contract, spec: ProjectSpec, workspac
     removed = [
         name for name, column in known.items() if name not in frame and column.allowed and name not in spec.columns.drop
     ]
-    retyped = [column for column in contract.columns if column.name in frame and _retyped(frame[column.name], column)]
+    changed = [column for column in contract.columns if column.name in frame and _retyped(frame[column.name], column)]
+    retyped = [column for column in changed if not _were_numbers(column, spec, workspace)]
     matches = find_renames(_old_columns(removed, spec, workspace), frame[added]) if removed and added else ()
     reasons = [
         *(_removed_reason(name, matches, spec) for name in removed),
@@ -111,7 +113,19 @@ def used_columns(frame: pd.DataFrame, contract: Contract, spec: ProjectSpec) -> 
 
 
 def _retyped(values: pd.Series, column: ContractColumn) -> bool:
-    return canonical_type(values) != column.type and column.allowed and fits(values, column.type) < MOST_MUST_FIT
+    if canonical_type(values) == column.type or not column.allowed:
+        return False
+    return column.type == "string" or fits(values, column.type) < MOST_MUST_FIT
+
+
+def _were_numbers(column: ContractColumn, spec: ProjectSpec, workspace: Workspace) -> bool:
+    """Whether a text column held numbers among its texts: a table with these alone is read as numbers."""
+    if column.type != "string":
+        return False
+    old = _old_columns([column.name], spec, workspace)
+    if column.name not in old:
+        return True
+    return bool(pd.to_numeric(old[column.name].dropna(), errors="coerce").notna().mean() >= NUMBERS_AMONG_TEXTS)
 
 
 def _remembered(
@@ -168,6 +182,7 @@ def _removed_reason(name: str, matches: tuple[tuple[str, str, float], ...], spec
 
 def _retyped_reason(values: pd.Series, column: ContractColumn) -> str:
     _, bad = coerce(values, column.type)
+    bad = bad if bad.any() else values.notna().to_numpy()
     found = canonical_type(values)
     text = as_text(values)
     shown = ", ".join(

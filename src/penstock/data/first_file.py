@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from penstock.data.canonical import canonical_type
-from penstock.data.conforming import FALSE_WORDS, TRUE_WORDS
 from penstock.data.profiling import as_text
+from penstock.data.targets import known_pair
 from penstock.domain.datasets import ColumnType
 from penstock.spec import ProjectSpec
 
@@ -25,15 +25,8 @@ NEVER_NEGATIVE = frozenset(
     "visits hours minutes seconds months years price fee fees charge charges salary rooms children calls logins "
     "spend revenue usage mileage speed".split()
 )
-PAIRS = (
-    TRUE_WORDS | FALSE_WORDS,
-    frozenset({"good", "bad"}),
-    frozenset({"positive", "negative"}),
-    frozenset({"ham", "spam"}),
-)
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_DIGIT = re.compile(r"\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +121,11 @@ def _beyond_a_gap(numbers: np.ndarray[tuple[int], np.dtype[np.float64]]) -> bool
 def _target_values(values: pd.Series, spec: ProjectSpec) -> tuple[str, ...]:
     if spec.problem == "regression" or (spec.problem is None and canonical_type(values) in {"number", "date"}):
         return ()
-    counts = values.dropna().map(as_text).value_counts()
-    known = [str(value) for value in counts.index]
-    if spec.problem == "binary":
+    pair = [as_text(value) for value in known_pair(values) or ()]
+    known = [as_text(value) for value in values.dropna().value_counts().index]
+    if spec.problem == "binary" and not pair:
         return tuple(sorted(known[:2]))
-    return tuple(sorted(_pair(counts) or known))
+    return tuple(sorted(pair or known))
 
 
 def _target_type(values: pd.Series, known: tuple[str, ...]) -> ColumnType:
@@ -141,15 +134,3 @@ def _target_type(values: pd.Series, known: tuple[str, ...]) -> ColumnType:
         lower = {value.strip().lower() for value in known}
         return "number" if lower == {"0", "1"} else "boolean" if lower == {"true", "false"} else "string"
     return found
-
-
-def _pair(counts: "pd.Series[int]") -> list[str]:
-    """Return the two values of a yes-and-no target that also holds a few rows of something else."""
-    top = [str(value) for value in counts.index[:2]]
-    lower = {value.strip().lower() for value in top}
-    if len(counts) < 3 or counts.iloc[:2].sum() < (1 - MOST_WRONG) * counts.sum():  # noqa: PLR2004
-        return []
-    numbers = lower <= {"0", "1"}
-    rest_is_text = not any(_DIGIT.search(str(value)) for value in counts.index[2:])
-    is_pair = len(lower) == 2 and any(lower <= pair for pair in PAIRS)  # noqa: PLR2004
-    return top if is_pair and (not numbers or rest_is_text) else []

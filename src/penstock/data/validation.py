@@ -1,0 +1,276 @@
+"""Hold a table against its expectations, and set failing rows aside; alone imports Great Expectations."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from penstock.data import conforming
+from penstock.data import quarantine as quarantines
+from penstock.data.contract import compare, draft_contract, used_columns
+from penstock.data.contract_file import contract_path, find_contract, write_contract
+from penstock.data.expectations import Suite, draft_suite, find_suite, rule_of, suite_path, write_suite
+from penstock.data.failing_rows import Checked, result_of, row_faults, type_result
+from penstock.data.first_file import signs
+from penstock.data.ingestion import find_reading, keep_table, unreadable_values
+from penstock.data.page import write_page
+from penstock.domain.datasets import (
+    Contract,
+    ContractChange,
+    DatasetVersion,
+    ExpectationResult,
+    Finding,
+    Level,
+    ValidationReport,
+)
+from penstock.domain.workspace import Workspace
+from penstock.errors import Refused, SpecError
+from penstock.spec import ProjectSpec
+from penstock.store import artifacts, records
+from penstock.store.frames import load_table
+
+KIND = "validation"
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What came of a table: as ingested, in the contract's types, failing rows, and what stops it as a whole."""
+
+    frame: pd.DataFrame
+    table: pd.DataFrame
+    faults: dict[int, list[str]]
+    results: tuple[ExpectationResult, ...]
+    troubles: tuple[str, ...]
+
+
+def validate(dataset: DatasetVersion, spec: ProjectSpec, quarantine: bool, workspace: Workspace) -> ValidationReport:
+    """Hold a dataset version against the project's contract and suite, and set failing rows aside.
+
+    Parameters
+    ----------
+    dataset
+        The version that was ingested.
+    spec
+        The project; `validation.quarantine` is the share of failing rows above which the table is blocked. Where no
+        contract or suite lies beside its file, they are drafted, and written once the table is accepted.
+    quarantine
+        Go on without the failing rows, however many.
+    workspace
+        Where the accepted version, the rows set aside and the page are kept.
+
+    Returns
+    -------
+    ValidationReport
+        With the accepted dataset version; where the table is blocked, `accepted` is the version as ingested.
+
+    Raises
+    ------
+    SpecError
+        If the contract or the suite says something it must not.
+    """
+    frame = load_table(dataset.digest, workspace)
+    contract = find_contract(spec)
+    if contract is not None:
+        change = compare(frame, contract, spec, workspace)
+        if change.verdict == "block":
+            return _saved(_refused_by_contract(frame, dataset, contract, change), frame, workspace)
+    first = contract is None
+    findings = _findings(frame, dataset, spec, workspace, first=first)
+    contract = contract or draft_contract(frame, spec)
+    outcome = _hold(frame, dataset, contract, spec, workspace)
+    reasons, blocked = _decide(outcome, spec, quarantine)
+    accepted = dataset if blocked else _accepted(outcome, contract, dataset, spec, workspace)
+    if not blocked:
+        _write_drafts(accepted, contract, spec, workspace)
+    report = ValidationReport(
+        spec.name,
+        dataset.digest,
+        accepted,
+        outcome.results,
+        findings,
+        len(outcome.faults),
+        quarantines.keep(frame, outcome.faults, workspace),
+        blocked,
+        reasons,
+    )
+    return _saved(report, frame, workspace)
+
+
+def admit(change: ContractChange, report: ValidationReport) -> None:
+    """Stop a table that the contract or its expectations do not let in.
+
+    Raises
+    ------
+    Refused
+        With the rules, and the rows that break them.
+    """
+    if change.verdict != "block" and not report.blocked:
+        return
+    reasons = report.reasons if report.blocked else change.reasons
+    details = [
+        {"rule": result.rule, "column": result.column, "rows": result.failing, "examples": list(result.examples)}
+        for result in report.results
+        if not result.held and result.level == "critical"
+    ]
+    raise Refused(f"The contract of {report.project!r} stops this table: {' '.join(reasons)}", details)
+
+
+def _findings(
+    frame: pd.DataFrame, dataset: DatasetVersion, spec: ProjectSpec, workspace: Workspace, *, first: bool
+) -> tuple[Finding, ...]:
+    read = find_reading(dataset, workspace).findings
+    return read
+
+
+def _hold(
+    frame: pd.DataFrame, dataset: DatasetVersion, contract: Contract, spec: ProjectSpec, workspace: Workspace
+) -> _Outcome:
+    table, bad_cells = conforming.conform(frame, contract)
+    _add_unreadable(bad_cells, dataset, contract, workspace)
+    first = not contract_path(spec).exists()
+    suite = find_suite(spec) or draft_suite(table, contract, signs(table, spec, first=first))
+    checked = run_suite(table, suite, suite_path(spec).name)
+    faults = row_faults(table, checked, bad_cells, contract)
+    faults = quarantines.without_readmitted(frame, faults, dataset, workspace)
+    results = [
+        *(type_result(frame, name, list(rows), contract) for name, rows in bad_cells.items()),
+        *(result_of(table, one, contract) for one in checked),
+    ]
+    troubles = [one.trouble for one in checked if one.trouble and one.level == "critical"]
+    return _Outcome(frame, table, faults, tuple(results), tuple(troubles))
+
+
+def run_suite(table: pd.DataFrame, suite: Suite, name: str) -> list[Checked]:
+    """Hold a table with a RangeIndex against a suite.
+
+    Raises
+    ------
+    SpecError
+        If Great Expectations does not know an expectation, or the settings given to it.
+    """
+    import great_expectations as gx
+    from great_expectations.exceptions import GreatExpectationsError
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    source = context.data_sources.add_pandas("memory")
+    batch = source.add_dataframe_asset("table").add_batch_definition_whole_dataframe("all")
+    entries = suite["expectations"]
+    try:
+        built = context.suites.add(gx.ExpectationSuite(name=suite.get("name", "suite"), expectations=entries))
+        definition = context.validation_definitions.add(gx.ValidationDefinition(name="table", data=batch, suite=built))
+        found = definition.run(
+            batch_parameters={"dataframe": table},
+            result_format={"result_format": "COMPLETE", "return_unexpected_index_query": False},
+        )
+    except (GreatExpectationsError, ValueError, TypeError) as error:
+        said = str(error).splitlines()[0]
+        raise SpecError(f"Every expectation of {name!r} must be one of Great Expectations, but: {said}.") from error
+    return [_checked(result.to_json_dict(), str(result.expectation_config.severity)) for result in found.results]
+
+
+def _checked(result: Mapping[str, Any], severity: str) -> Checked:
+    entry, figures = result["expectation_config"], result.get("result") or {}
+    level: Level = "critical" if severity.lower().endswith("critical") else "warning"
+    held = bool(result["success"])
+    rows = () if held else tuple(figures.get("unexpected_index_list") or ())
+    trouble = "" if held or rows else _trouble(entry, figures, result.get("exception_info") or {})
+    detail = f"{figures['unexpected_percent_total']:.1f} % of the rows" if rows else trouble
+    return Checked(entry, level, held, rows, len(rows) or int(figures.get("unexpected_count") or 0), detail, trouble)
+
+
+def _trouble(entry: Mapping[str, Any], figures: Mapping[str, Any], exception: Mapping[str, Any]) -> str:
+    """Return why an expectation failed without naming rows: it is about the whole table, or could not be held."""
+    infos = [exception, *(info for info in exception.values() if isinstance(info, Mapping))]
+    said = next((str(info["exception_message"]) for info in infos if info.get("exception_message")), "")
+    if said:
+        return f"The expectation {rule_of(entry)} could not be held: {said.splitlines()[0]}."
+    return f"The expectation {rule_of(entry)} does not hold: observed {figures.get('observed_value')!r}."
+
+
+def _add_unreadable(
+    bad_cells: dict[str, conforming.RowFaults], dataset: DatasetVersion, contract: Contract, workspace: Workspace
+) -> None:
+    """Add the cells that ingestion could not read in their column's type, and left missing."""
+    unreadable = unreadable_values(find_reading(dataset, workspace), workspace)
+    for row, name, text in unreadable.itertuples(index=False):
+        column = contract.column(str(name))
+        if column is not None:
+            bad_cells.setdefault(column.name, {})[int(row)] = [conforming.fault_of(text, column)]
+
+
+def _decide(outcome: _Outcome, spec: ProjectSpec, quarantine: bool) -> tuple[tuple[str, ...], bool]:
+    """Return what is said of the table, and whether it is blocked."""
+    rows, failing = len(outcome.table), len(outcome.faults)
+    share = failing / rows
+    allowed = spec.validation.quarantine
+    broken = [result for result in outcome.results if not result.held and result.level == "critical" and result.failing]
+    rules = "; ".join(f"{result.rule} ({result.failing:,} rows)" for result in broken)
+    reasons = list(outcome.troubles)
+    if failing == rows:
+        reasons.append(f"All {rows:,} rows fail: {rules}.")
+    elif share > allowed and not quarantine:
+        reasons.append(
+            f"{failing:,} of {rows:,} rows ({share:.1%}) fail, more than the {allowed:.1%} that `validation.quarantine`"
+            f" allows: {rules}. `--quarantine` goes on without them."
+        )
+    elif failing:
+        reasons.append(f"{failing:,} of {rows:,} rows ({share:.1%}) are set aside: {rules}.")
+    blocked = bool(outcome.troubles) or failing == rows or (share > allowed and not quarantine)
+    return tuple(reasons), blocked
+
+
+def _accepted(
+    outcome: _Outcome,
+    contract: Contract,
+    dataset: DatasetVersion,
+    spec: ProjectSpec,
+    workspace: Workspace,
+) -> DatasetVersion:
+    """Return the version without failing rows and unused columns: the ingested one if there are none."""
+    table = outcome.table[used_columns(outcome.table, contract, spec)]
+    if not outcome.faults and table.dtypes.equals(outcome.frame.dtypes):
+        return dataset
+    good = table.drop(index=list(outcome.faults)).reset_index(drop=True)
+    return keep_table(conforming.settle(good, outcome.frame), spec.name, dataset.source, workspace)
+
+
+def _write_drafts(accepted: DatasetVersion, contract: Contract, spec: ProjectSpec, workspace: Workspace) -> None:
+    """Write contract and suite beside the project file where they are not there yet."""
+    if contract_path(spec).exists() and suite_path(spec).exists():
+        return
+    table = load_table(accepted.digest, workspace)
+    if not suite_path(spec).exists():
+        first = not contract_path(spec).exists()
+        write_suite(draft_suite(table, contract, signs(table, spec, first=first)), spec)
+    if not contract_path(spec).exists():
+        write_contract(contract, accepted, spec)
+
+
+def _refused_by_contract(
+    frame: pd.DataFrame, dataset: DatasetVersion, contract: Contract, change: ContractChange
+) -> ValidationReport:
+    renamed = conforming.rename(frame, contract)
+    gone = (
+        ExpectationResult(f"{name!r} must be a column", name, "critical", False, len(frame), (), "it is not there")
+        for name in change.removed
+    )
+    retyped = (_retyped_result(renamed, name, contract) for name, _, _ in change.retyped)
+    return ValidationReport(
+        dataset.project, dataset.digest, dataset, (*gone, *retyped), (), 0, None, True, change.reasons
+    )
+
+
+def _retyped_result(frame: pd.DataFrame, name: str, contract: Contract) -> ExpectationResult:
+    column = contract.column(name)
+    _, bad = conforming.coerce(frame[name], column.type if column else "string")
+    rows = (bad if bad.any() else frame[name].notna().to_numpy()).nonzero()[0]
+    return type_result(frame, name, [int(row) for row in rows], contract)
+
+
+def _saved(report: ValidationReport, frame: pd.DataFrame, workspace: Workspace) -> ValidationReport:
+    page = artifacts.put_bytes(write_page(report, len(frame)).encode(), workspace)
+    report = replace(report, page=page)
+    records.save_record(KIND, report.dataset, report.project, report, workspace)
+    return report
