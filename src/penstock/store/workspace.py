@@ -58,7 +58,7 @@ def environment(workspace: Workspace) -> dict[str, str]:
         "PREFECT_API_URL": f"{workspace.prefect_url}/api",
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
         "PREFECT_SERVER_UI_API_URL": f"{workspace.prefect_url}/api",
-        "PREFECT_API_DATABASE_CONNECTION_URL": _database(
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": _database(
             workspace, "prefect", "sqlite+aiosqlite", "postgresql+asyncpg"
         ),
         "PREFECT_CLI_PROMPT": "false",
@@ -146,6 +146,7 @@ def _own_variables(workspace: Workspace) -> dict[str, str]:
     ports = workspace.ports
     values = {
         "PENSTOCK_HOME": str(workspace.home),
+        "PENSTOCK_APP": str(workspace.app),
         "PENSTOCK_PREFECT_PORT": str(ports.prefect),
         "PENSTOCK_MLFLOW_PORT": str(ports.mlflow),
         "PENSTOCK_SERVING_PORT": str(ports.serving),

@@ -1,0 +1,120 @@
+"""Prefect's server over its HTTP interface: what must be quick, and needs none of Prefect's imports."""
+
+import json
+import time
+import urllib.error
+import urllib.request
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from penstock.domain.workspace import Workspace
+from penstock.errors import NotFound, PenstockError, SourceUnavailable
+
+POOL = "penstock"
+TAG = "penstock"  # every flow run of ours carries it
+ONLINE = timedelta(seconds=90)  # a worker's heartbeat comes every 30 s; three missed ones are silence
+PAGE = 200  # the server's own limit
+
+
+def call(method: str, path: str, workspace: Workspace, body: object = None, seconds: float = 10) -> Any:
+    """Ask Prefect's server and return its answer.
+
+    Raises
+    ------
+    NotFound
+        If the server knows no such thing.
+    SourceUnavailable
+        If it does not answer.
+    PenstockError
+        If it answers with another error.
+    """
+    request = urllib.request.Request(  # noqa: S310  our own server on loopback
+        f"{workspace.prefect_url}/api{path}",
+        data=None if body is None else json.dumps(body, default=str).encode(),
+        headers={"Content-Type": "application/json"},
+        method=method,
+    )
+    try:
+        with _opener().open(request, timeout=seconds) as response:
+            text = response.read()
+    except urllib.error.HTTPError as error:
+        said = error.read().decode(errors="replace")[:500]
+        kind = NotFound if error.code == 404 else PenstockError  # noqa: PLR2004  HTTP: not found
+        raise kind(f"Prefect must answer {method} {path}, but said {error.code}: {said}.") from error
+    except (OSError, TimeoutError) as error:
+        raise SourceUnavailable(
+            f"Prefect must answer at {workspace.prefect_url}, but does not ({error}). "
+            "Start the stack with `penstock up`."
+        ) from error
+    return json.loads(text) if text else None
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback needs no proxy, whatever is set
+
+
+def prefect_answers(workspace: Workspace) -> bool:
+    """Return whether Prefect's server answers."""
+    try:
+        return call("GET", "/health", workspace, seconds=2) is True
+    except PenstockError:
+        return False
+
+
+def wait_for_prefect(workspace: Workspace, seconds: float = 120) -> None:
+    """Wait until Prefect's server answers.
+
+    Raises
+    ------
+    SourceUnavailable
+        If it does not in time.
+    """
+    deadline = time.monotonic() + seconds
+    while not prefect_answers(workspace):
+        if time.monotonic() > deadline:
+            raise SourceUnavailable(
+                f"Prefect must answer at {workspace.prefect_url}, but did not for {seconds:.0f} s. "
+                f"Look into {workspace.logs / 'prefect.log'}."
+            )
+        time.sleep(0.2)
+
+
+def make_pool(workspace: Workspace) -> None:
+    """Make the work pool from which the worker takes its flow runs, unless it is there."""
+    try:
+        call("GET", f"/work_pools/{POOL}", workspace)
+    except NotFound:
+        call("POST", "/work_pools/", workspace, {"name": POOL, "type": "process"})
+
+
+def worker_is_online(workspace: Workspace, since: float) -> bool:
+    """Return whether a worker of the pool has spoken to the server lately, and after a time (seconds since 1970)."""
+    try:
+        workers = call("POST", f"/work_pools/{POOL}/workers/filter", workspace, {}, seconds=2)
+    except PenstockError:
+        return False
+    oldest = max(datetime.now(UTC) - ONLINE, datetime.fromtimestamp(since, UTC))
+    beats = [worker["last_heartbeat_time"] for worker in workers if worker["status"] == "ONLINE"]
+    return any(beat is not None and datetime.fromisoformat(beat) >= oldest for beat in beats)
+
+
+def deployment_names(workspace: Workspace) -> set[str]:
+    """Return the names of all deployments, as `flow/deployment`."""
+    found = call("POST", "/deployments/filter", workspace, {"limit": PAGE})
+    flows = {each["id"]: each["name"] for each in call("POST", "/flows/filter", workspace, {"limit": PAGE})}
+    return {f"{flows.get(each['flow_id'], '')}/{each['name']}" for each in found}
+
+
+def flow_runs_in(types: list[str], workspace: Workspace) -> list[dict[str, Any]]:
+    """Return our flow runs whose state is of one of some types, such as `RUNNING`."""
+    question = {
+        "flow_runs": {"state": {"type": {"any_": types}}, "tags": {"all_": [TAG]}},
+        "limit": PAGE,
+    }
+    found: list[dict[str, Any]] = call("POST", "/flow_runs/filter", workspace, question)
+    return found
+
+
+def set_state(flow_run_id: str, state: dict[str, Any], workspace: Workspace) -> None:
+    """Give a flow run a state, whatever the server's rules say of the move."""
+    call("POST", f"/flow_runs/{flow_run_id}/set_state", workspace, {"state": state, "force": True})

@@ -1,0 +1,72 @@
+"""Become a part of the stack: ``python -m penstock.stack.launch NAME``.
+
+Leaves the process's id and start time in the workspace, ends what an earlier life of the part left behind, and then
+becomes the part's own command, so that the record stays true through every restart by the supervisor.
+"""
+
+import os
+import sqlite3
+import sys
+from contextlib import closing
+from importlib.metadata import version
+
+from penstock.domain.workspace import Workspace
+from penstock.orchestration.processes import PART_VARIABLE, end, own_processes, worked_on, write_identity
+from penstock.orchestration.runs import active_runs, close_orphaned_runs, hand_back_runs
+from penstock.orchestration.server import make_pool, wait_for_prefect
+from penstock.stack.parts import SUPERVISOR, find_part, record_of
+from penstock.stack.supervisor import supervisor_command
+from penstock.store.workspace import find_workspace, inherited_environment, mlflow_database_url
+
+
+def main(name: str) -> None:
+    """Record this process as a part, prepare what the part needs, and become its command."""
+    workspace = find_workspace()
+    if name == SUPERVISOR and os.fork():  # it outlives who started it, and nobody has to wait for it
+        os._exit(0)
+    if os.getpgrp() != os.getpid():  # the supervisor has given each part a group already
+        os.setsid()
+    write_identity(os.getpid(), record_of(name, workspace))
+    if name == SUPERVISOR:
+        command, variables = supervisor_command(workspace), {}
+    else:
+        part = find_part(name)
+        command, variables = part.command(workspace), part.environment(workspace)
+        stopped = worked_on(workspace) if name == "worker" else set()
+        end(own_processes(workspace, name))
+        PREPARATIONS.get(name, _nothing)(workspace, stopped)
+    environment = {**inherited_environment(workspace), **variables, PART_VARIABLE: name}
+    os.chdir(workspace.home)
+    os.execve(command[0], command, environment)  # noqa: S606  the command is ours
+
+
+def _prepare_worker(workspace: Workspace, stopped: set[str]) -> None:
+    """Wait for Prefect, and give every flow run that no process stands behind the state it deserves."""
+    wait_for_prefect(workspace)
+    make_pool(workspace)
+    hand_back_runs([run for run in active_runs(workspace) if run["id"] in stopped], workspace)
+    close_orphaned_runs(workspace, worker_stands=False)
+
+
+def _prepare_mlflow(workspace: Workspace, _: set[str]) -> None:
+    """Let MLflow's SQLite file write ahead, and bring a database that another MLflow wrote to this one's schema."""
+    path, wrote = workspace.home / "mlflow.db", workspace.parts / "mlflow-version"
+    installed = version("mlflow")
+    if workspace.database_server is None:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+    if wrote.exists() and wrote.read_text() != installed:
+        upgrade = [sys.executable, "-m", "mlflow", "db", "upgrade", mlflow_database_url(workspace)]
+        if os.spawnve(os.P_WAIT, upgrade[0], upgrade, inherited_environment(workspace)) != 0:  # noqa: S606
+            sys.exit("MLflow's database could not be brought to its schema: see above.")
+    wrote.write_text(installed)
+
+
+def _nothing(_: Workspace, __: set[str]) -> None:
+    """Prepare nothing: the part does it itself."""
+
+
+PREPARATIONS = {"worker": _prepare_worker, "mlflow": _prepare_mlflow}
+
+if __name__ == "__main__":
+    main(sys.argv[1])
