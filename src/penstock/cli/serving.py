@@ -43,7 +43,7 @@ def label(name: str, file: Path, as_json: bool) -> None:
     if there is one, its time column.
     """
     from penstock.cli.training import require_stack  # noqa: PLC0415
-    from penstock.serving.labels import label_file  # noqa: PLC0415
+    from penstock.serving.label_tables import label_file  # noqa: PLC0415
 
     workspace, output = find_workspace(), Output(as_json=as_json)
     records.migrate(workspace)

@@ -1,7 +1,6 @@
 """From the body of a predict call to its answer and its line in the journal."""
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -191,5 +190,3 @@ def _extras(answered: Answered) -> bytes:
     if answered.failed is not None:
         extras["failed"] = answered.failed.version
     return b"," + encoder.encode(extras)[1:-1] if extras else b""
-
-

@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import hmac
 import os
-import os
 import re
 import secrets
 import threading
@@ -20,6 +19,7 @@ from penstock.store.access import Key
 
 KEY_BYTES = 32
 UNKNOWN_SECONDS = 0.25  # a stranger's keys make the service look into the database no more often than this
+
 
 def create_key(name: str, projects: tuple[str, ...], workspace: Workspace) -> str:
     """Make a key and keep its hash.

@@ -132,35 +132,6 @@ def answered_rows(request_id: str, project: str, workspace: Workspace) -> int:
     return 0 if line is None else len(msgspec.json.decode(line, type=journal.Brief).predictions)
 
 
-def rows_of_ids(project: str, ids: Sequence[Any], column: str, workspace: Workspace) -> dict[str, tuple[str, int]]:
-    """Find the newest answered row of each id, for labels that come by the project's id column.
-
-    Parameters
-    ----------
-    project
-        Whose journal is read, whole.
-    ids
-        Values of the id column; compared as text.
-    column
-        The id column.
-    workspace
-        Where the journal lies.
-
-    Returns
-    -------
-    dict
-        The id as text: its request id and row.
-    """
-    wanted = {class_name(value) for value in ids}
-    found: dict[str, tuple[str, int]] = {}
-    for entry in journal.read(project, workspace):
-        for number, row in enumerate(entry.rows):
-            name = class_name(row[column]) if row.get(column) is not None else None
-            if name in wanted and (name not in found or found[name][0] < entry.request_id):
-                found[name] = (entry.request_id, number)
-    return found
-
-
 def served_signature(project: str, workspace: Workspace) -> Signature:
     """Return the signature of the version that a project's newest release names.
 
@@ -181,7 +152,7 @@ def _signature(bundle: str, workspace: Workspace) -> Signature:
     return msgspec.json.decode((folder / SIGNATURE).read_bytes(), type=Signature)
 
 
-def _refuse_unfit(labels: Sequence[Given], signature: Signature) -> None:
+def _refuse_unfit(labels: Sequence[Any], signature: Signature) -> None:
     faults: list[dict[str, Any]] = []
     for number, given in enumerate(labels):
         if not isinstance(given, Mapping):

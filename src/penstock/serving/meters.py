@@ -58,9 +58,7 @@ class Meters(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Give every figure."""
-        requests = CounterMetricFamily(
-            "penstock_requests", "Requests answered.", labels=("project", "call", "status")
-        )
+        requests = CounterMetricFamily("penstock_requests", "Requests answered.", labels=("project", "call", "status"))
         for (project, call, status), count in list(self.requests.items()):
             requests.add_metric((project, call, str(status)), count)
         yield requests
@@ -75,7 +73,8 @@ class Meters(Collector):
             unknown.add_metric((project,), count)
         yield unknown
         fallbacks = CounterMetricFamily(
-            "penstock_fallbacks", "Requests that a version failed and the main one answered.",
+            "penstock_fallbacks",
+            "Requests that a version failed and the main one answered.",
             labels=("project", "version"),
         )
         for (project, version), count in list(self.fallbacks.items()):
@@ -101,7 +100,8 @@ class Meters(Collector):
             "penstock_version_weight", "Percent of callers that a live version answers.", labels=("project", "version")
         )
         failures = GaugeMetricFamily(
-            "penstock_version_failed", "Versions that should answer and could not be loaded.",
+            "penstock_version_failed",
+            "Versions that should answer and could not be loaded.",
             labels=("project", "version"),
         )
         routing = self.routing()

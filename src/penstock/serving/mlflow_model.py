@@ -19,7 +19,7 @@ class PenstockModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # MLflow'
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Return the predictions, one row a row."""
         del context, params
-        rows = model_input.astype(object).where(model_input.notna(), None).to_dict("records")
+        rows: list[Any] = model_input.astype(object).where(model_input.notna(), None).to_dict("records")
         return pd.json_normalize(self.bundle.predict_rows(rows))
 
 

@@ -10,6 +10,7 @@ Schema = dict[str, Any]
 _TEXT: Schema = {"type": "string"}
 _WHOLE: Schema = {"type": "integer", "minimum": 0}
 _NUMBER: Schema = {"type": ["number", "null"]}
+_PLACE = "#/components/schemas/"
 _ANY: Schema = {"description": "any JSON value"}
 
 
@@ -23,11 +24,11 @@ def _list(items: Schema) -> Schema:
 
 SCHEMAS: dict[str, Schema] = {
     "PredictRequest": _object({"rows": _list({"type": "object", "description": "column: value; see `schema`"})}),
-    "PredictResponse": _object(
+    "Predictions": _object(
         {
             "request_id": {"type": "string", "format": "uuid"},
             "version": _TEXT,
-            "predictions": _list({"oneOf": [{"$ref": "#/components/schemas/Class"}, {"$ref": "#/components/schemas/Value"}]}),
+            "predictions": _list({"oneOf": [{"$ref": _PLACE + "Class"}, {"$ref": _PLACE + "Value"}]}),
         }
     ),
     "Class": _object(
@@ -50,12 +51,10 @@ SCHEMAS: dict[str, Schema] = {
             )
         }
     ),
-    "LabelsResponse": _object({"accepted": _WHOLE, "superseded": _WHOLE, "unknown": _WHOLE}),
+    "LabelCounts": _object({"accepted": _WHOLE, "superseded": _WHOLE, "unknown": _WHOLE}),
     "FlagRequest": _object({"request_id": _TEXT, "row": _WHOLE, "reason": _TEXT}),
-    "FlagResponse": _object({"request_id": _TEXT, "row": _WHOLE, "state": _TEXT}),
-    "VersionsResponse": _object(
-        {"versions": _list(_object({"version": _TEXT, "weight": {"type": "number"}, "state": _TEXT}))}
-    ),
+    "Flagged": _object({"request_id": _TEXT, "row": _WHOLE, "state": _TEXT}),
+    "Versions": _object({"versions": _list(_object({"version": _TEXT, "weight": {"type": "number"}, "state": _TEXT}))}),
     "RowSchema": {"type": "object", "description": "a JSON schema (2020-12) of a row"},
     "Error": _object(
         {
@@ -89,13 +88,20 @@ ERRORS = {
     "429": "Too many requests are on their way.",
 }
 
+V1 = "/v1/{project}/"
 # method, path, what it does, its body, its answer
 CALLS = (
-    ("post", "/v1/{project}/predict", "Predict rows. `X-Penstock-Version` pins a live version.", "PredictRequest", "PredictResponse"),
-    ("post", "/v1/{project}/labels", "Say what the true values of answered rows were.", "LabelsRequest", "LabelsResponse"),
-    ("post", "/v1/{project}/flags", "Put an answered row into the review queue.", "FlagRequest", "FlagResponse"),
-    ("get", "/v1/{project}/versions", "The live versions, with their share of callers in percent.", None, "VersionsResponse"),
-    ("get", "/v1/{project}/schema", "The columns of a row.", None, "RowSchema"),
+    (
+        "post",
+        V1 + "predict",
+        "Predict rows. `X-Penstock-Version` pins a live version.",
+        "PredictRequest",
+        "Predictions",
+    ),
+    ("post", V1 + "labels", "Say what the true values of answered rows were.", "LabelsRequest", "LabelCounts"),
+    ("post", V1 + "flags", "Put an answered row into the review queue.", "FlagRequest", "Flagged"),
+    ("get", V1 + "versions", "The live versions, with their share of callers in percent.", None, "Versions"),
+    ("get", V1 + "schema", "The columns of a row.", None, "RowSchema"),
 )
 PAGES = (
     ("/livez", "Whether the process lives."),
@@ -154,7 +160,7 @@ def _operation(path: str, does: str, body: str | None, gives: str) -> dict[str, 
 
 
 def _content(schema: str) -> dict[str, Any]:
-    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+    return {"application/json": {"schema": {"$ref": _PLACE + schema}}}
 
 
 def _section(method: str, path: str, does: str, body: str | None, gives: str) -> str:

@@ -81,7 +81,7 @@ def place_of(project: str, release: int, caller: object) -> float:
 def wanted(release: Release) -> list[tuple[str, float, str]]:
     """Return the versions that a release keeps live, with weight and state: those with weight, then the warm ones."""
     weights = {version: weight for version, weight in release.weights.items() if weight > 0}
-    live = [(version, weight, release.state) for version, weight in weights.items()]
+    live: list[tuple[str, float, str]] = [(version, weight, release.state) for version, weight in weights.items()]
     if release.state in ("serving", "partial", "shadow", "pending_approval", "rolled_back"):
         warm_ones = dict.fromkeys(version for version in (release.version, release.previous) if version is not None)
         shadows = release.state == "shadow"

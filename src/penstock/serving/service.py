@@ -54,11 +54,9 @@ class Inference:
         self.journal = Journal(self.workspace)
         self.router = Router(self.workspace, beside=(keys.refresh,))
         desk = WorkspaceDesk(self.workspace)
-        self.application = Application(
-            Parts(lambda: self.router.current, keys, self.journal, self.workspace.now, desk)
-        )
+        self.application = Application(Parts(lambda: self.router.current, keys, self.journal, self.workspace.now, desk))
 
-    @bentoml.on_startup
+    @bentoml.on_startup  # type: ignore[untyped-decorator]
     def start(self) -> None:
         """Load what is released, and then answer."""
         self.router.start()
@@ -67,11 +65,11 @@ class Inference:
         gc.set_threshold(*COLLECT_AFTER)
         FastPath.application = self.application
 
-    @bentoml.on_shutdown
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def stop(self) -> None:
         """End the thread that follows the releases, and close the journal's files."""
         self.router.stop()
         self.journal.close()
 
 
-Inference.add_asgi_middleware(FastPath)
+Inference.add_asgi_middleware(FastPath)  # type: ignore[attr-defined]  the decorator made it a BentoML service

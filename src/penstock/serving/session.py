@@ -113,9 +113,9 @@ class LoadedBundle:
         """Return the position of each row's class, shape (n,), from probabilities of shape (n, classes)."""
         signature = self.signature
         if signature.positive is None or signature.threshold is None:
-            return np.argmax(scores, axis=1)
+            return scores.argmax(axis=1)
         high = scores[:, signature.positive].astype(np.float64) >= signature.threshold
-        return np.where(high, signature.positive, 1 - signature.positive)
+        return np.where(high, signature.positive, 1 - signature.positive).astype(np.int64)
 
     def answers(self, scores: NDArray[np.float32]) -> list[Answer]:
         """Return what the caller is told of each row; what is not a number becomes null."""

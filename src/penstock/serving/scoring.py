@@ -1,0 +1,186 @@
+"""A whole table with a version's bundle: held-out rows for an evaluation, and files for people, offline."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from penstock.domain.datasets import Split
+from penstock.domain.evaluation import Predictions
+from penstock.domain.models import Bundle
+from penstock.domain.workspace import Workspace
+from penstock.errors import DataError, NotFound, SpecError
+from penstock.serving.occlusion import explain_rows
+from penstock.serving.rows import arrays_of
+from penstock.serving.session import LoadedBundle
+from penstock.serving.tables import read_rows
+from penstock.store import artifacts, frames, records
+
+Side = Literal["holdout", "train"]
+HOLDOUT = -1
+UNUSED = -2
+CHUNK_ROWS = 50_000
+FORMATS = (".csv", ".parquet")
+
+
+def answer(bundle: Bundle, split: Split, side: Side, workspace: Workspace) -> Predictions:
+    """Predict one side of a split with a bundle's graph.
+
+    Parameters
+    ----------
+    bundle
+        The bundle of any version of the project.
+    split
+        Which rows are on which side.
+    side
+        `holdout`, or `train` for every row that trains.
+    workspace
+        Where bundle and tables are.
+
+    Returns
+    -------
+    Predictions
+        The digest of a table with the columns row, digest, group, time, target (the class's code in the bundle's
+        order, -1 for a class that it does not know; or the value), and `p<i>` a class, or prediction.
+    """
+    from penstock.evaluation.answers import codes_of
+
+    loaded = LoadedBundle.open(artifacts.local_folder(bundle.digest, workspace), threads=os.cpu_count() or 1)
+    assignment = np.asarray(frames.load_array(split.assignment, workspace))
+    rows = np.flatnonzero(
+        assignment == HOLDOUT if side == "holdout" else (assignment != HOLDOUT) & (assignment != UNUSED)
+    )
+    table = frames.load_table(split.dataset, workspace).iloc[rows].reset_index(drop=True)
+    signature = loaded.signature
+    times = table[split.key[0]] if split.kind == "time" else pd.Series(pd.NaT, index=table.index)
+    answered = pd.DataFrame(
+        {
+            "row": rows.astype(np.int64),
+            "digest": np.asarray(frames.load_array(split.row_digests, workspace))[rows],
+            "group": np.asarray(frames.load_array(split.groups, workspace))[rows],
+            "time": times.astype("datetime64[us]"),
+            "target": codes_of(table[signature.target], signature),
+            **_columns_of(_scores(loaded, table), regression=signature.problem == "regression"),
+        }
+    )
+    return Predictions(
+        project=split.project,
+        digest=frames.save_table(answered, workspace),
+        bundle=bundle.digest,
+        dataset=split.dataset,
+        rows=len(answered),
+    )
+
+
+def score_table(project: str, path: str, output: str, workspace: Workspace, *, explain: bool = False) -> int:
+    """Predict every row of a file with the released version, and write a file; the answers are those of the service.
+
+    Parameters
+    ----------
+    project
+        Whose released version predicts.
+    path
+        A CSV or Parquet file with the columns of a row; others are passed over.
+    output
+        A `.csv` or `.parquet` file: the id column if there is one, `prediction`, and `probability_<class>` a class,
+        or `low` and `high`; rows in the input's order.
+    workspace
+        Where the version is found.
+    explain
+        Add `contribution_<column>`: how much the score (the value, for a regression) falls when the column's value is
+        replaced by a typical one of the file, all others kept (occlusion). Columns that act together share no
+        contribution, so that contributions need not sum to the score.
+
+    Returns
+    -------
+    int
+        The number of rows.
+
+    Raises
+    ------
+    NotFound
+        If the project has no released version, or there is no such file.
+    SpecError
+        If the output's name says no format.
+    DataError
+        If the file is no table, lacks a required column or holds values that do not fit, naming the first rows.
+    """
+    target = Path(output)
+    if target.suffix.lower() not in FORMATS:
+        raise SpecError(f"The output must be named .csv or .parquet, but is {target.name!r}.")
+    loaded = released_bundle(project, workspace)
+    table = read_rows(Path(path), loaded.signature)
+    parts = [_scored(loaded, chunk) for chunk in _chunks(table)]
+    scored = pd.concat(parts, ignore_index=True)
+    if explain:
+        scored = pd.concat([scored, explain_rows(loaded, table)], axis=1)
+    _write(scored, target)
+    return len(scored)
+
+
+def released_bundle(project: str, workspace: Workspace) -> LoadedBundle:
+    """Load the bundle of the version that a project's newest release names.
+
+    Raises
+    ------
+    NotFound
+        If no version of the project has been released.
+    """
+    release = records.newest_release(project, workspace)
+    if release is None:
+        records.project_path(project, workspace)
+        raise NotFound(f"Project {project!r} has no released version yet. `penstock run {project}` makes one.")
+    version = records.find_version(project, release.version, workspace)
+    return LoadedBundle.open(artifacts.local_folder(version.bundle, workspace), threads=os.cpu_count() or 1)
+
+
+def _scored(loaded: LoadedBundle, chunk: pd.DataFrame) -> pd.DataFrame:
+    signature = loaded.signature
+    scores = _scores(loaded, chunk)
+    name = signature.id_column
+    said: dict[str, Any] = {} if name is None or name not in chunk else {name: chunk[name]}
+    if signature.problem == "regression":
+        half = np.nan if signature.half_width is None else signature.half_width
+        value = scores[:, 0].astype(np.float64)
+        said |= {"prediction": value, "low": value - half, "high": value + half}
+    else:
+        labels = np.array(signature.classes, dtype=object)[loaded.chosen(scores)]
+        labels[~np.isfinite(scores).all(axis=1)] = None
+        columns = {f"probability_{name}": scores[:, code].astype(np.float64) for code, name in enumerate(loaded.names)}
+        said |= {"prediction": pd.Series(labels, index=chunk.index).infer_objects(), **columns}
+    return pd.DataFrame(said, index=chunk.index)
+
+
+def _scores(loaded: LoadedBundle, table: pd.DataFrame) -> NDArray[np.float32]:
+    parts = [loaded.predict_columns(arrays_of(chunk)) for chunk in _chunks(table)]
+    return np.concatenate(parts)
+
+
+def _chunks(table: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    for start in range(0, max(1, len(table)), CHUNK_ROWS):
+        yield table.iloc[start : start + CHUNK_ROWS]
+
+
+def _columns_of(scores: NDArray[np.float32], *, regression: bool) -> dict[str, Any]:
+    if regression:
+        return {"prediction": scores[:, 0].astype(np.float64)}
+    return {f"p{code}": scores[:, code].astype(np.float64) for code in range(scores.shape[1])}
+
+
+def _write(scored: pd.DataFrame, target: Path) -> None:
+    """Write a file whole or not at all."""
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        if target.suffix.lower() == ".csv":
+            scored.to_csv(temporary, index=False)
+        else:
+            scored.to_parquet(temporary, index=False)
+        temporary.replace(target)
+    except OSError as error:
+        raise DataError(f"The file {str(target)!r} must be writable, but: {error.strerror}.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
