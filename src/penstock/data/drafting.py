@@ -20,7 +20,8 @@ from penstock.errors import SpecError
 from penstock.spec import ProjectSpec, Source, load_spec
 
 METRICS: dict[Problem, str] = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
-IN_ORDER = 0.99  # share of steps from row to row that go one way; a few late rows do not disorder a file
+IN_ORDER = 0.99  # share of steps from row to row that go one way, or rank correlation with the place in the file
+NEARLY_AS_FINE = 0.9
 FEWEST_TIMES = 10
 MOSTLY_THERE = 0.5
 PARQUET_MARK = b"PAR1"
@@ -125,7 +126,7 @@ def choose(frame: pd.DataFrame, target: str, overrides: Mapping[str, str | None]
 
 
 def infer_time(frame: pd.DataFrame) -> Choice:
-    """Choose the date column that the rows are in the order of; of several, the finest."""
+    """Choose the date column that the rows are in the order of; of several the finest, and of equal ones the earliest."""
     dates = [name for name in frame if canonical_type(frame[name]) == "date"]
     if not dates:
         return Choice(None, "no column holds dates")
@@ -133,9 +134,10 @@ def infer_time(frame: pd.DataFrame) -> Choice:
     if not ordered:
         listed = ", ".join(repr(name) for name in dates[:3]) + (f" or {len(dates) - 3} others" if len(dates) > 3 else "")
         return Choice(None, f"the rows are not in the order of {listed}; name one if later rows should be held out")
-    best = max(ordered, key=lambda name: ordered[name])
+    finest = [name for name in ordered if ordered[name] >= NEARLY_AS_FINE * max(ordered.values())]
+    best = min(finest, key=lambda name: frame[name].median())  # of a start and an end, the start is known
     rest = [repr(name) for name in ordered if name != best]
-    finer = f"; it is finer than {', '.join(rest)}" if rest else ""
+    finer = f"; it is finer or earlier than {', '.join(rest)}" if rest else ""
     missing = int(frame[best].isna().sum())
     gaps = f"; {missing} rows have none" if missing else ""
     return Choice(best, f"the rows are in the order of its dates{finer}{gaps}")
@@ -159,7 +161,8 @@ def _orders(values: pd.Series) -> bool:
     if len(present) < MOSTLY_THERE * len(values) or len(np.unique(present)) < FEWEST_TIMES:
         return False
     steps = np.diff(present).astype(np.int64)
-    return bool(max((steps >= 0).mean(), (steps <= 0).mean()) >= IN_ORDER)
+    likeness = values.dropna().rank().corr(pd.Series(np.arange(len(values), dtype=np.float64), index=values.index))
+    return bool(max((steps >= 0).mean(), (steps <= 0).mean(), abs(likeness)) >= IN_ORDER)
 
 
 def _names_rows(values: pd.Series) -> bool:
