@@ -63,7 +63,7 @@ def _fit(
         bundle = serving.bundle(model, split, spec, workspace)
     with stage("evaluate"):
         answers = serving.answer(bundle, split, "holdout", workspace)
-        evaluated = evaluation.evaluate(answers, split, spec, workspace)
+        evaluated = evaluation.evaluate(answers, model, split, spec, workspace)
         explained = evaluation.explain(model, evaluated, split, spec, workspace)
     return Trained(
         training, report, leaks, split, plan, result, model, bundle, answers, evaluated, explained

@@ -125,7 +125,7 @@ def read_answers(
     frame = frames.load_table(predictions, workspace)
     times = frame["time"].to_numpy() if "time" in frame and not frame["time"].isna().all() else None
     shell = _Shell(frame["row"], frame["digest"], frame["group"], times)
-    answers = _answers(shell, frame["target"].to_numpy(), _matrix(frame), signature, spec)
+    answers = _answers(shell, frame["target"].to_numpy(), matrix_of(frame), signature, spec)
     return answers.take(answers.known) if known else answers
 
 
@@ -152,7 +152,7 @@ def read_out_of_fold(model: FittedModel, split: Split, spec: ProjectSpec, worksp
         _times(table, spec, row),
     )
     target = codes_of(table[spec.target].iloc[row], model.signature)
-    answers = _answers(shell, target, _matrix(frame), model.signature, spec)
+    answers = _answers(shell, target, matrix_of(frame), model.signature, spec)
     return answers.take(answers.known)
 
 
@@ -170,7 +170,8 @@ def _times(table: pd.DataFrame, spec: ProjectSpec, row: NDArray[np.int64]) -> ND
     return table[spec.time].to_numpy()[row]
 
 
-def _matrix(frame: pd.DataFrame) -> Values:
+def matrix_of(frame: pd.DataFrame) -> Values:
+    """Return the predictions of a table: probabilities by class in their order, or values."""
     if "prediction" in frame:
         return frame["prediction"].to_numpy(dtype=np.float64)
     names = sorted((name for name in frame if str(name)[:1] == "p" and str(name)[1:].isdigit()), key=lambda n: int(n[1:]))

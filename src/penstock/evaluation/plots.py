@@ -2,20 +2,25 @@
 
 from dataclasses import dataclass
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 from markupsafe import Markup
+from numpy.typing import NDArray
 
-from penstock.domain.datasets import Split
 from penstock.domain.evaluation import Evaluation, Explanation
 from penstock.domain.models import FittedModel
 from penstock.domain.workspace import Workspace
 from penstock.evaluation import charts, curves
-from penstock.evaluation.answers import Answers, read_answers, read_out_of_fold
-from penstock.spec import ProjectSpec
+from penstock.evaluation.answers import codes_of, matrix_of
+from penstock.evaluation.metrics import Values, positive_last
+from penstock.store import frames
+from penstock.store.tracking import write_temporary
 
 BARS = 15
 SPECKS = 700
-FILES = {"roc": "roc.svg", "scatter": "residuals.svg", "drivers": "importance.svg", "calibration": "calibration.svg"}
+FILES = {"roc": "roc", "scatter": "residuals", "drivers": "importance", "calibration": "calibration"}
 STYLE = """<style>
 svg { background: #fff; } text { font: 10.5px Helvetica, Arial, sans-serif; fill: #5d656d; }
 .label { font-size: 12.5px; fill: #1c2024; } .strong { fill: #1c2024; font-weight: 600; }
@@ -27,37 +32,56 @@ svg { background: #fff; } text { font: 10.5px Helvetica, Arial, sans-serif; fill
 
 
 @dataclass(frozen=True, slots=True)
-class PlotMaterial:
-    """What the charts of a version are drawn from."""
+class Points:
+    """Targets (codes, the positive class last; or values) and predictions, without what intervals need."""
 
-    model: FittedModel
-    split: Split
-    evaluation: Evaluation
-    explanation: Explanation
+    target: NDArray[Any]
+    predictions: Values
+    classes: int
 
 
-def draw_plots(material: PlotMaterial, spec: ProjectSpec, workspace: Workspace) -> dict[str, str]:
-    """Return the charts of a version as SVG files, by file name: ROC or residuals, importance, calibration.
+def write_plots(
+    evaluation: Evaluation, explanation: Explanation, model: FittedModel, workspace: Workspace
+) -> dict[str, Path]:
+    """Draw the charts of a version as files: ROC or residuals, importance, calibration.
 
-    They are drawn by hand: matplotlib takes a second to import and as long to draw, and MLflow shows SVG.
+    They are SVG drawn by hand: matplotlib takes a second to import and as long to draw, and MLflow shows SVG.
 
     Parameters
     ----------
-    material
+    evaluation, explanation, model
         The records of the version.
-    spec
-        The project.
     workspace
         Where predictions are read.
 
     Returns
     -------
-    dict[str, str]
-        SVG text by file name.
+    dict[str, Path]
+        A temporary file by the chart's name: `roc` (binary) or `residuals` (regression), `importance`,
+        `calibration`.
     """
-    answers = answers_of(material.model, material.split, material.evaluation, spec, workspace)
-    figures = figures_of(answers, material.evaluation, material.explanation)
-    return {FILES[name]: _alone(str(chart)) for name, chart in figures.items() if name in FILES}
+    figures = figures_of(read_points(evaluation, model, workspace), evaluation, explanation)
+    return {
+        name: write_temporary(f"{name}.svg", _alone(str(figures[part])))
+        for part, name in FILES.items()
+        if part in figures
+    }
+
+
+def read_points(evaluation: Evaluation, model: FittedModel, workspace: Workspace) -> Points:
+    """Return the targets and predictions that an evaluation stands on."""
+    frame = frames.load_table(evaluation.predictions, workspace)
+    signature = model.signature
+    if "target" in frame:
+        target = frame["target"].to_numpy()
+    else:
+        whole = frames.load_table(evaluation.dataset, workspace, [signature.target])[signature.target]
+        target = codes_of(whole.iloc[frame["row"].to_numpy()], signature)
+    predictions = matrix_of(frame)
+    if signature.problem == "binary":
+        target, predictions = positive_last(target, predictions, signature.positive)
+    known = np.isfinite(target) if signature.problem == "regression" else (target >= 0) & (target < predictions.shape[1])
+    return Points(target[known], predictions[known], len(signature.classes))
 
 
 def _alone(chart: str) -> str:
@@ -67,32 +91,23 @@ def _alone(chart: str) -> str:
     return f"{opening}>{STYLE}{rest}"
 
 
-def answers_of(
-    model: FittedModel, split: Split, evaluation: Evaluation, spec: ProjectSpec, workspace: Workspace
-) -> Answers:
-    """Return the answers that an evaluation stands on."""
-    if evaluation.side == "holdout":
-        return read_answers(evaluation.predictions, model.signature, spec, workspace)
-    return read_out_of_fold(model, split, spec, workspace)
-
-
-def figures_of(answers: Answers, evaluation: Evaluation, explanation: Explanation) -> dict[str, Markup]:
+def figures_of(points: Points, evaluation: Evaluation, explanation: Explanation) -> dict[str, Markup]:
     """Return the charts of a version by name: strip, drivers, calibration, and roc or scatter."""
     found = {
         "strip": charts.strip_chart(evaluation.score, evaluation.baseline),
         "drivers": charts.bar_chart(explanation.importances[:BARS]),
     }
-    if not answers.classes:
-        return found | _value_figures(answers)
-    if len(answers.classes) == 2:  # noqa: PLR2004
-        return found | _binary_figures(answers, evaluation)
-    best = answers.predictions.argmax(axis=1)
-    bins = curves.reliability(best == answers.target, answers.predictions.max(axis=1))
+    if not points.classes:
+        return found | _value_figures(points)
+    if points.classes == 2:  # noqa: PLR2004
+        return found | _binary_figures(points, evaluation)
+    best = points.predictions.argmax(axis=1)
+    bins = curves.reliability(best == points.target, points.predictions.max(axis=1))
     return found | {"calibration": charts.calibration_chart(bins, "how sure it was", "how often it was right")}
 
 
-def _binary_figures(answers: Answers, evaluation: Evaluation) -> dict[str, Markup]:
-    positive, value = answers.target == 1, answers.predictions[:, 1]
+def _binary_figures(points: Points, evaluation: Evaluation) -> dict[str, Markup]:
+    positive, value = points.target == 1, points.predictions[:, 1]
     scores = (evaluation.score, *evaluation.others)
     area = next(score.value for score in scores if score.metric == "roc_auc")
     bins = curves.reliability(positive, value)
@@ -102,11 +117,11 @@ def _binary_figures(answers: Answers, evaluation: Evaluation) -> dict[str, Marku
     }
 
 
-def _value_figures(answers: Answers) -> dict[str, Markup]:
-    some = curves.thinned(answers.rows, SPECKS)
-    target = np.asarray(answers.target, dtype=np.float64)
-    bins = curves.reliability_of_values(target, answers.predictions)
+def _value_figures(points: Points) -> dict[str, Markup]:
+    some = curves.thinned(points.target.size, SPECKS)
+    target = np.asarray(points.target, dtype=np.float64)
+    bins = curves.reliability_of_values(target, points.predictions)
     return {
-        "scatter": charts.scatter_chart(target[some], answers.predictions[some]),
+        "scatter": charts.scatter_chart(target[some], points.predictions[some]),
         "calibration": charts.calibration_chart(bins, "predicted, on average", "true, on average"),
     }

@@ -6,17 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
-from penstock.domain.datasets import DatasetVersion, Finding, Split, ValidationReport
-from penstock.domain.evaluation import Decision, Evaluation, Explanation, Gate
-from penstock.domain.features import FeaturePlan
-from penstock.domain.models import Bundle, FittedModel, Package
+from penstock.domain.evaluation import Decision, Evaluation
+from penstock.domain.models import Signature
+from penstock.domain.outcomes import Trained
 from penstock.domain.search import SearchResult, Trial
 from penstock.domain.workspace import Workspace
 from penstock.evaluation import plain
 from penstock.evaluation.answers import metric_of, ordered_classes
+from penstock.evaluation.explanation import after_decision
 from penstock.evaluation.metrics import shown
-from penstock.evaluation.plots import BARS, answers_of, figures_of
+from penstock.evaluation.plots import BARS, figures_of, read_points
 from penstock.evaluation.wording import count, figure, share, title
 from penstock.spec import ProjectSpec
 from penstock.store import artifacts, frames
@@ -24,28 +25,6 @@ from penstock.store import artifacts, frames
 SUSPICIONS = 20
 LEADERBOARD = 12
 MAX_CONFUSION = 12
-
-
-@dataclass(frozen=True, slots=True)
-class ReportMaterial:
-    """Every record that a report shows; what is None or empty did not happen, and the page says so."""
-
-    training: str
-    dataset: DatasetVersion
-    split: Split
-    plan: FeaturePlan
-    result: SearchResult
-    model: FittedModel
-    bundle: Bundle
-    evaluation: Evaluation
-    explanation: Explanation
-    leaks: tuple[Finding, ...] = ()
-    validation: ValidationReport | None = None
-    gates: tuple[Gate, ...] = ()
-    decision: Decision | None = None
-    package: Package | None = None
-    version: str | None = None
-    seconds: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +36,15 @@ class Standing:
     chosen: bool
 
 
-def write_report(material: ReportMaterial, spec: ProjectSpec, workspace: Workspace) -> str:
+def write_report(trained: Trained, decision: Decision | None, spec: ProjectSpec, workspace: Workspace) -> str:
     """Write the page of a version, and return the digest under which it is kept.
 
     Parameters
     ----------
-    material
-        The records of the version.
+    trained
+        Every record that the training made.
+    decision
+        What was decided of the version, with its gates; None if it was not judged, and the page says so.
     spec
         The project.
     workspace
@@ -74,21 +55,28 @@ def write_report(material: ReportMaterial, spec: ProjectSpec, workspace: Workspa
     str
         The digest of one HTML file that refers to no other file or host.
     """
-    answers = answers_of(material.model, material.split, material.evaluation, spec, workspace)
+    evaluation, signature = trained.evaluation, trained.model.signature
+    explanation = after_decision(trained.explanation, decision) if decision else trained.explanation
+    points = read_points(evaluation, trained.model, workspace)
+    gates = decision.gates if decision else ()
     page = _environment().get_template("report.html").render(
-        material=material,
+        trained=trained,
+        decision=decision,
+        gates=gates,
+        evaluation=evaluation,
+        explanation=explanation,
         spec=spec,
-        signature=material.model.signature,
+        signature=signature,
         now=workspace.now(),
-        figures=figures_of(answers, material.evaluation, material.explanation),
-        standings=standings(material.result, metric_of(spec, material.model.signature)),
-        verdict=plain.verdict_words(material.decision.verdict if material.decision else None),
-        meaning=plain.meaning(material.evaluation.score, material.model.signature),
-        side=plain.side_words(material.evaluation),
-        unchecked=plain.not_checked(spec, material.split, material.evaluation, material.gates),
-        confusion=_confusion(material),
-        ids=_ids(material, spec, workspace),
-        plan=sorted(material.plan.columns, key=lambda column: column.treatment == "dropped"),
+        figures=figures_of(points, evaluation, explanation),
+        standings=standings(trained.result, metric_of(spec, signature)),
+        verdict=plain.verdict_words(decision.verdict if decision else None),
+        meaning=plain.meaning(evaluation.score, signature),
+        side=plain.side_words(evaluation),
+        unchecked=plain.not_checked(spec, trained.split, evaluation, gates),
+        confusion=_confusion(evaluation, signature),
+        ids=_ids(trained, spec, workspace),
+        plan=sorted(trained.plan.columns, key=lambda column: column.treatment == "dropped"),
     )
     return artifacts.put_bytes(page.encode(), workspace)
 
@@ -102,9 +90,16 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"figure": figure, "share": share, "title_of": title}
+    environment.filters |= {"figure": figure, "share": share, "title_of": title, "sentence": sentence}
     environment.globals |= {"count": count, "bars": BARS, "suspicions": SUSPICIONS}
     return environment
+
+
+def sentence(text: str) -> Markup:
+    """Return a sentence with a capital letter, and its `names` as code."""
+    parts = str(escape(text.strip())).split("`")
+    marked = "".join(f"<code>{part}</code>" if place % 2 else part for place, part in enumerate(parts))
+    return Markup(marked[:1].upper() + marked[1:])  # noqa: S704  escaped above
 
 
 def standings(result: SearchResult, metric: str) -> tuple[Standing, ...]:
@@ -121,18 +116,18 @@ def standings(result: SearchResult, metric: str) -> tuple[Standing, ...]:
     )
 
 
-def _ids(material: ReportMaterial, spec: ProjectSpec, workspace: Workspace) -> dict[int, str]:
+def _ids(trained: Trained, spec: ProjectSpec, workspace: Workspace) -> dict[int, str]:
     """Return the ids of the rows whose labels look wrong, where rows have one that may be shown."""
-    rows = [entry.row for entry in material.explanation.suspicions[:SUSPICIONS]]
+    rows = [entry.row for entry in trained.explanation.suspicions[:SUSPICIONS]]
     if spec.id is None or spec.id in spec.columns.sensitive or not rows:
         return {}
-    ids = frames.load_table(material.split.dataset, workspace, [spec.id])[spec.id]
+    ids = frames.load_table(trained.split.dataset, workspace, [spec.id])[spec.id]
     return {row: str(ids.iloc[row]) for row in rows}
 
 
-def _confusion(material: ReportMaterial) -> dict[str, Any] | None:
-    table = material.evaluation.confusion
-    names = [str(name) for name in ordered_classes(material.model.signature)]
+def _confusion(evaluation: Evaluation, signature: Signature) -> dict[str, Any] | None:
+    table = evaluation.confusion
+    names = [str(name) for name in ordered_classes(signature)]
     if not table or len(names) > MAX_CONFUSION:
         return None
     totals = [max(sum(row), 1) for row in table]

@@ -13,11 +13,10 @@ def figure(value: float, digits: int = 4) -> str:
         return "unknown"
     if value == 0:
         return "0"
+    if float(value).is_integer() and abs(value) >= 1:
+        return f"{value:,.0f}"
     places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
-    text = f"{value:,.{min(places, 6)}f}"
-    return text.rstrip("0").rstrip(".") if "." in text and abs(value) >= 1 else text
-
-
+    return f"{value:,.{min(places, 6)}f}"
 
 
 def share(value: float) -> str:
