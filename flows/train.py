@@ -23,7 +23,7 @@ def train(project: str, seconds: float | None = None, quarantine: bool = False, 
     with runs.claimed(workspace), runs.leased(f"train:{project}", workspace):
         spec = open_project(project, workspace, seconds)
         trained, spec = _fit(spec, quarantine, stage, workspace)
-        decision, version, page = _judge(trained, spec, stage, workspace)
+        decision, version, page, closing = _judge(trained, spec, stage, workspace)
         moved = _release(decision, stage, workspace) if release else None
         data.end_training(trained.training, workspace)
     return Outcome(
@@ -34,7 +34,7 @@ def train(project: str, seconds: float | None = None, quarantine: bool = False, 
         finished=trained.result.finished,
         skipped=trained.result.skipped,
         report=page,
-        closing=trained.explanation.closing,
+        closing=closing,
         release=moved,
         seconds=stage.ended(),
     )
@@ -45,7 +45,7 @@ def _fit(
 ) -> tuple[Trained, ProjectSpec]:
     with stage("ingest"):
         dataset = data.ingest(spec, workspace)
-        spec = data.complete_spec(spec, dataset)
+        spec = data.complete_spec(spec, dataset, workspace)
     with stage("validate"):
         change = data.check_contract(dataset, spec, workspace)
         report = data.validate(dataset, spec, quarantine, workspace)
@@ -53,7 +53,8 @@ def _fit(
     training: Training = data.begin_training(report, spec, workspace)
     runs.name_run(f"{spec.name} dataset {report.accepted.number}")
     with stage("plan"):
-        split = data.split(report.accepted, spec, workspace)
+        champion = rollout.find_champion(spec.name, workspace)
+        split = data.split(report.accepted, champion, spec, workspace)
         leaks = data.find_leaks(report.accepted, split, spec, workspace)
         plan = features.plan(split, leaks, spec, workspace)
     with stage("search"):
@@ -72,7 +73,7 @@ def _fit(
 
 def _judge(
     trained: Trained, spec: ProjectSpec, stage: Stages, workspace: Workspace
-) -> tuple[Decision, ModelVersion, str]:
+) -> tuple[Decision, ModelVersion, str, tuple[str, ...]]:
     with stage("register"):
         version = serving.register(trained, spec, runs.run_link(workspace), workspace)
     with stage("package"):
@@ -84,9 +85,10 @@ def _judge(
         champion = serving.stand_champion(rollout.find_champion(spec.name, workspace), trained.split, workspace)
         decision = evaluation.judge(challenger, champion, trained.split, spec, workspace)
     with stage("report"):
-        page = evaluation.write_report(trained, decision, spec, workspace)
+        shown = evaluation.gather(trained, package, decision, stage.seconds)
+        page = evaluation.write_report(shown, spec, workspace)
         serving.attach_report(version, page, workspace)
-    return decision, version, page
+    return decision, version, page, shown.explanation.closing
 
 
 def _release(decision: Decision, stage: Stages, workspace: Workspace) -> Release | None:

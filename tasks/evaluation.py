@@ -2,11 +2,13 @@
 
 from prefect import task
 
-from penstock.evaluation import explanation, gates, holdout, judge as judging, report
+from penstock.evaluation import explanation, gates, holdout, material, report
+from penstock.evaluation import judge as judging
 from tasks._publish import publish
 
 evaluate = task()(holdout.evaluate)
 explain = task()(explanation.explain)
 check_gates = task()(gates.check_gates)
 judge = task(on_completion=[publish])(judging.judge)
+gather = task()(material.gather)
 write_report = task()(report.write_report)

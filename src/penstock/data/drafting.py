@@ -15,9 +15,11 @@ from penstock.data.ingestion import read_source
 from penstock.data.project_text import project_text
 from penstock.data.sources import _csv_text
 from penstock.data.targets import Value, check_target, infer_positive, infer_problem
-from penstock.domain.datasets import Problem
+from penstock.domain.datasets import DatasetVersion, Problem
+from penstock.domain.workspace import Workspace
 from penstock.errors import SpecError
 from penstock.spec import ProjectSpec, Source, load_spec
+from penstock.store.frames import load_table
 
 METRICS: dict[Problem, str] = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
 IN_ORDER = 0.99  # share of steps from row to row that go one way, or rank correlation with the place in the file
@@ -123,6 +125,38 @@ def choose(frame: pd.DataFrame, target: str, overrides: Mapping[str, str | None]
     for key, infer in (("time", infer_time), ("id", infer_id)):
         choices[key] = _given(others, key, given[key]) if key in given else infer(others)
     return choices
+
+
+def complete_spec(spec: ProjectSpec, dataset: DatasetVersion, workspace: Workspace) -> ProjectSpec:
+    """Fill in what a project file leaves to the data: problem, positive and metric.
+
+    Parameters
+    ----------
+    spec
+        The project, as its file says.
+    dataset
+        A table of the project.
+    workspace
+        Where the table is kept.
+
+    Returns
+    -------
+    ProjectSpec
+        The same spec where nothing was left out.
+
+    Raises
+    ------
+    DataError
+        If the target does not suit the problem.
+    """
+    target = load_table(dataset.digest, workspace, [spec.target])
+    problem = spec.problem or infer_problem(target[spec.target])[0]
+    check_target(target, spec.target, problem)
+    positive = spec.positive
+    if problem == "binary" and positive is None:
+        positive = infer_positive(target[spec.target])
+    metric = spec.metric or ("cost" if spec.costs else METRICS[problem])
+    return spec.model_copy(update={"problem": problem, "positive": positive, "metric": metric})
 
 
 def infer_time(frame: pd.DataFrame) -> Choice:

@@ -15,6 +15,7 @@ from penstock.domain.models import Bundle, FittedModel, ModelVersion, Package
 from penstock.domain.outcomes import Trained
 from penstock.domain.workspace import Workspace
 from penstock.errors import NotFound
+from penstock.evaluation.plots import PlotMaterial, draw_plots
 from penstock.spec import ProjectSpec
 from penstock.store import artifacts, frames, records, tracking
 from penstock.store.trainings import recall, remember
@@ -166,8 +167,6 @@ def _found(kind: str, key: str, project: str, form: type[R], workspace: Workspac
 
 
 def _tracked(trained: Trained, spec: ProjectSpec, flow_run: str, workspace: Workspace) -> tracking.TrackedRun:
-    from penstock.evaluation.plots import write_plots  # noqa: PLC0415  matplotlib takes a second
-
     evaluation, result = trained.evaluation, trained.result
     score = evaluation.score
     metrics = {
@@ -183,7 +182,10 @@ def _tracked(trained: Trained, spec: ProjectSpec, flow_run: str, workspace: Work
         "search_seconds": result.seconds,
         "trials_finished": float(result.finished),
     }
-    plots = write_plots(trained.evaluation, trained.explanation, trained.model, workspace)
+    drawn = draw_plots(
+        PlotMaterial(trained.model, trained.split, trained.evaluation, trained.explanation), spec, workspace
+    )
+    plots = tracking.write_folder(drawn)
     certificate = artifacts.local_folder(trained.bundle.digest, workspace) / "certificate.json"
     return tracking.TrackedRun(
         project=spec.name,
@@ -192,7 +194,7 @@ def _tracked(trained: Trained, spec: ProjectSpec, flow_run: str, workspace: Work
         parameters={"family": trained.model.family, **trained.model.parameters},
         metrics=metrics,
         tags={**_version_tags(trained, flow_run), "penstock.environment": json.dumps(_environment())},
-        files={"certificate": certificate, **{f"plots/{name}": path for name, path in plots.items()}},
+        files={"": certificate, "plots": plots},
         trials=_worth_keeping(trained),
     )
 

@@ -84,8 +84,7 @@ def log_run(run: TrackedRun, dataset: "pd.DataFrame", digest: str, workspace: Wo
     client.log_inputs(
         run_id, [DatasetInput(source._to_mlflow_entity(), [InputTag("mlflow.data.context", "training")])]
     )
-    for folder, path in run.files.items():
-        client.log_artifact(run_id, str(path), artifact_path=folder or None)
+    add_files(run_id, run.files, workspace)
     _log_trials(client, experiment, run_id, run.trials)
     client.set_terminated(run_id, "FINISHED")
     return run_id
@@ -152,10 +151,11 @@ def tag_version(project: str, version: str, tags: Mapping[str, str], workspace: 
 
 
 def add_files(run_id: str, files: Mapping[str, Path], workspace: Workspace) -> None:
-    """Add files to a run: a folder of the run for each local path."""
+    """Add files, or the files of folders, to a run: a folder of the run for each local path."""
     client = _client(workspace)
     for folder, path in files.items():
-        client.log_artifact(run_id, str(path), artifact_path=folder or None)
+        log = client.log_artifacts if path.is_dir() else client.log_artifact
+        log(run_id, str(path), artifact_path=folder or None)
 
 
 def set_alias(project: str, version: str, workspace: Workspace) -> None:
@@ -282,6 +282,14 @@ def write_temporary(name: str, content: str | bytes) -> Path:
     path = Path(tempfile.mkdtemp(prefix="penstock-log-")) / name
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
+
+
+def write_folder(files: Mapping[str, str]) -> Path:
+    """Write files that are to be logged into a folder of their own, and return it."""
+    folder = Path(tempfile.mkdtemp(prefix="penstock-log-"))
+    for name, content in files.items():
+        (folder / name).write_text(content)
+    return folder
 
 
 def as_tags(values: Mapping[str, Any]) -> dict[str, str]:
