@@ -6,6 +6,7 @@ server still starts.
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from importlib.metadata import version
@@ -18,6 +19,7 @@ from penstock.orchestration.server import deployment_names, make_pool, wait_for_
 from penstock.store.workspace import find_workspace, inherited_environment
 
 LOG = "deploy.log"
+NICENESS = 5  # the servers that it waits for come first
 
 
 def digest(workspace: Workspace) -> str:
@@ -89,6 +91,7 @@ def _record(workspace: Workspace) -> Path:
 
 def main() -> None:
     """Import what takes seconds, wait for the server, and run `prefect deploy --all`."""
+    os.nice(NICENESS)
     from prefect.cli import app
     from prefect.cli.deploy import _core  # noqa: F401  imported here, while the server starts
 

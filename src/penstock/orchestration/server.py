@@ -81,10 +81,21 @@ def wait_for_prefect(workspace: Workspace, seconds: float = 120) -> None:
 
 def make_pool(workspace: Workspace) -> None:
     """Make the work pool from which the worker takes its flow runs, unless it is there."""
+    if _has_pool(workspace):
+        return
+    try:
+        call("POST", "/work_pools/", workspace, {"name": POOL, "type": "process"})
+    except PenstockError:
+        if not _has_pool(workspace):  # else another process made it in between
+            raise
+
+
+def _has_pool(workspace: Workspace) -> bool:
     try:
         call("GET", f"/work_pools/{POOL}", workspace)
     except NotFound:
-        call("POST", "/work_pools/", workspace, {"name": POOL, "type": "process"})
+        return False
+    return True
 
 
 def worker_is_online(workspace: Workspace, since: float) -> bool:

@@ -72,3 +72,10 @@ def _make_databases(workspace: Workspace) -> None:
         ) from error
     finally:
         engine.dispose()
+
+
+def newest_revision() -> str | None:
+    """Return the revision that this code brings a database to."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return ScriptDirectory.from_config(config).get_current_head()
