@@ -1,5 +1,7 @@
 """A new table in the types of the contract; the cells that do not fit are named, row by row."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -78,10 +80,9 @@ def coerce(values: pd.Series, kind: ColumnType) -> tuple[pd.Series, NDArray[np.b
     return _nothing(values, kind), present
 
 
-def settle(frame: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
-    """Give columns that were coerced whole types again, where the rows that kept them from it are gone."""
-    coerced = [name for name in frame.columns if name in before and frame[name].dtype != before[name].dtype]
-    return frame.assign(**{name: _settled(frame[name]) for name in coerced})
+def settle(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Give columns their whole types again, where the rows that kept them from it are gone."""
+    return frame.assign(**{name: _settled(frame[name]) for name in names if name in frame})
 
 
 def fits(values: pd.Series, kind: ColumnType) -> float:
@@ -128,4 +129,6 @@ def _settled(values: pd.Series) -> pd.Series:
         return values
     if values.dtype.kind == "f" and bool((values % 1 == 0).all()) and bool((values.abs() < LARGEST_EXACT).all()):
         return values.astype("int64")
-    return values.astype(bool) if values.dtype == object else values
+    if values.dtype == object:
+        values = values.astype(bool)
+    return values

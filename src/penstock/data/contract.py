@@ -113,7 +113,7 @@ def used_columns(frame: pd.DataFrame, contract: Contract, spec: ProjectSpec) -> 
 
 
 def _retyped(values: pd.Series, column: ContractColumn) -> bool:
-    if canonical_type(values) == column.type or not column.allowed:
+    if canonical_type(values) == column.type or not column.allowed or values.isna().all():
         return False
     return column.type == "string" or fits(values, column.type) < MOST_MUST_FIT
 

@@ -180,7 +180,7 @@ class Decoder:
                     details.append(fault)
         return RowErrors(_message(details[0], count), details)
 
-    def _faults(self, position: int, row: Row) -> list[dict[str, Any]]:
+    def _faults(self, position: int, row: Any) -> list[dict[str, Any]]:
         if not isinstance(row, Mapping):
             return [{"row": position, "column": None, "must": "be an object of columns", "found": shown(row)}]
         faults = []
@@ -399,8 +399,8 @@ def _category(column: InputColumn) -> tuple[_Read, _Whole]:
     def whole(values: NDArray[Any]) -> list[NDArray[Any]]:
         if kind == "string":
             return [_objects([text or MISSING for text in _strings(values, name)])]
-        floats = np.clip(_floats(values, kind, name), -LARGEST, LARGEST).tolist()
-        return [_objects([_level(value, kind) if value == value else MISSING for value in floats])]  # noqa: PLR0124
+        floats: list[Any] = np.clip(_floats(values, kind, name), -LARGEST, LARGEST).tolist()
+        return [_objects([MISSING if value != value else _level(float(value), kind) for value in floats])]  # noqa: PLR0124  NaN
 
     return read, whole
 

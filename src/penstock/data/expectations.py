@@ -50,7 +50,7 @@ def find_suite(spec: ProjectSpec) -> Suite | None:
     entries = suite.get("expectations") if isinstance(suite, dict) else None
     if not isinstance(entries, list) or not all(isinstance(one, dict) and "type" in one for one in entries):
         raise SpecError(f"The suite {str(path)!r} must have `expectations`: objects with `type` and `kwargs`.")
-    return suite
+    return {**suite}
 
 
 def write_suite(suite: Suite, spec: ProjectSpec) -> None:

@@ -29,7 +29,8 @@ class Checked:
     @property
     def column(self) -> str | None:
         """The column that the expectation is about, or None."""
-        return self.entry.get("kwargs", {}).get("column")
+        name = self.entry.get("kwargs", {}).get("column")
+        return None if name is None else str(name)
 
 
 def row_faults(

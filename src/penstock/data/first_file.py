@@ -21,9 +21,11 @@ MOST_WRONG = 0.25  # of the rows: above this the values are rather a habit of th
 KEY_SHARE = 0.75  # different values among those present: below, a column named as an id repeats by design
 KEY_WORDS = frozenset({"id", "uuid", "guid"})
 NEVER_NEGATIVE = frozenset(
-    "age ages tenure count counts quantity qty height weight length width size duration distance area population "
-    "visits hours minutes seconds months years price fee fees charge charges salary rooms children calls logins "
-    "spend revenue usage mileage speed".split()
+    """
+    age ages tenure count counts quantity qty height weight length width size duration distance area population visits
+    hours minutes seconds months years price fee fees charge charges salary rooms children calls logins spend revenue
+    usage mileage speed
+    """.split()  # noqa: SIM905  a list of words is easier to read and to add to
 )
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")

@@ -10,14 +10,26 @@ from typing import Literal
 import pandas as pd
 
 from penstock.data.conforming import as_text
-from penstock.domain.datasets import DatasetVersion, ValidationReport
+from penstock.domain.datasets import DatasetVersion
 from penstock.domain.workspace import Workspace
 from penstock.errors import NotFound
 from penstock.store import records
 from penstock.store.frames import load_table, save_table
 
-KIND = "readmission"
+KIND = "quarantine"
+READMISSION = "readmission"
 ROW, DIGEST, REASONS = "quarantine_row", "quarantine_digest", "quarantine_reasons"
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """Failing rows of a dataset version, kept with their reasons as a table under `digest`."""
+
+    project: str
+    digest: str
+    dataset: str
+    rows: int
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +42,9 @@ class Readmission:
     at: datetime
 
 
-def keep(frame: pd.DataFrame, faults: Mapping[int, Sequence[str]], workspace: Workspace) -> str | None:
+def keep(
+    frame: pd.DataFrame, faults: Mapping[int, Sequence[str]], dataset: DatasetVersion, workspace: Workspace
+) -> str | None:
     """Keep failing rows with their reasons, and return the table's digest; None without failing rows.
 
     Parameters
@@ -39,6 +53,8 @@ def keep(frame: pd.DataFrame, faults: Mapping[int, Sequence[str]], workspace: Wo
         The table as it was ingested, shape (n_rows, n_columns).
     faults
         The reasons by row position.
+    dataset
+        The version as it was ingested.
     workspace
         Where the rows are kept: their columns, position, digest, and reasons.
     """
@@ -46,14 +62,18 @@ def keep(frame: pd.DataFrame, faults: Mapping[int, Sequence[str]], workspace: Wo
         return None
     positions = sorted(faults)
     rows = frame.iloc[positions].reset_index(drop=True)
-    table = rows.assign(
-        **{
+    notes = pd.DataFrame(
+        {
             ROW: positions,
             DIGEST: pd.Series(row_digests(rows), dtype="str"),
             REASONS: pd.Series(["; ".join(faults[row]) for row in positions], dtype="str"),
         }
     )
-    return save_table(table, workspace)
+    table = pd.concat([rows, notes], axis=1)
+    digest = save_table(table, workspace)
+    record = Quarantine(dataset.project, digest, dataset.digest, len(table), workspace.now())
+    records.save_record(KIND, digest, dataset.project, record, workspace)
+    return digest
 
 
 def row_digests(rows: pd.DataFrame) -> list[str]:
@@ -79,7 +99,7 @@ def without_readmitted(
 
 def readmitted(project: str, workspace: Workspace) -> frozenset[str]:
     """Return the digests of the rows that were re-admitted."""
-    found = records.list_records(KIND, project, Readmission, workspace)
+    found = records.list_records(READMISSION, project, Readmission, workspace)
     return frozenset(digest for readmission in found for digest in readmission.rows)
 
 
@@ -119,13 +139,12 @@ def readmit(project: str, quarantine: str, rows: Sequence[int] | Literal["all"],
     chosen = tuple(table.loc[table[ROW].isin(wanted), DIGEST])
     readmission = Readmission(project, digest, chosen, workspace.now())
     key = hashlib.sha256("".join(chosen).encode()).hexdigest()
-    records.save_record(KIND, key, project, readmission, workspace)
+    records.save_record(READMISSION, key, project, readmission, workspace)
     return readmission
 
 
 def _find(project: str, quarantine: str, workspace: Workspace) -> str:
-    reports = records.list_records("validation", project, ValidationReport, workspace)
-    known = list(dict.fromkeys(report.quarantine for report in reports if report.quarantine))
+    known = [one.digest for one in records.list_records(KIND, project, Quarantine, workspace)]
     found = [digest for digest in known if digest.startswith(quarantine)]
     if not quarantine or len(found) != 1:
         listed = ", ".join(digest[:12] for digest in known)

@@ -1,5 +1,6 @@
 """Hold a table against its expectations, and set failing rows aside; alone imports Great Expectations."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -31,16 +32,21 @@ from penstock.store import artifacts, records
 from penstock.store.frames import load_table
 
 KIND = "validation"
+LEVELS: dict[str, Level] = {"critical": "critical", "warning": "warning", "info": "note"}
 
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """What came of a table: as ingested, in the contract's types, failing rows, and what stops it as a whole."""
+    """What came of a table: as ingested, in the contract's types, failing rows, and what stops it as a whole.
+
+    `mended` names the columns with cells of another type, which are missing in `table`.
+    """
 
     frame: pd.DataFrame
     table: pd.DataFrame
     faults: dict[int, list[str]]
     results: tuple[ExpectationResult, ...]
+    mended: tuple[str, ...]
     troubles: tuple[str, ...]
 
 
@@ -90,7 +96,7 @@ def validate(dataset: DatasetVersion, spec: ProjectSpec, quarantine: bool, works
         outcome.results,
         findings,
         len(outcome.faults),
-        quarantines.keep(frame, outcome.faults, workspace),
+        quarantines.keep(frame, outcome.faults, dataset, workspace),
         blocked,
         reasons,
     )
@@ -138,7 +144,7 @@ def _hold(
         *(result_of(table, one, contract) for one in checked),
     ]
     troubles = [one.trouble for one in checked if one.trouble and one.level == "critical"]
-    return _Outcome(frame, table, faults, tuple(results), tuple(troubles))
+    return _Outcome(frame, table, faults, tuple(results), tuple(bad_cells), tuple(troubles))
 
 
 def run_suite(table: pd.DataFrame, suite: Suite, name: str) -> list[Checked]:
@@ -150,10 +156,12 @@ def run_suite(table: pd.DataFrame, suite: Suite, name: str) -> list[Checked]:
         If Great Expectations does not know an expectation, or the settings given to it.
     """
     import great_expectations as gx
-    from great_expectations.exceptions import GreatExpectationsError
+    from great_expectations.exceptions.exceptions import GreatExpectationsError
 
     context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
+    quiet: Any = {"globally": False}
+    context.variables.progress_bars = quiet
+    logging.getLogger("great_expectations").setLevel(logging.CRITICAL)  # what it logs, it raises as well
     source = context.data_sources.add_pandas("memory")
     batch = source.add_dataframe_asset("table").add_batch_definition_whole_dataframe("all")
     entries = suite["expectations"]
@@ -167,16 +175,16 @@ def run_suite(table: pd.DataFrame, suite: Suite, name: str) -> list[Checked]:
     except (GreatExpectationsError, ValueError, TypeError) as error:
         said = str(error).splitlines()[0]
         raise SpecError(f"Every expectation of {name!r} must be one of Great Expectations, but: {said}.") from error
-    return [_checked(result.to_json_dict(), str(result.expectation_config.severity)) for result in found.results]
+    return [_checked(result.to_json_dict()) for result in found.results]
 
 
-def _checked(result: Mapping[str, Any], severity: str) -> Checked:
+def _checked(result: Mapping[str, Any]) -> Checked:
     entry, figures = result["expectation_config"], result.get("result") or {}
-    level: Level = "critical" if severity.lower().endswith("critical") else "warning"
+    level = LEVELS[entry.get("severity", "critical")]
     held = bool(result["success"])
     rows = () if held else tuple(figures.get("unexpected_index_list") or ())
     trouble = "" if held or rows else _trouble(entry, figures, result.get("exception_info") or {})
-    detail = f"{figures['unexpected_percent_total']:.1f} % of the rows" if rows else trouble
+    detail = f"{len(rows) / figures['element_count']:.1%} of the rows" if rows else trouble
     return Checked(entry, level, held, rows, len(rows) or int(figures.get("unexpected_count") or 0), detail, trouble)
 
 
@@ -233,7 +241,7 @@ def _accepted(
     if not outcome.faults and table.dtypes.equals(outcome.frame.dtypes):
         return dataset
     good = table.drop(index=list(outcome.faults)).reset_index(drop=True)
-    return keep_table(conforming.settle(good, outcome.frame), spec.name, dataset.source, workspace)
+    return keep_table(conforming.settle(good, outcome.mended), spec.name, dataset.source, workspace)
 
 
 def _write_drafts(accepted: DatasetVersion, contract: Contract, spec: ProjectSpec, workspace: Workspace) -> None:

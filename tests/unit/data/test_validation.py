@@ -1,0 +1,229 @@
+"""Bad tables are stopped at the door."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from penstock.data.contract import check_contract
+from penstock.data.contract_file import contract_path, load_contract
+from penstock.data.expectations import suite_path
+from penstock.data.ingestion import ingest
+from penstock.data.quarantine import REASONS, readmit
+from penstock.data.validation import admit, validate
+from penstock.domain.datasets import ValidationReport
+from penstock.domain.workspace import Workspace
+from penstock.errors import NotFound, Refused, SpecError
+from penstock.spec import ProjectSpec, load_spec
+from penstock.store import artifacts
+from penstock.store.frames import load_table
+
+ROWS = 600
+Break = Callable[[pd.DataFrame, pd.Index], pd.DataFrame]
+
+
+def table() -> pd.DataFrame:
+    random = np.random.default_rng(3)
+    return pd.DataFrame(
+        {
+            "customer_id": [f"C{row:05d}" for row in range(ROWS)],
+            "age": random.integers(18, 80, ROWS),
+            "fee": random.gamma(2.0, 20.0, ROWS).round(2),
+            "balance": random.normal(0, 50, ROWS).round(2),
+            "plan": random.choice(["basic", "plus", "pro"], ROWS),
+            "note": np.where(random.random(ROWS) < 0.1, None, "fine"),
+            "churned": random.choice(["yes", "no"], ROWS, p=[0.2, 0.8]),
+        }
+    )
+
+
+def negative_age(frame: pd.DataFrame, rows: pd.Index) -> pd.DataFrame:
+    return frame.assign(age=frame["age"].where(~frame.index.isin(rows), -frame["age"]))
+
+
+def missing_key(frame: pd.DataFrame, rows: pd.Index) -> pd.DataFrame:
+    return frame.assign(customer_id=frame["customer_id"].where(~frame.index.isin(rows), None))
+
+
+def repeated_id(frame: pd.DataFrame, rows: pd.Index) -> pd.DataFrame:
+    return frame.assign(customer_id=frame["customer_id"].where(~frame.index.isin(rows), "C00000"))
+
+
+def new_target(frame: pd.DataFrame, rows: pd.Index) -> pd.DataFrame:
+    return frame.assign(churned=frame["churned"].where(~frame.index.isin(rows), "maybe"))
+
+
+def text_in_numbers(frame: pd.DataFrame, rows: pd.Index) -> pd.DataFrame:
+    return frame.assign(age=frame["age"].astype(object).where(~frame.index.isin(rows), "forty"))
+
+
+BREAKS = [negative_age, missing_key, repeated_id, new_target, text_in_numbers]
+
+
+def project(folder: Path, problem: str = "binary") -> ProjectSpec:
+    path = folder / "churn.yaml"
+    path.write_text(
+        f"name: churn\nsource: {{kind: csv_file, path: churn.csv}}\ntarget: churned\nproblem: {problem}\n"
+        "columns: {sensitive: [fee]}\n"
+    )
+    return load_spec(path)
+
+
+def run(frame: pd.DataFrame, spec: ProjectSpec, workspace: Workspace, *, quarantine: bool = False) -> ValidationReport:
+    frame.to_csv(spec.folder / "churn.csv", index=False)
+    dataset = ingest(spec, workspace)
+    change = check_contract(dataset, spec, workspace)
+    report = validate(dataset, spec, quarantine, workspace)
+    admit(change, report)
+    return report
+
+
+def share(part: float) -> pd.Index:
+    return pd.RangeIndex(ROWS)[: int(ROWS * part)] + 7
+
+
+def test_a_good_first_table_is_accepted_and_drafts_contract_and_suite(tmp_path: Path, workspace: Workspace) -> None:
+    spec = project(tmp_path)
+    report = run(table(), spec, workspace)
+    assert (report.quarantined, report.blocked, report.accepted.digest) == (0, False, report.dataset)
+    assert report.results
+    assert all(result.held for result in report.results)
+    contract = load_contract(spec)
+    assert [(column.name, column.required, column.unique) for column in contract.columns][:2] == [
+        ("customer_id", True, True),
+        ("age", True, False),
+    ]
+    assert contract.column("note").required is False  # type: ignore[union-attr]
+    assert contract.column("fee").sensitive  # type: ignore[union-attr]
+    assert contract.target_values == ("no", "yes")
+    assert suite_path(spec).exists()
+
+
+@pytest.mark.parametrize("breaks", BREAKS, ids=lambda one: one.__name__)
+@pytest.mark.parametrize("first", [True, False], ids=["first file", "later file"])
+def test_a_broken_table_is_stopped_with_one_sentence(
+    tmp_path: Path, workspace: Workspace, breaks: Break, first: bool
+) -> None:
+    spec = project(tmp_path)
+    if not first:
+        run(table(), spec, workspace)
+    broken = breaks(table(), share(0.4 if breaks is missing_key else 0.1))
+    with pytest.raises(Refused) as caught:
+        run(broken, spec, workspace)
+    assert "validation.quarantine" in caught.value.message
+    assert caught.value.exit_code == 3
+    assert 0 < len(caught.value.details[0]["examples"]) <= 20
+    assert contract_path(spec).exists() is not first
+    report = run(broken, spec, workspace, quarantine=True)
+    assert report.accepted.rows == ROWS - report.quarantined
+    assert pd.Series(run(table(), spec, workspace).reasons).empty
+
+
+@pytest.mark.parametrize("breaks", BREAKS, ids=lambda one: one.__name__)
+@pytest.mark.parametrize("first", [True, False], ids=["first file", "later file"])
+def test_a_few_bad_rows_are_set_aside_with_their_reasons(
+    tmp_path: Path, workspace: Workspace, breaks: Break, first: bool
+) -> None:
+    spec = project(tmp_path)
+    if not first:
+        run(table(), spec, workspace)
+    report = run(breaks(table(), share(0.01)), spec, workspace)
+    assert 6 <= report.quarantined <= 7
+    assert report.accepted.rows == ROWS - report.quarantined
+    assert {column.name: column.type for column in report.accepted.columns}["age"] == "number"
+    kept = load_table(str(report.quarantine), workspace)
+    assert len(kept) == report.quarantined
+    assert kept[REASONS].str.contains("must").all()
+    accepted = load_table(report.accepted.digest, workspace)
+    assert accepted["age"].dtype == np.int64
+    assert set(accepted["churned"]) == {"yes", "no"}
+
+
+def test_drift_is_a_warning_and_stops_nothing(tmp_path: Path, workspace: Workspace) -> None:
+    spec = project(tmp_path)
+    run(table(), spec, workspace)
+    moved = table().assign(age=lambda frame: frame["age"] + 40, plan="max", note=None)
+    report = run(moved, spec, workspace)
+    assert report.quarantined == 0
+    assert {result.column for result in report.results if not result.held} == {"age", "plan", "note"}
+    assert {result.level for result in report.results if not result.held} == {"warning"}
+
+
+def test_a_person_makes_a_warning_critical_in_the_suite(tmp_path: Path, workspace: Workspace) -> None:
+    spec = project(tmp_path)
+    run(table(), spec, workspace)
+    text = suite_path(spec).read_text().replace('"severity": "warning"', '"severity": "critical"')
+    suite_path(spec).write_text(text.replace('"mostly": 0.99', '"mostly": 1.0'))
+    with pytest.raises(Refused, match="plan"):
+        run(table().assign(plan="max"), spec, workspace)
+
+
+def test_sensitive_values_are_masked(tmp_path: Path, workspace: Workspace) -> None:
+    spec = project(tmp_path)
+    run(table(), spec, workspace)
+    frame = table()
+    frame.loc[3, "fee"] = -12.34
+    report = run(frame, spec, workspace)
+    page = artifacts.read_bytes(str(report.page), workspace).decode()
+    kept = load_table(str(report.quarantine), workspace)
+    assert "12.34" not in str(report)
+    assert "12.34" not in page
+    assert "12.34" not in kept[REASONS].item()
+
+
+def test_the_page_refers_to_no_other_host(tmp_path: Path, workspace: Workspace) -> None:
+    report = run(negative_age(table(), share(0.01)), project(tmp_path), workspace)
+    page = artifacts.read_bytes(str(report.page), workspace).decode()
+    assert "//" not in page.replace("<!doctype", "")
+    assert "&#x27;age&#x27; must be at least 0" in page
+
+
+def test_readmitted_rows_are_accepted_next_time(tmp_path: Path, workspace: Workspace) -> None:
+    spec = project(tmp_path)
+    run(table(), spec, workspace)
+    broken = negative_age(table(), share(0.01))
+    report = run(broken, spec, workspace)
+    assert report.quarantined == 6
+    readmit("churn", str(report.quarantine)[:12], [7, 8], workspace)
+    assert run(broken, spec, workspace).quarantined == 4
+    readmit("churn", str(report.quarantine), "all", workspace)
+    assert run(broken.sample(frac=1, random_state=0), spec, workspace).quarantined == 0
+    with pytest.raises(NotFound, match=r"must hold the rows \[99\]"):
+        readmit("churn", str(report.quarantine), [99], workspace)
+    with pytest.raises(NotFound):
+        readmit("churn", "0000", "all", workspace)
+
+
+def test_a_suite_that_is_none_is_named(tmp_path: Path, workspace: Workspace) -> None:
+    spec = project(tmp_path)
+    run(table(), spec, workspace)
+    good = suite_path(spec).read_text()
+    for text, said in (
+        ("{", "must be JSON, but line 1"),
+        ("[]", "must have `expectations`"),
+        (good.replace("_to_be_unique", "_to_be_lovely"), "must be one of Great Expectations"),
+        (good.replace('"min_value"', '"min_worth"'), "must be one of Great Expectations"),
+    ):
+        suite_path(spec).write_text(text)
+        with pytest.raises(SpecError, match=said):
+            run(table(), spec, workspace)
+
+
+def test_an_expectation_about_the_whole_table_stops_it(tmp_path: Path, workspace: Workspace) -> None:
+    spec = project(tmp_path)
+    run(table(), spec, workspace)
+    suite_path(spec).write_text(
+        '{"expectations": [{"type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 10000}},'
+        ' {"type": "expect_column_values_to_be_unique", "kwargs": {"column": "gone"}}]}'
+    )
+    with pytest.raises(Refused, match="observed 600") as caught:
+        run(table(), spec, workspace, quarantine=True)
+    assert "gone" in caught.value.message
+
+
+def test_a_third_class_is_no_fault_of_a_multiclass_target(tmp_path: Path, workspace: Workspace) -> None:
+    spec = project(tmp_path, "multiclass")
+    frame = table().assign(churned=lambda frame: frame["plan"].where(frame["age"] > 25, "none"))
+    assert run(frame, spec, workspace).quarantined == 0
