@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from penstock.data import digests, time_split
 from penstock.data.canonical import canonical_type
 from penstock.data.digests import Digests
+from penstock.data.grouping import FEWEST_ROWS, Likeness, find_likeness, group_digests
 from penstock.data.hash_split import HOLDOUT, UNUSED, Assignment, HashRule, assign_by_hash
 from penstock.data.targets import infer_problem, plain
 from penstock.domain.datasets import DatasetVersion, Split
@@ -22,19 +23,17 @@ from penstock.spec import ProjectSpec
 from penstock.store import frames, records
 
 FOLDS = 5
-FEWEST_ROWS = 20
 FEWEST_OF_A_CLASS = 3  # one to hold out, two to train and validate in turn
 GROUPED_SHARE = 0.01  # of the rows: fewer that share a group hardly change an interval
-COUNTER_SPAN = 1.5  # whole numbers, all different, in a range not much wider than the rows: a running number
 
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """A table's rows, which of them belong together, and the columns that make them alike."""
+    """A table's rows, which of them belong together, and what makes them alike."""
 
     frame: pd.DataFrame
     groups: Digests
-    columns: tuple[str, ...]
+    likeness: Likeness
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +83,14 @@ def split(dataset: DatasetVersion, champion: ModelVersion | None, spec: ProjectS
     frame = frames.load_table(dataset.digest, workspace)
     _check_spec(frame, spec)
     codes = _codes(frame[spec.target], spec)
-    columns = content_columns(frame, spec, workspace)
-    groups = group_digests(frame, spec.id, columns)
+    likeness = find_likeness(frame, spec, workspace)
+    groups = group_digests(frame, spec.id, likeness)
     sides = (
         _by_time(frame[spec.time].to_numpy(), codes, champion, spec, workspace)
         if spec.time
         else _by_hash(groups, codes, spec, workspace)
     )
-    made = _record(dataset, _Table(frame, groups, columns), sides, spec, workspace)
+    made = _record(dataset, _Table(frame, groups, likeness), sides, spec, workspace)
     records.save_record("split", key, spec.name, made, workspace)
     return made
 
@@ -104,39 +103,6 @@ def load_assignment(split: Split, workspace: Workspace) -> Assignment:
 def training_rows(assignment: Assignment) -> NDArray[np.bool_]:
     """Return which rows train."""
     return np.asarray((assignment != HOLDOUT) & (assignment != UNUSED))
-
-
-def group_digests(frame: pd.DataFrame, identity: str | None, columns: tuple[str, ...]) -> Digests:
-    """Return which rows belong together: those of one id, or without an id those with the same content."""
-    content = digests.row_digests(frame, columns)
-    if identity is None:
-        return content
-    named = digests.row_digests(frame, [identity])
-    return np.where(frame[identity].isna().to_numpy(), content, named)
-
-
-def content_columns(frame: pd.DataFrame, spec: ProjectSpec, workspace: Workspace) -> tuple[str, ...]:
-    """Return the columns that make two rows alike: those of the project's first split, as long as all are there.
-
-    Running numbers, the id, and columns that no model may use do not make rows different.
-    """
-    first: tuple[str, ...] | None = records.find_record("content", "columns", spec.name, tuple[str, ...], workspace)
-    if first is not None and set(first) <= set(frame.columns):
-        return first
-    left_out = {spec.target, spec.id, *spec.columns.drop, *spec.columns.forbidden}
-    chosen = tuple(name for name in frame if name not in left_out and not is_counter(frame[name]))
-    chosen = chosen or tuple(name for name in frame if name not in {spec.target, spec.id})
-    records.save_record("content", "columns", spec.name, chosen, workspace)
-    return chosen
-
-
-def is_counter(values: pd.Series) -> bool:
-    """Return whether a column numbers the rows: whole, all different, and without large gaps or in order."""
-    if values.dtype.kind != "i" or not values.is_unique or len(values) < FEWEST_ROWS:
-        return False
-    array = values.to_numpy()
-    ordered = bool(np.all(np.diff(array) > 0) or np.all(np.diff(array) < 0))
-    return ordered or float(array.max()) - float(array.min()) + 1 <= COUNTER_SPAN * len(array)
 
 
 def _record_key(dataset: DatasetVersion, champion: ModelVersion | None, spec: ProjectSpec) -> str:
@@ -247,12 +213,12 @@ def _record(dataset: DatasetVersion, table: _Table, sides: _Sides, spec: Project
     distinct = len(np.unique(table.groups[known]))
     repeated = 1 - distinct / max(1, int(known.sum()))
     by_id = spec.id is not None and repeated > 0
-    told = [*table.columns, *filter(None, [spec.id, spec.time, spec.target])]
+    told = [*table.likeness.columns, *filter(None, [spec.id, spec.time, spec.target])]
     return Split(
         project=spec.name,
         dataset=dataset.digest,
         kind="time" if spec.time else "group" if by_id else "hash",
-        key=(spec.time,) if spec.time else (spec.id,) if spec.id else table.columns,
+        key=(spec.time,) if spec.time else (spec.id,) if spec.id else table.likeness.columns,
         assignment=frames.save_array(sides.assignment, workspace),
         groups=frames.save_array(table.groups, workspace),
         row_digests=frames.save_array(digests.row_digests(table.frame, list(dict.fromkeys(told))), workspace),
@@ -263,11 +229,13 @@ def _record(dataset: DatasetVersion, table: _Table, sides: _Sides, spec: Project
         unused_rows=int((~known).sum()),
         grouped=repeated >= GROUPED_SHARE,
         cut=sides.cut,
-        reason=sides.reason + _grouping(distinct, int(known.sum()), spec),
+        reason=sides.reason + _grouping(distinct, int(known.sum()), table.likeness, spec),
     )
 
 
-def _grouping(distinct: int, rows: int, spec: ProjectSpec) -> str:
+def _grouping(distinct: int, rows: int, likeness: Likeness, spec: ProjectSpec) -> str:
+    if not spec.id and not likeness.together:
+        return " Rows with the same features come by chance, so few are their levels; they are told apart by their order."
     if distinct == rows:
         return ""
     if spec.id:
