@@ -72,4 +72,4 @@ class Inference:
         self.journal.close()
 
 
-Inference.add_asgi_middleware(FastPath)  # type: ignore[attr-defined]  the decorator made it a BentoML service
+Inference.add_asgi_middleware(FastPath)  # type: ignore[attr-defined]  # the decorator made it a BentoML service

@@ -113,7 +113,7 @@ class LoadedBundle:
         """Return the position of each row's class, shape (n,), from probabilities of shape (n, classes)."""
         signature = self.signature
         if signature.positive is None or signature.threshold is None:
-            return scores.argmax(axis=1)
+            return np.argmax(scores, axis=1).astype(np.int64)
         high = scores[:, signature.positive].astype(np.float64) >= signature.threshold
         return np.where(high, signature.positive, 1 - signature.positive).astype(np.int64)
 

@@ -41,6 +41,11 @@ def find_workspace(*, create: bool = True, folder: Path = Path()) -> Workspace:
     return workspace
 
 
+def home_folder() -> Path:
+    """Return the folder of the workspace, `./.penstock` by default."""
+    return Path(os.environ.get("PENSTOCK_HOME") or ".penstock").resolve()
+
+
 def make_folders(workspace: Workspace) -> None:
     """Make the workspace's folders; the keys' folder is for its owner only."""
     for name in FOLDERS:

@@ -1,0 +1,227 @@
+"""A Bento of a version: its bundle with the code that serves it, asked its examples before it may be released."""
+
+import ast
+import importlib.metadata
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+import penstock
+from penstock.domain.models import Bundle, ModelVersion, Package
+from penstock.domain.workspace import Workspace
+from penstock.errors import ModelError
+from penstock.serving.smoke import SMOKE_KEY
+from penstock.serving.standalone import VERSION, Served
+from penstock.spec import ProjectSpec
+from penstock.store import artifacts
+from penstock.store.workspace import inherited_environment
+
+PATIENCE_SECONDS = 120
+LIBRARIES = ("bentoml", "msgspec", "numpy", "onnxruntime", "prometheus-client")
+ROOTS = ("penstock.serving.standalone", "penstock.serving.front", "penstock.serving.smoke")
+
+# Both run in processes of their own, which load nothing of the workshop. The second loads its libraries while the
+# first builds, and then the code that the Bento carries from the folder that it is told.
+BUILD = """
+import json, sys, bentoml
+request = json.load(sys.stdin)
+built = bentoml.build("service:Inference", **request)
+print(built.path)
+"""
+SMOKE = """
+import runpy, sys, bentoml, onnxruntime, prometheus_client, _bentoml_impl.server.app
+sys.path.insert(0, sys.stdin.readline().strip())
+runpy.run_module("penstock.serving.smoke", run_name="__main__")
+"""
+
+SERVICE = '''\
+"""Serves version {version} of {project}: ``bentoml serve`` in this folder, with a key in PENSTOCK_API_KEY."""
+
+from pathlib import Path
+
+import bentoml
+from penstock.serving.front import FastPath
+from penstock.serving.standalone import open_application
+
+
+@bentoml.service(
+    name="inference",
+    workers=1,
+    traffic={{"timeout": 60}},
+    logging={{"access": {{"enabled": False}}}},
+    metrics={{"enabled": False}},
+    tracing={{"excluded_urls": ".*"}},
+)
+class Inference:
+    """Answers for one version of one project."""
+
+    @bentoml.on_startup
+    def start(self):
+        """Load the bundle, and then answer."""
+        FastPath.application = open_application(Path(__file__).resolve().parent / "bundle")
+
+
+Inference.add_asgi_middleware(FastPath)
+'''
+
+
+def package(version: ModelVersion, bundle: Bundle, spec: ProjectSpec, workspace: Workspace) -> Package:
+    """Make a Bento of a version, and ask it the bundle's examples in a process of its own.
+
+    Parameters
+    ----------
+    version
+        The registered version, which names the Bento.
+    bundle
+        Its bundle.
+    spec
+        The project.
+    workspace
+        Where the Bento is built and kept.
+
+    Returns
+    -------
+    Package
+        With the tag `<project>:<version>`, the digest of the Bento's folder, and whether its answers were those of the
+        bundle's examples. The same version and bundle give the same digest.
+
+    Raises
+    ------
+    ModelError
+        If the Bento cannot be built.
+    """
+    began = time.perf_counter()
+    place = workspace.home / "packages" / f"{spec.name}-{version.version}"
+    shutil.rmtree(place, ignore_errors=True)  # what a killed packaging left
+    _lay_out(place / "context", version, artifacts.local_folder(bundle.digest, workspace))
+    smoke = _start(SMOKE, place / "smoke", workspace)
+    try:
+        bento = _build(place, version, workspace)
+        wrong = _smoke(smoke, bento / "src")
+    finally:
+        smoke.kill()
+        smoke.wait()
+    digest = artifacts.put_folder(bento, workspace)
+    shutil.rmtree(place)
+    return Package(
+        project=spec.name,
+        version=version.version,
+        tag=f"{spec.name}:{version.version}",
+        digest=digest,
+        smoke="failed" if wrong else "passed",
+        detail=wrong or "It answered its examples as the bundle did.",
+        seconds=time.perf_counter() - began,
+    )
+
+
+def modules_behind(roots: tuple[str, ...]) -> dict[str, Path]:
+    """Return every module of ours that some modules import, the packages above them too, with their files.
+
+    Parameters
+    ----------
+    roots
+        Dotted names of modules.
+
+    Returns
+    -------
+    dict
+        The path inside the package's parent folder, and the file.
+    """
+    source = Path(penstock.__file__).resolve().parents[1]
+    found: dict[str, Path] = {}
+    waiting = list(roots)
+    while waiting:
+        name = waiting.pop()
+        place = source.joinpath(*name.split("."))
+        file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+        inside = str(file.relative_to(source))
+        if inside in found or not file.is_file():
+            continue
+        found[inside] = file
+        waiting += _imported(file) | {name.rpartition(".")[0]} - {""}
+    return found
+
+
+def _imported(file: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name for name in names if name.split(".")[0] == "penstock"}
+
+
+def _lay_out(context: Path, version: ModelVersion, bundle: Path) -> None:
+    """Write what the Bento is built from: code, bundle, and which version it is."""
+    shutil.copytree(bundle, context / "bundle")
+    (context / "bundle" / VERSION).write_bytes(msgspec.json.encode(Served(version.project, version.version)))
+    (context / "service.py").write_text(SERVICE.format(version=version.version, project=version.project))
+    for inside, file in modules_behind(ROOTS).items():
+        target = context / inside
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, target)
+
+
+def _start(script: str, home: Path, workspace: Workspace) -> subprocess.Popen[str]:
+    """Start a process with a BentoML home of its own."""
+    home.mkdir()
+    variables = {
+        **inherited_environment(workspace),
+        "BENTOML_HOME": str(home),
+        "PENSTOCK_HOME": str(home),
+        "PENSTOCK_API_KEY": SMOKE_KEY,
+        "PYTHONPATH": "",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-c", script]
+    return subprocess.Popen(command, env=variables, cwd=home, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+
+
+def _build(place: Path, version: ModelVersion, workspace: Workspace) -> Path:
+    """Build a Bento, and return its folder."""
+    request = {
+        "name": version.project,
+        "version": version.version,
+        "build_ctx": str(place / "context"),
+        "description": f"# {version.project}:{version.version}\n\nA version and the code that serves it.",
+        "labels": {"project": version.project, "version": version.version, "training": version.training},
+        "python": {
+            "packages": [f"{name}=={importlib.metadata.version(name)}" for name in LIBRARIES],
+            "lock_packages": False,
+        },
+        "docker": {"python_version": f"{sys.version_info.major}.{sys.version_info.minor}"},
+    }
+    building = _start(BUILD, place / "home", workspace)
+    said, complaint = building.communicate(json.dumps(request), timeout=PATIENCE_SECONDS)
+    if building.returncode != 0:
+        raise ModelError(f"The Bento of {version.project}:{version.version} cannot be built: {complaint[-1000:]}")
+    bento = Path(said.splitlines()[-1])
+    _settle(bento, version)
+    return bento
+
+
+def _settle(bento: Path, version: ModelVersion) -> None:
+    """Take the moment of the build out of the Bento, so that a repeated build is the same one."""
+    manifest = bento / "bento.yaml"
+    lines = manifest.read_text().splitlines()
+    moment = f"creation_time: '{version.created_at.isoformat()}'"
+    manifest.write_text("\n".join(moment if line.startswith("creation_time:") else line for line in lines) + "\n")
+
+
+def _smoke(smoke: subprocess.Popen[str], source: Path) -> str:
+    """Ask the Bento's own code its examples; return what is wrong, "" if nothing is."""
+    try:
+        said, complaint = smoke.communicate(f"{source}\n", timeout=PATIENCE_SECONDS)
+    except subprocess.TimeoutExpired:
+        return f"It did not answer within {PATIENCE_SECONDS} s."
+    try:
+        return str(json.loads(said.splitlines()[-1])["detail"])
+    except (IndexError, ValueError, KeyError):
+        return f"It ended with {smoke.returncode}: {complaint[-1000:]}"
