@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from penstock.data import conforming
@@ -13,6 +14,7 @@ from penstock.data.contract import compare, draft_contract, used_columns
 from penstock.data.contract_file import contract_path, find_contract, write_contract
 from penstock.data.expectations import Suite, draft_suite, find_suite, rule_of, suite_path, write_suite
 from penstock.data.failing_rows import Checked, result_of, row_faults, type_result
+from penstock.data.findings import check_first_file
 from penstock.data.first_file import signs
 from penstock.data.ingestion import find_reading, keep_table, unreadable_values
 from penstock.data.page import write_page
@@ -126,7 +128,8 @@ def _findings(
     frame: pd.DataFrame, dataset: DatasetVersion, spec: ProjectSpec, workspace: Workspace, *, first: bool
 ) -> tuple[Finding, ...]:
     read = find_reading(dataset, workspace).findings
-    return read
+    today = np.datetime64(workspace.now().replace(tzinfo=None), "us")
+    return (*read, *check_first_file(frame, spec, today)) if first else read
 
 
 def _hold(
