@@ -23,7 +23,7 @@ MAY_LOAD = {
     "penstock.store.records": {"sqlalchemy"},
     "penstock.data.decoding": {"numpy"},
     "penstock.evaluation.metrics": {"numpy", "scipy", "sklearn"},
-    "penstock.serving.service": {"bentoml", "numpy", "onnxruntime", "prometheus_client", "sqlalchemy"},
+    "penstock.serving.service": {"bentoml", "numpy", "onnxruntime", "prometheus_client", "pydantic", "sqlalchemy"},
 }
 NO_HEAVY_LIBRARY_AT_THE_TOP = (
     "penstock.data.validation",
