@@ -12,7 +12,7 @@ from penstock.domain.models import FittedModel, Signature, Target
 from penstock.domain.workspace import Workspace
 from penstock.errors import DataError
 from penstock.evaluation.dependence import Dependence, find_dependence
-from penstock.evaluation.metrics import Choosing, Values, cost_matrix, find_metric, positive_last
+from penstock.evaluation.metrics import BINARY, Choosing, Values, cost_matrix, find_metric, positive_last
 from penstock.spec import ProjectSpec
 from penstock.store import frames
 
@@ -46,8 +46,8 @@ class Answers:
     def known(self) -> NDArray[np.bool_]:
         """Which rows have a target that the model knows."""
         if not self.classes:
-            return np.isfinite(self.target)
-        return (self.target >= 0) & (self.target < len(self.classes))
+            return np.asarray(np.isfinite(self.target))
+        return np.asarray((self.target >= 0) & (self.target < len(self.classes)))
 
     def take(self, rows: NDArray[Any]) -> "Answers":
         """Return some rows (positions, or a mask)."""
@@ -79,7 +79,7 @@ def choosing_of(spec: ProjectSpec, signature: Signature) -> Choosing:
     if not classes:
         return Choosing()
     costs = cost_matrix(spec.costs, tuple(str(name) for name in classes))
-    return Choosing(signature.threshold if len(classes) == 2 else None, costs)
+    return Choosing(signature.threshold if len(classes) == BINARY else None, costs)
 
 
 def ordered_classes(signature: Signature) -> tuple[Target, ...]:
@@ -174,7 +174,7 @@ def matrix_of(frame: pd.DataFrame) -> Values:
     """Return the predictions of a table: probabilities by class in their order, or values."""
     if "prediction" in frame:
         return frame["prediction"].to_numpy(dtype=np.float64)
-    names = sorted((name for name in frame if str(name)[:1] == "p" and str(name)[1:].isdigit()), key=lambda n: int(n[1:]))
+    names = sorted((name for name in map(str, frame) if name[:1] == "p" and name[1:].isdigit()), key=lambda n: int(n[1:]))
     return frame[names].to_numpy(dtype=np.float64)
 
 

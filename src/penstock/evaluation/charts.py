@@ -48,9 +48,8 @@ class Frame:
         middle = LEFT + (SIZE - LEFT - RIGHT) / 2
         parts.append(f'<text class="axis" x="{middle}" y="{SIZE - 6}" text-anchor="middle">{escape(x_title)}</text>')
         high = TOP + (SIZE - TOP - BOTTOM) / 2
-        parts.append(
-            f'<text class="axis" transform="translate(10 {high}) rotate(-90)" text-anchor="middle">{escape(y_title)}</text>'
-        )
+        turned = f'transform="translate(10 {high}) rotate(-90)" text-anchor="middle"'
+        parts.append(f'<text class="axis" {turned}>{escape(y_title)}</text>')
         return "".join(parts)
 
 
@@ -105,12 +104,11 @@ def calibration_chart(bins: Sequence[Bin], x_title: str, y_title: str) -> Markup
     marks = []
     for entry in bins:
         x = frame.x(entry.predicted)
-        marks.append(f'<line class="whisker" x1="{x:.1f}" x2="{x:.1f}" y1="{frame.y(entry.low):.1f}" y2="{frame.y(entry.high):.1f}"/>')
-        marks.append(
-            f'<circle class="dot" cx="{x:.1f}" cy="{frame.y(entry.observed):.1f}" r="3.5">'
-            f"<title>{entry.rows:,} rows: predicted {figure(entry.predicted, 3)}, came {figure(entry.observed, 3)}</title>"
-            "</circle>"
-        )
+        low_y, high_y = frame.y(entry.low), frame.y(entry.high)
+        words = f"{entry.rows:,} rows: predicted {figure(entry.predicted, 3)}, came {figure(entry.observed, 3)}"
+        marks.append(f'<line class="whisker" x1="{x:.1f}" x2="{x:.1f}" y1="{low_y:.1f}" y2="{high_y:.1f}"/>')
+        dot = f'<circle class="dot" cx="{x:.1f}" cy="{frame.y(entry.observed):.1f}" r="3.5">'
+        marks.append(f"{dot}<title>{words}</title></circle>")
     body = frame.axes(x_title, y_title) + f'<path class="coin" d="{_path(frame, [low, high], [low, high])}"/>'
     return _svg(body + "".join(marks), "What was predicted against what came")
 
@@ -145,7 +143,8 @@ def strip_chart(score: Score, baseline: Score) -> Markup:
         f'<line class="band" x1="{place(score.low):.1f}" x2="{place(score.high):.1f}" y1="38" y2="38"/>',
         f'<line class="tick" x1="{place(baseline.value):.1f}" x2="{place(baseline.value):.1f}" y1="30" y2="46"/>',
         f'<circle class="dot" cx="{place(score.value):.1f}" cy="38" r="6"/>',
-        f'<text x="{place(baseline.value):.1f}" y="{20 if near else 62}" text-anchor="middle">baseline {figure(baseline.value)}</text>',
+        f'<text x="{place(baseline.value):.1f}" y="{20 if near else 62}" text-anchor="middle">'
+        f"baseline {figure(baseline.value)}</text>",
         f'<text class="strong" x="{place(score.value):.1f}" y="62" text-anchor="middle">'
         f"{figure(score.low)} to {figure(score.high)}</text>",
     ]

@@ -9,7 +9,6 @@ from penstock.evaluation.dependence import Dependence, lower_bound
 from penstock.evaluation.influence import Estimate
 
 
-
 @dataclass(frozen=True, slots=True)
 class Gain:
     """How much better a challenger scored than a champion on the same rows, and the lower bound of that."""

@@ -15,6 +15,7 @@ from penstock.evaluation.metrics import Values
 Codes = NDArray[np.int64]
 MIN_DAYS = 10  # fewer days than this say little of how days differ: runs of rows are taken instead
 RUNS = 30
+FEWEST = 2  # clusters; one alone has no spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,26 +99,26 @@ def standard_error(influence: Values, dependence: Dependence) -> tuple[float, in
     clustering), and the larger of the three errors is taken.
     """
     n = influence.size
-    if n < 2:
+    if n < FEWEST:
         return float("inf"), 1
     if dependence.independent:
         return float(np.sqrt(influence @ influence / (n * (n - 1)))), n - 1
-    by_group = _cluster_variance(influence, dependence.group)
-    by_time = _cluster_variance(influence, dependence.time)
-    if by_group is None or by_time is None:
-        variance, freedom = by_group or by_time or (float("inf"), 1)
+    group, time = dependence.group, dependence.time
+    if group is None or time is None:
+        variance, freedom = _cluster_variance(influence, group if time is None else time)
         return float(np.sqrt(variance)), freedom
-    both = _codes(dependence.group * (int(dependence.time.max()) + 1) + dependence.time)  # type: ignore[operator,union-attr]
-    crossed = _cluster_variance(influence, both)
-    joint = by_group[0] + by_time[0] - (crossed[0] if crossed else 0.0)
+    by_group, by_time = _cluster_variance(influence, group), _cluster_variance(influence, time)
+    crossed, _ = _cluster_variance(influence, _codes(group * (int(time.max()) + 1) + time))
+    joint = by_group[0] + by_time[0] - crossed
     return float(np.sqrt(max(joint, by_group[0], by_time[0]))), min(by_group[1], by_time[1])
 
 
-def _cluster_variance(influence: Values, codes: Codes | None) -> tuple[float, int] | None:
+def _cluster_variance(influence: Values, codes: Codes | None) -> tuple[float, int]:
+    """Return the variance of a mean by its clusters' sums, and its degrees of freedom."""
     if codes is None:
-        return None
+        return float("inf"), 1
     sums = np.bincount(codes, weights=influence)
-    if sums.size < 2:
+    if sums.size < FEWEST:
         return float("inf"), 1
     return float(sums @ sums) * sums.size / (sums.size - 1) / influence.size**2, sums.size - 1
 

@@ -114,7 +114,7 @@ def improved(evaluation: Evaluation) -> str:
 
 def _naming(table: pd.DataFrame, spec: ProjectSpec) -> Naming:
     """Return how a row is named to a person: by its id where there is one, else by its position."""
-    ids = table[spec.id] if spec.id in table else None
+    ids = table.get(spec.id)
     return lambda row: f"row {row:,}" if ids is None else f"{spec.id} {ids.iloc[row]}"
 
 

@@ -15,7 +15,7 @@ from penstock.evaluation.answers import HOLDOUT, UNUSED, Answers, codes_of, metr
 from penstock.evaluation.comparing import compare
 from penstock.evaluation.dependence import Dependence
 from penstock.evaluation.influence import Estimate, estimate
-from penstock.evaluation.metrics import METRICS, Choosing, Values, best_threshold, chosen, find_metric, shown
+from penstock.evaluation.metrics import BINARY, METRICS, Choosing, Values, best_threshold, chosen, find_metric, shown
 from penstock.evaluation.resampling import Interval, Resampling, interval, normal_interval
 from penstock.evaluation.slices import find_slices
 from penstock.evaluation.wording import count
@@ -96,7 +96,8 @@ def evaluate(
 
 def _score(metric: str, answers: Answers, setting: Resampling) -> tuple[Score, Estimate]:
     found = estimate(metric, answers.target, answers.predictions, answers.choosing)
-    return _shown(metric, found.score, interval(metric, answers.target, answers.predictions, setting), answers.rows), found
+    bounds = interval(metric, answers.target, answers.predictions, setting)
+    return _shown(metric, found.score, bounds, answers.rows), found
 
 
 def _shown(metric: str, value: float, bounds: Interval, rows: int) -> Score:
@@ -135,7 +136,7 @@ def _baseline(
         shares = np.bincount(target.astype(np.int64), minlength=len(answers.classes)) / target.size
         predictions = np.tile(shares, (answers.rows, 1))
         threshold = best_threshold(metric, target, np.full(target.size, shares[-1]), choosing.costs)
-        choosing = Choosing(threshold if len(answers.classes) == 2 else None, choosing.costs)  # noqa: PLR2004
+        choosing = Choosing(threshold if len(answers.classes) == BINARY else None, choosing.costs)
     return Answers(
         answers.row,
         answers.digest,
@@ -151,17 +152,16 @@ def _baseline(
 def _training_target(model: FittedModel, split: Split, spec: ProjectSpec, workspace: Workspace) -> NDArray[Any]:
     assignment = frames.load_array(split.assignment, workspace)
     rows = np.flatnonzero((assignment != HOLDOUT) & (assignment != UNUSED))
-    target = codes_of(frames.load_table(split.dataset, workspace, [spec.target])[spec.target].iloc[rows], model.signature)
-    if model.signature.problem == "regression":
-        return target[np.isfinite(target)]
-    target = target[target >= 0]
+    column = frames.load_table(split.dataset, workspace, [spec.target])[spec.target].iloc[rows]
+    target: NDArray[Any] = codes_of(column, model.signature)
+    target = target[np.isfinite(target) if model.signature.problem == "regression" else target >= 0]
     return 1 - target if model.signature.problem == "binary" and model.signature.positive == 0 else target
 
 
 def _slices(
     metric: str,
     sides: tuple[Answers, Answers],
-    held_out: bool,  # noqa: FBT001
+    held_out: bool,
     made: tuple[FittedModel, Split],
     workspace: Workspace,
 ) -> tuple[tuple[Slice, ...], int]:
@@ -182,7 +182,7 @@ def _confusion(answers: Answers) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(int(cell) for cell in row) for row in table)
 
 
-def _notes(rows: int, dependence: Dependence, held_out: bool, tested: int) -> tuple[str, ...]:  # noqa: FBT001
+def _notes(rows: int, dependence: Dependence, held_out: bool, tested: int) -> tuple[str, ...]:
     side = "rows that nothing was fitted or tuned on" if held_out else (
         "training rows, each predicted by models that did not train on it (out of fold): no rows are held out"
     )

@@ -10,7 +10,7 @@ import pandas as pd
 from penstock.domain.evaluation import Importance
 from penstock.evaluation.dependence import Dependence, standard_error
 from penstock.evaluation.influence import Estimate, estimate
-from penstock.evaluation.metrics import Choosing, Codes, Values
+from penstock.evaluation.metrics import MOST_PROBABLE, Choosing, Codes, Values
 
 ROWS_IN_ALL = 40_000  # rows predicted over all columns and repeats: a second for a usual ensemble
 FEWEST, MOST = 200, 2000
@@ -23,7 +23,7 @@ class Setting:
     """What importance is measured by: the metric, how a class is chosen, and the seed."""
 
     metric: str
-    choosing: Choosing = Choosing()
+    choosing: Choosing = MOST_PROBABLE
     seed: int = 7
     repeats: int = REPEATS
 

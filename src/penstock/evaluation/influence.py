@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from penstock.evaluation.metrics import (
+    BINARY,
+    MOST_PROBABLE,
     ROWS,
     Choosing,
     Codes,
@@ -36,7 +38,7 @@ class Estimate:
     rows: Values | None = None
 
 
-def estimate(metric: str, target: Codes, predictions: Values, choosing: Choosing = Choosing()) -> Estimate:  # noqa: B008
+def estimate(metric: str, target: Codes, predictions: Values, choosing: Choosing = MOST_PROBABLE) -> Estimate:
     """Return a model's score with the influence of each row.
 
     Parameters
@@ -102,7 +104,7 @@ def precision_influence(positive: NDArray[np.bool_], value: Values) -> Values:
     moved = label * (precision[step] - area) * (n / hits) + (label * later - later_precision) / hits
     influence = np.empty(n)
     influence[order] = moved
-    return influence - influence.mean()
+    return np.asarray(influence - influence.mean(), dtype=np.float64)
 
 
 def _from_here(values: Values) -> Values:
@@ -114,7 +116,7 @@ def _classwise(
 ) -> Callable[[Codes, Values, Choosing], Values]:
     def influence(target: Codes, p: Values, choosing: Choosing) -> Values:
         del choosing
-        if p.shape[1] == 2:
+        if p.shape[1] == BINARY:
             return measure(target == 1, p[:, 1])
         counts = [np.count_nonzero(target == k) for k in range(p.shape[1])]
         seen = [k for k, count in enumerate(counts) if count and (count < target.size or not needs_both)]
@@ -126,14 +128,14 @@ def _classwise(
 
 def _f1_influence(target: Codes, p: Values, choosing: Choosing) -> Values:
     called = chosen(p, choosing)
-    classes = [1] if p.shape[1] == 2 else [k for k in range(p.shape[1]) if np.any((target == k) | (called == k))]
+    classes = [1] if p.shape[1] == BINARY else [k for k in range(p.shape[1]) if np.any((target == k) | (called == k))]
     parts = []
     for k in classes:
         both = 2.0 * ((target == k) & (called == k))
         either = (target == k).astype(np.float64) + (called == k)
         weight = max(either.mean(), 1.0 / target.size)
         parts.append((both - both.mean()) / weight - both.mean() * (either - either.mean()) / weight**2)
-    return np.mean(parts, axis=0)
+    return np.asarray(np.mean(parts, axis=0), dtype=np.float64)
 
 
 def _r2_influence(target: Codes, values: Values, choosing: Choosing) -> Values:
@@ -143,7 +145,8 @@ def _r2_influence(target: Codes, values: Values, choosing: Choosing) -> Values:
         return np.zeros(target.size)
     errors = np.square(target - values)
     share = np.square(target - target.mean())
-    return -(errors - errors.mean()) / spread + errors.mean() * (share - spread) / spread**2
+    moved = -(errors - errors.mean()) / spread + errors.mean() * (share - spread) / spread**2
+    return np.asarray(moved, dtype=np.float64)
 
 
 SHAPED: dict[str, Callable[[Codes, Values, Choosing], Values]] = {

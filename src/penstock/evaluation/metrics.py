@@ -19,6 +19,7 @@ from penstock.errors import ModelError, NotFound
 Values = NDArray[np.float64]
 Codes = NDArray[Any]
 
+BINARY = 2  # classes
 SMALLEST = 1e-7  # the smallest probability that float32 graphs tell from 0 beside 1; bounds the loss of one row
 CLASSIFIERS: frozenset[Problem] = frozenset({"binary", "multiclass"})
 REGRESSIONS: frozenset[Problem] = frozenset({"regression"})
@@ -36,9 +37,12 @@ class Choosing:
     costs: Values | None = None
 
 
+MOST_PROBABLE = Choosing()
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric: `title` is its name for people, `unit` how its figures are worded; `measure` is higher for better."""
+    """A metric: `title` is its name for people; `measure` is higher for better."""
 
     name: str
     title: str
@@ -57,11 +61,10 @@ class Metric:
 def as_matrix(predictions: Any, needs: str) -> Values:
     """Return probabilities of shape (n_rows, n_classes), or values of shape (n_rows,), as float64."""
     array = np.asarray(predictions, dtype=np.float64)
-    if needs == "values":
-        return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
-    return np.column_stack([1.0 - array, array]) if array.ndim == 1 else array
+    flat = array[:, 0] if array.ndim > 1 and array.shape[1] == 1 else array
+    if needs == "values" or flat.ndim > 1:
+        return flat
+    return np.column_stack([1.0 - flat, flat])
 
 
 def positive_last(target: Codes, predictions: Values, positive: int | None) -> tuple[Codes, Values]:
@@ -71,14 +74,14 @@ def positive_last(target: Codes, predictions: Values, positive: int | None) -> t
     return 1 - np.asarray(target), np.asarray(predictions)[:, ::-1]
 
 
-def chosen(probabilities: Values, choosing: Choosing = Choosing()) -> NDArray[np.int64]:  # noqa: B008  frozen
+def chosen(probabilities: Values, choosing: Choosing = MOST_PROBABLE) -> NDArray[np.int64]:
     """Return the class that each row is called, shape (n_rows,)."""
-    if choosing.threshold is not None and probabilities.shape[1] == 2:
+    if choosing.threshold is not None and probabilities.shape[1] == BINARY:
         return (probabilities[:, 1] >= choosing.threshold).astype(np.int64)
     if choosing.costs is not None:
         expected: Values = probabilities @ choosing.costs
-        return expected.argmin(axis=1)
-    return probabilities.argmax(axis=1)
+        return np.asarray(expected.argmin(axis=1), dtype=np.int64)
+    return np.asarray(probabilities.argmax(axis=1), dtype=np.int64)
 
 
 def auc(positive: NDArray[np.bool_], value: Values) -> float:
@@ -93,7 +96,7 @@ def auc(positive: NDArray[np.bool_], value: Values) -> float:
 
 def _roc_auc(target: Codes, p: Values, choosing: Choosing) -> float:
     del choosing
-    if p.shape[1] == 2:
+    if p.shape[1] == BINARY:
         return auc(target == 1, p[:, 1])
     seen = [k for k in range(p.shape[1]) if 0 < np.count_nonzero(target == k) < target.size]
     return float(np.mean([auc(target == k, p[:, k]) for k in seen])) if seen else 0.5
@@ -112,7 +115,7 @@ def precision_of_hits(positive: NDArray[np.bool_], value: Values) -> float:
 
 def _average_precision(target: Codes, p: Values, choosing: Choosing) -> float:
     del choosing
-    if p.shape[1] == 2:
+    if p.shape[1] == BINARY:
         return precision_of_hits(target == 1, p[:, 1])
     seen = [k for k in range(p.shape[1]) if np.any(target == k)]
     return float(np.mean([precision_of_hits(target == k, p[:, k]) for k in seen]))
@@ -120,7 +123,7 @@ def _average_precision(target: Codes, p: Values, choosing: Choosing) -> float:
 
 def _f1(target: Codes, p: Values, choosing: Choosing) -> float:
     called = chosen(p, choosing)
-    classes = [1] if p.shape[1] == 2 else [k for k in range(p.shape[1]) if np.any((target == k) | (called == k))]
+    classes = [1] if p.shape[1] == BINARY else [k for k in range(p.shape[1]) if np.any((target == k) | (called == k))]
     both = np.array([np.count_nonzero((target == k) & (called == k)) for k in classes], dtype=np.float64)
     either = np.array([np.count_nonzero(target == k) + np.count_nonzero(called == k) for k in classes])
     return float(np.mean(2 * both / np.maximum(either, 1)))
@@ -130,7 +133,7 @@ def row_log_loss(target: Codes, p: Values, choosing: Choosing) -> Values:
     """Return the log probability of each row's class."""
     del choosing
     picked = np.clip(p[np.arange(target.size), target.astype(np.int64)], SMALLEST, 1.0)
-    return np.log(picked)
+    return np.asarray(np.log(picked), dtype=np.float64)
 
 
 def row_accuracy(target: Codes, p: Values, choosing: Choosing) -> Values:
@@ -292,7 +295,7 @@ def cost_matrix(costs: Mapping[str, Any] | None, classes: tuple[str, ...], posit
         return None
     matrix = 1.0 - np.eye(len(classes))
     for name, value in costs.items():
-        if name in ("false_negative", "false_positive") and len(classes) == 2:
+        if name in ("false_negative", "false_positive") and len(classes) == BINARY:
             cell = (positive, 1 - positive) if name == "false_negative" else (1 - positive, positive)
             matrix[cell] = float(value)
             continue

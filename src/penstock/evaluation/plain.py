@@ -23,7 +23,8 @@ def meaning(score: Score, signature: Signature) -> str:
         "log_loss": f"It gives the true {target} a probability of {100 * 2.718281828 ** -value:.0f} % in the "
         "(geometric) middle.",
         "cost": f"What it calls each row costs {figure(value)} on average, by the costs in the project file.",
-        "rmse": f"Its answers are off by about {figure(value, 3)} in {target} (root mean square; large errors count more).",
+        "rmse": f"Its answers are off by about {figure(value, 3)} in {target} (root mean square: large errors count "
+        "more).",
         "mae": f"Its answers are off by {figure(value, 3)} in {target} on average.",
         "r2": f"It explains {100 * value:.0f} % of the variation of {target}.",
     }

@@ -1,7 +1,6 @@
 """The charts of a version: for its report, and as files for MLflow."""
 
 from dataclasses import dataclass
-
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +79,8 @@ def read_points(evaluation: Evaluation, model: FittedModel, workspace: Workspace
     predictions = matrix_of(frame)
     if signature.problem == "binary":
         target, predictions = positive_last(target, predictions, signature.positive)
-    known = np.isfinite(target) if signature.problem == "regression" else (target >= 0) & (target < predictions.shape[1])
+    regression = signature.problem == "regression"
+    known = np.isfinite(target) if regression else (target >= 0) & (target < predictions.shape[1])
     return Points(target[known], predictions[known], len(signature.classes))
 
 

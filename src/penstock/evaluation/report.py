@@ -8,14 +8,14 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from penstock.domain.evaluation import Decision, Evaluation
-from penstock.domain.models import Signature
-from penstock.domain.outcomes import Trained
+from penstock.domain.datasets import DatasetVersion, Finding, Split, ValidationReport
+from penstock.domain.evaluation import Decision, Evaluation, Explanation, Gate
+from penstock.domain.features import FeaturePlan
+from penstock.domain.models import Bundle, FittedModel, Package, Signature
 from penstock.domain.search import SearchResult, Trial
 from penstock.domain.workspace import Workspace
 from penstock.evaluation import plain
 from penstock.evaluation.answers import metric_of, ordered_classes
-from penstock.evaluation.explanation import after_decision
 from penstock.evaluation.metrics import shown
 from penstock.evaluation.plots import BARS, figures_of, read_points
 from penstock.evaluation.wording import count, figure, share, title
@@ -28,6 +28,31 @@ MAX_CONFUSION = 12
 
 
 @dataclass(frozen=True, slots=True)
+class ReportMaterial:
+    """Every record that a report shows; what is None or empty did not happen, and the page says so.
+
+    `seconds` are those of the stages so far, by name.
+    """
+
+    training: str
+    dataset: DatasetVersion
+    split: Split
+    plan: FeaturePlan
+    result: SearchResult
+    model: FittedModel
+    bundle: Bundle
+    evaluation: Evaluation
+    explanation: Explanation
+    leaks: tuple[Finding, ...] = ()
+    validation: ValidationReport | None = None
+    gates: tuple[Gate, ...] = ()
+    decision: Decision | None = None
+    package: Package | None = None
+    version: str | None = None
+    seconds: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """A line of the leaderboard."""
 
@@ -36,15 +61,13 @@ class Standing:
     chosen: bool
 
 
-def write_report(trained: Trained, decision: Decision | None, spec: ProjectSpec, workspace: Workspace) -> str:
+def write_report(material: ReportMaterial, spec: ProjectSpec, workspace: Workspace) -> str:
     """Write the page of a version, and return the digest under which it is kept.
 
     Parameters
     ----------
-    trained
-        Every record that the training made.
-    decision
-        What was decided of the version, with its gates; None if it was not judged, and the page says so.
+    material
+        The records of the version.
     spec
         The project.
     workspace
@@ -55,28 +78,22 @@ def write_report(trained: Trained, decision: Decision | None, spec: ProjectSpec,
     str
         The digest of one HTML file that refers to no other file or host.
     """
-    evaluation, signature = trained.evaluation, trained.model.signature
-    explanation = after_decision(trained.explanation, decision) if decision else trained.explanation
-    points = read_points(evaluation, trained.model, workspace)
-    gates = decision.gates if decision else ()
+    evaluation, signature = material.evaluation, material.model.signature
+    points = read_points(evaluation, material.model, workspace)
     page = _environment().get_template("report.html").render(
-        trained=trained,
-        decision=decision,
-        gates=gates,
-        evaluation=evaluation,
-        explanation=explanation,
+        material=material,
         spec=spec,
         signature=signature,
         now=workspace.now(),
-        figures=figures_of(points, evaluation, explanation),
-        standings=standings(trained.result, metric_of(spec, signature)),
-        verdict=plain.verdict_words(decision.verdict if decision else None),
+        figures=figures_of(points, evaluation, material.explanation),
+        standings=standings(material.result, metric_of(spec, signature)),
+        verdict=plain.verdict_words(material.decision.verdict if material.decision else None),
         meaning=plain.meaning(evaluation.score, signature),
         side=plain.side_words(evaluation),
-        unchecked=plain.not_checked(spec, trained.split, evaluation, gates),
+        unchecked=plain.not_checked(spec, material.split, evaluation, material.gates),
         confusion=_confusion(evaluation, signature),
-        ids=_ids(trained, spec, workspace),
-        plan=sorted(trained.plan.columns, key=lambda column: column.treatment == "dropped"),
+        ids=_ids(material, spec, workspace),
+        plan=sorted(material.plan.columns, key=lambda column: column.treatment == "dropped"),
     )
     return artifacts.put_bytes(page.encode(), workspace)
 
@@ -116,12 +133,12 @@ def standings(result: SearchResult, metric: str) -> tuple[Standing, ...]:
     )
 
 
-def _ids(trained: Trained, spec: ProjectSpec, workspace: Workspace) -> dict[int, str]:
+def _ids(material: ReportMaterial, spec: ProjectSpec, workspace: Workspace) -> dict[int, str]:
     """Return the ids of the rows whose labels look wrong, where rows have one that may be shown."""
-    rows = [entry.row for entry in trained.explanation.suspicions[:SUSPICIONS]]
+    rows = [entry.row for entry in material.explanation.suspicions[:SUSPICIONS]]
     if spec.id is None or spec.id in spec.columns.sensitive or not rows:
         return {}
-    ids = frames.load_table(trained.split.dataset, workspace, [spec.id])[spec.id]
+    ids = frames.load_table(material.split.dataset, workspace, [spec.id])[spec.id]
     return {row: str(ids.iloc[row]) for row in rows}
 
 

@@ -12,7 +12,17 @@ from numpy.typing import NDArray
 
 from penstock.evaluation.dependence import Dependence, standard_error
 from penstock.evaluation.influence import Estimate, estimate
-from penstock.evaluation.metrics import ROWS, Choosing, Codes, Values, as_matrix, chosen, find_metric
+from penstock.evaluation.metrics import (
+    BINARY,
+    MOST_PROBABLE,
+    ROWS,
+    Choosing,
+    Codes,
+    Values,
+    as_matrix,
+    chosen,
+    find_metric,
+)
 
 Weighted = Callable[[Values], Values]
 WORK = 4_000_000  # drawings times rows: about a quarter of a second
@@ -55,7 +65,7 @@ def interval(
     found = find_metric(metric)
     target, matrix = np.asarray(target), as_matrix(predictions, found.needs)
     value = found.measure(target, matrix, setting.choosing)
-    if metric in BY_CLASS and matrix.shape[1] > 2:
+    if metric in BY_CLASS and matrix.shape[1] > BINARY:
         return normal_interval(estimate(metric, target, matrix, setting.choosing), setting.dependence, (0.0, 1.0))
     weighted = _weighted(metric, target, matrix, setting.choosing)
     times = int(np.clip(WORK / max(target.size, 1), FEWEST, MOST))
@@ -74,7 +84,7 @@ class Resampling:
     """Which rows belong together, how a class is chosen, and the seed of the drawings."""
 
     dependence: Dependence
-    choosing: Choosing = Choosing()
+    choosing: Choosing = MOST_PROBABLE
     seed: int = 7
 
 
@@ -120,14 +130,14 @@ def _weighted_r2(target: Codes, values: Values) -> Weighted:
 
     def score(weights: Values) -> Values:
         error, first, second, total = (weights @ stacked).T
-        return 1 - error / (second - first**2 / total)
+        return np.asarray(1 - error / (second - first**2 / total), dtype=np.float64)
 
     return score
 
 
 def _weighted_f1(target: Codes, p: Values, choosing: Choosing) -> Weighted:
     called = chosen(p, choosing)
-    classes = [1] if p.shape[1] == 2 else [k for k in range(p.shape[1]) if np.any((target == k) | (called == k))]
+    classes = [1] if p.shape[1] == BINARY else [k for k in range(p.shape[1]) if np.any((target == k) | (called == k))]
     both = np.column_stack([2.0 * ((target == k) & (called == k)) for k in classes])
     either = np.column_stack([1.0 * (target == k) + (called == k) for k in classes])
 

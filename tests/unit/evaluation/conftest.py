@@ -65,8 +65,7 @@ def make_table(rows: int, problem: str, seed: int = 0, noise: float = 0.5) -> pd
         target = np.where(signal > 0.5, "yes", "no")
     if problem == "multiclass":
         target = np.array(["low", "mid", "high"])[np.digitize(signal, [-0.5, 1.0])]
-    frame = pd.DataFrame({"age": age, "income": income, "plan": plan, "target": target})
-    return frame
+    return pd.DataFrame({"age": age, "income": income, "plan": plan, "target": target})
 
 
 def make_world(
