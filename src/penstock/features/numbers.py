@@ -154,7 +154,10 @@ def pick(graph: GraphBuilder, source: str, positions: tuple[int, ...]) -> str:
 
 
 def _spread(values: NDArray[np.float64], middle: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the middle half's width; where that is nothing, half the whole width; where that is nothing, 1."""
-    whole = (np.nanmax(values, axis=0) - np.nanmin(values, axis=0)) / 2
-    spread = np.where(middle > 0, middle, whole)
-    return np.where(spread > 0, spread, 1.0)
+    """Return the width of each column's middle half; where most values are one, the median distance of the others."""
+    spread = np.where(middle > 0, middle, 1.0)
+    for place in np.flatnonzero(~(middle > 0)):
+        away = np.abs(values[:, place] - np.nanmedian(values[:, place]))
+        others = away[away > 0]
+        spread[place] = np.median(others) if len(others) else 1.0
+    return spread

@@ -54,9 +54,9 @@ class Pace:
         if remaining < each:
             raise stop(self.best if env.evaluation_result_list else env.iteration, env.evaluation_result_list)
         if done == FIRST_LOOK:
-            affordable = min(self.rounds - done, remaining / each)
+            affordable = remaining / each
             wanted = min(FASTEST, LEARNT / max(affordable, 1.0))
-            if wanted > 1.1 * self.rate:
+            if affordable < self.rounds - done and wanted > 1.1 * self.rate:
                 self.rate = wanted
                 env.model.reset_parameter({"learning_rate": wanted})
 

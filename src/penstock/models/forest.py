@@ -70,8 +70,8 @@ class ForestEstimator:
         return int(sum(tree.tree_.node_count for tree in self.forest.estimators_))
 
     def refit_parameters(self) -> dict[str, Value]:
-        """Return the number of trees that were grown."""
-        return {"trees": len(self.forest.estimators_)}
+        """Return nothing: trees do not depend on an inner split."""
+        return {}
 
     def _round_leaves(self) -> None:
         """Put a regression's leaves on a grid, so that float32 sums of them are exact."""
