@@ -100,7 +100,7 @@ def as_text(values: pd.Series) -> pd.Series:
     if kind == "boolean":
         return values.map({True: "true", False: "false"}).astype("str")
     if kind == "date":
-        return values.dt.strftime("%Y-%m-%dT%H:%M:%S").astype("str")
+        return pd.Series(values.dt.strftime("%Y-%m-%dT%H:%M:%S"), index=values.index, dtype="str")
     if bool((values.dropna() % 1 == 0).all()) and bool((values.dropna().abs() < LARGEST_EXACT).all()):
         values = values.astype("Int64")
     return values.astype("str").where(values.notna()).astype("str")

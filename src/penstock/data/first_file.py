@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from penstock.data.canonical import canonical_type
 from penstock.data.profiling import as_text
@@ -106,10 +107,16 @@ def _sign(values: pd.Series, never_negative: set[str]) -> int:
     if not (numbers > 0).any():
         return -1
     share = negative.mean()
-    return 1 if share <= MOST_WRONG and (never_negative or _beyond_a_gap(numbers)) else 0
+    meant = (never_negative and not _is_code(numbers[negative])) or _beyond_a_gap(numbers)
+    return 1 if share <= MOST_WRONG and meant else 0
 
 
-def _beyond_a_gap(numbers: np.ndarray[tuple[int], np.dtype[np.float64]]) -> bool:
+def _is_code(negative: NDArray[np.float64]) -> bool:
+    """Whether negative numbers are one code such as -999, which stands for a missing value and is no fault."""
+    return len(np.unique(negative)) == 1 and set(f"{-negative[0]:g}") == {"9"}
+
+
+def _beyond_a_gap(numbers: NDArray[np.float64]) -> bool:
     """Whether whole positive numbers keep away from zero, and various negative ones stand on its other side.
 
     One repeated negative value is rather a sign for "unknown" than a fault.

@@ -1,7 +1,7 @@
 """Hold a table against its expectations, and set failing rows aside; alone imports Great Expectations."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,6 +30,7 @@ from penstock.domain.datasets import (
 from penstock.domain.workspace import Workspace
 from penstock.errors import Refused, SpecError
 from penstock.spec import ProjectSpec
+from penstock.spec_faults import nearest
 from penstock.store import artifacts, records
 from penstock.store.frames import load_table
 
@@ -160,6 +161,7 @@ def run_suite(table: pd.DataFrame, suite: Suite, name: str) -> list[Checked]:
     """
     import great_expectations as gx
     from great_expectations.exceptions.exceptions import GreatExpectationsError
+    from great_expectations.expectations.registry import list_registered_expectation_implementations
 
     context = gx.get_context(mode="ephemeral")
     quiet: Any = {"globally": False}
@@ -167,7 +169,7 @@ def run_suite(table: pd.DataFrame, suite: Suite, name: str) -> list[Checked]:
     logging.getLogger("great_expectations").setLevel(logging.CRITICAL)  # what it logs, it raises as well
     source = context.data_sources.add_pandas("memory")
     batch = source.add_dataframe_asset("table").add_batch_definition_whole_dataframe("all")
-    entries = suite["expectations"]
+    entries = [_known(entry, list_registered_expectation_implementations(), name) for entry in suite["expectations"]]
     try:
         built = context.suites.add(gx.ExpectationSuite(name=suite.get("name", "suite"), expectations=entries))
         definition = context.validation_definitions.add(gx.ValidationDefinition(name="table", data=batch, suite=built))
@@ -176,9 +178,23 @@ def run_suite(table: pd.DataFrame, suite: Suite, name: str) -> list[Checked]:
             result_format={"result_format": "COMPLETE", "return_unexpected_index_query": False},
         )
     except (GreatExpectationsError, ValueError, TypeError) as error:
-        said = str(error).splitlines()[0]
-        raise SpecError(f"Every expectation of {name!r} must be one of Great Expectations, but: {said}.") from error
+        said = " ".join(str(error).split())
+        raise SpecError(f"Every expectation of {name!r} must have the settings of its type, but: {said}.") from error
     return [_checked(result.to_json_dict()) for result in found.results]
+
+
+def _known(entry: Mapping[str, Any], types: Sequence[str], name: str) -> Any:
+    """Return an expectation that Great Expectations knows; one that it does not know it would leave out."""
+    if entry["type"] not in types:
+        close = nearest(str(entry["type"]), types)
+        hint = f" Did you mean {close!r}?" if close else ""
+        raise SpecError(
+            f"Every expectation of {name!r} must be one of Great Expectations, but {entry['type']!r} is not.{hint}"
+        )
+    severity = entry.get("severity", "critical")
+    if severity not in LEVELS:
+        raise SpecError(f"A severity of {name!r} must be one of {', '.join(LEVELS)}, but is {severity!r}.")
+    return entry
 
 
 def _checked(result: Mapping[str, Any]) -> Checked:

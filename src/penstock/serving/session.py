@@ -10,7 +10,8 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from penstock.data.decoding import Decoder, Row, compile_decoding
+from penstock.data.decoding import Decoder, compile_decoding
+from penstock.data.readers import Row
 from penstock.domain.models import Signature, Target
 from penstock.errors import ModelError
 
@@ -66,7 +67,7 @@ class LoadedBundle:
             signature = msgspec.json.decode((folder / SIGNATURE).read_bytes(), type=Signature)
             schema: dict[str, Any] = msgspec.json.decode((folder / SCHEMA).read_bytes())
             session = _session((folder / GRAPH).read_bytes(), threads)
-        except (OSError, msgspec.MsgspecError, RuntimeError) as error:
+        except (OSError, msgspec.MsgspecError) as error:
             message = f"A bundle must hold a graph, a signature and a schema that load, but: {error}."
             raise ModelError(message) from error
         return cls(
@@ -113,7 +114,8 @@ class LoadedBundle:
         """Return the position of each row's class, shape (n,), from probabilities of shape (n, classes)."""
         signature = self.signature
         if signature.positive is None or signature.threshold is None:
-            return np.argmax(scores, axis=1).astype(np.int64)
+            largest: NDArray[np.int64] = np.argmax(scores, axis=1)
+            return largest
         high = scores[:, signature.positive].astype(np.float64) >= signature.threshold
         return np.where(high, signature.positive, 1 - signature.positive).astype(np.int64)
 
@@ -156,4 +158,7 @@ def _session(graph: bytes, threads: int) -> ort.InferenceSession:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    try:
+        return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors have no base class of their own
+        raise ModelError(f"A bundle must hold a graph that loads, but: {error}.") from error

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from penstock.data.decoding import MISSING, RowErrors, compile_decoding, json_schema
+from penstock.data.decoding import RowErrors, compile_decoding, json_schema
+from penstock.data.readers import MISSING
 from penstock.domain.datasets import Contract, ContractColumn
 from penstock.domain.features import Decoding, InputColumn
 from penstock.errors import DataError, ModelError

@@ -204,7 +204,8 @@ def test_a_suite_that_is_none_is_named(tmp_path: Path, workspace: Workspace) -> 
         ("{", "must be JSON, but line 1"),
         ("[]", "must have `expectations`"),
         (good.replace("_to_be_unique", "_to_be_lovely"), "must be one of Great Expectations"),
-        (good.replace('"min_value"', '"min_worth"'), "must be one of Great Expectations"),
+        (good.replace('"min_value"', '"min_worth"'), "must have the settings of its type"),
+        (good.replace('"critical"', '"deadly"'), "must be one of critical, warning, info, but is 'deadly'"),
     ):
         suite_path(spec).write_text(text)
         with pytest.raises(SpecError, match=said):
