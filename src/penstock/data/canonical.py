@@ -64,13 +64,13 @@ def to_canonical(raw: RawTable, wishes: Wishes = Wishes()) -> Canonical:
     DataError
         If a column holds lists, tables or bytes, naming all such columns.
     """
-    refused = {name: kind for name in raw.frame if (kind := unsupported(raw.frame[name]))}
+    refused = {str(name): kind for name in raw.frame if (kind := unsupported(raw.frame[name]))}
     named = {name: kind for name, kind in refused.items() if name not in wishes.drop}
     if named:
         raise _refusal(named)
     columns, findings, unreadable = {}, list(raw.notes), []
     for name in raw.frame:
-        if name in refused:
+        if str(name) in refused:
             continue
         column = _column(raw.frame[name], str(name), raw.typed, wishes)
         columns[str(name)] = column.values
@@ -78,22 +78,29 @@ def to_canonical(raw: RawTable, wishes: Wishes = Wishes()) -> Canonical:
         if column.unreadable is not None:
             unreadable.append(column.unreadable)
     frame = pd.DataFrame(columns).reset_index(drop=True)
-    empty = pd.DataFrame({"row": np.empty(0, np.int64), "column": pd.Series([], dtype="str"), "text": pd.Series([], dtype="str")})
+    empty = pd.DataFrame(
+        {"row": np.empty(0, np.int64), "column": pd.Series([], dtype="str"), "text": pd.Series([], dtype="str")}
+    )
     return Canonical(frame, tuple(findings), pd.concat(unreadable, ignore_index=True) if unreadable else empty)
+
+
+def names_of(frame: pd.DataFrame) -> list[str]:
+    """Return the names of a table's columns."""
+    return [str(name) for name in frame.columns]
 
 
 def canonical_type(values: pd.Series) -> ColumnType:
     """Return the type of a canonical column."""
     if values.dtype.kind == "M":
         return "date"
-    if values.dtype.kind == "b" or values.dtype == object:
+    if values.dtype.kind == "b" or _holds_objects(values):
         return "boolean"
     return "number" if values.dtype.kind in "iuf" else "string"
 
 
 def unsupported(values: pd.Series) -> str | None:
     """Say what a column holds if no model takes it, or None."""
-    if values.dtype != object:
+    if not _holds_objects(values):
         return None
     kinds = {type(value) for value in values.dropna().iloc[:1000]}
     if kinds & {list, tuple, set, dict, np.ndarray}:
@@ -101,6 +108,10 @@ def unsupported(values: pd.Series) -> str | None:
     if kinds & {bytes, bytearray} and not _are_texts(values):
         return "bytes"
     return None
+
+
+def _holds_objects(values: pd.Series) -> bool:
+    return isinstance(values.dtype, np.dtype) and values.dtype.kind == "O"
 
 
 def _are_texts(values: pd.Series) -> bool:
@@ -151,7 +162,7 @@ def _plain(values: pd.Series, typed: bool) -> tuple[pd.Series, bool]:
     if isinstance(dtype, pd.CategoricalDtype):
         values = values.astype(dtype.categories.dtype) if not values.isna().any() else _decategorised(values)
         dtype = values.dtype
-    if dtype == object:
+    if _holds_objects(values):
         return _from_objects(values)
     if pd.api.types.is_bool_dtype(dtype):
         return _booleans(values), typed
@@ -198,9 +209,8 @@ def _from_objects(values: pd.Series) -> tuple[pd.Series, bool]:
     if reader is not None:
         return reader(values), True
     present = values.notna()
-    texts = pd.Series(np.nan, index=values.index, dtype="str")
-    texts[present] = [value.decode() if isinstance(value, bytes) else str(value) for value in values[present]]
-    return texts, kind not in ("mixed", "mixed-integer")
+    said = [value.decode() if isinstance(value, bytes) else str(value) for value in values]
+    return pd.Series(said, index=values.index, dtype="str").where(present), kind not in ("mixed", "mixed-integer")
 
 
 def _decimals(values: pd.Series) -> pd.Series:

@@ -29,7 +29,9 @@ def check_column(values: pd.Series, today: np.datetime64) -> Iterator[Finding]:
         return
     if len(present) == len(values) and present.nunique() == 1:
         shown = as_text(present.iloc[0])[:60]
-        yield Finding("constant", "note", (name,), f"Column {name!r} has the value {shown!r} in every row.", len(values))
+        yield Finding(
+            "constant", "note", (name,), f"Column {name!r} has the value {shown!r} in every row.", len(values)
+        )
         return
     kind = canonical_type(values)
     if kind == "number":
@@ -54,7 +56,9 @@ def _number(name: str, numbers: NDArray[np.float64]) -> Iterator[Finding]:
     words = set(name_words(name))
     negative = int((numbers < 0).sum())
     if negative and negative <= MOST_WRONG * len(numbers) and words & NEVER_NEGATIVE:
-        message = f"Column {name!r} is below zero in {negative:,} of {len(numbers):,} rows, which its name says it cannot be."
+        message = (
+            f"Column {name!r} is below zero in {negative:,} of {len(numbers):,} rows, which its name says it cannot be."
+        )
         yield Finding("impossible", "warning", (name,), message, negative)
     if words & {"age", "ages"} and float(np.median(numbers)) <= OLDEST:
         older = int((numbers > OLDEST).sum())
@@ -87,7 +91,10 @@ def _date(name: str, dates: NDArray[np.datetime64], today: np.datetime64) -> Ite
         count = int((dates == moment).sum())
         rest = ordered[ordered != moment]
         if count and len(rest) and (rest[0] - moment > far or moment - rest[-1] > far):
-            message = f"Column {name!r} has the date {text} in {count:,} rows, years from its other dates: it may stand for a missing one."
+            message = (
+                f"Column {name!r} has the date {text} in {count:,} rows, years from its other dates: "
+                "it may stand for a missing one."
+            )
             yield Finding("sentinel", "warning", (name,), message, count)
             dates = dates[dates != moment]
     later = int((dates > today + np.timedelta64(1, "D")).sum())

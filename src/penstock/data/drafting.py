@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from penstock.data.canonical import Wishes, canonical_type, to_canonical, unsupported
+from penstock.data.canonical import Wishes, canonical_type, names_of, to_canonical, unsupported
 from penstock.data.first_file import KEY_SHARE, says_id
 from penstock.data.ingestion import read_source
 from penstock.data.project_text import project_text
@@ -18,7 +18,7 @@ from penstock.data.targets import Value, check_target, infer_positive, infer_pro
 from penstock.domain.datasets import DatasetVersion, Problem
 from penstock.domain.workspace import Workspace
 from penstock.errors import SpecError
-from penstock.spec import ProjectSpec, Source, load_spec
+from penstock.spec import Columns, ProjectSpec, Source, load_spec
 from penstock.store.frames import load_table
 
 METRICS: dict[Problem, str] = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
@@ -26,6 +26,7 @@ IN_ORDER = 0.99  # share of steps from row to row that go one way, or rank corre
 NEARLY_AS_FINE = 0.9
 FEWEST_TIMES = 10
 MOSTLY_THERE = 0.5
+MOST_SHOWN = 3
 PARQUET_MARK = b"PAR1"
 
 
@@ -91,13 +92,16 @@ def draft_project(name: str, path: Path, target: str, overrides: Mapping[str, st
         name=name,
         source=source,
         target=target,
-        columns={"drop": drop},  # type: ignore[arg-type]  pydantic makes the section
+        columns=Columns(drop=drop),
         path=file,
-        **{key: choice.value for key, choice in choices.items()},
     )
+    spec = spec.model_copy(update={key: choice.value for key, choice in choices.items()})
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(project_text(spec, {key: choice.reason for key, choice in choices.items()}), encoding="utf-8")
-    notes = [f"{key}: {'none' if choice.value is None else choice.value} ({choice.reason})." for key, choice in choices.items()]
+    notes = [
+        f"{key}: {'none' if choice.value is None else choice.value} ({choice.reason})."
+        for key, choice in choices.items()
+    ]
     return notes + [f"columns.drop: {column} (no model takes its values)." for column in drop]
 
 
@@ -160,13 +164,13 @@ def complete_spec(spec: ProjectSpec, dataset: DatasetVersion, workspace: Workspa
 
 
 def infer_time(frame: pd.DataFrame) -> Choice:
-    """Choose the date column that the rows are in the order of; of several the finest, and of equal ones the earliest."""
-    dates = [name for name in frame if canonical_type(frame[name]) == "date"]
+    """Choose the date column that the rows are in the order of: the finest, and of equally fine ones the earliest."""
+    dates = [name for name in names_of(frame) if canonical_type(frame[name]) == "date"]
     if not dates:
         return Choice(None, "no column holds dates")
     ordered = {name: int(frame[name].nunique()) for name in dates if _orders(frame[name])}
     if not ordered:
-        listed = ", ".join(repr(name) for name in dates[:3]) + (f" or {len(dates) - 3} others" if len(dates) > 3 else "")
+        listed = ", ".join(repr(name) for name in dates[:MOST_SHOWN])
         return Choice(None, f"the rows are not in the order of {listed}; name one if later rows should be held out")
     finest = [name for name in ordered if ordered[name] >= NEARLY_AS_FINE * max(ordered.values())]
     best = min(finest, key=lambda name: frame[name].median())  # of a start and an end, the start is known
@@ -179,14 +183,16 @@ def infer_time(frame: pd.DataFrame) -> Choice:
 
 def infer_id(frame: pd.DataFrame) -> Choice:
     """Choose the column that names the rows: its name says so, and its values are different."""
-    named = [name for name in frame if says_id(name) and _names_rows(frame[name])]
+    named = [name for name in names_of(frame) if says_id(name) and _names_rows(frame[name])]
     if not named:
         return Choice(None, "no column with different values is named as an id")
     best = min(named, key=lambda name: (len(name) > len("uuid"), named.index(name)))
     present = frame[best].dropna()
     repeated = len(present) - present.nunique()
     if repeated or len(present) < len(frame):
-        return Choice(best, f"its name says so, but {repeated} rows repeat a value and {len(frame) - len(present)} have none")
+        return Choice(
+            best, f"its name says so, but {repeated} rows repeat a value and {len(frame) - len(present)} have none"
+        )
     return Choice(best, "its name says so, and every row has its own value")
 
 
@@ -210,7 +216,8 @@ def _given(frame: pd.DataFrame, key: str, value: str) -> Choice:
     if value.lower() == "none":
         return Choice(None, "as you said")
     if value not in frame:
-        raise SpecError(f"`--{key}` must name a column other than the target, or be none, but is {value!r}. There are: {', '.join(frame)}.")
+        must = f"`--{key}` must name a column other than the target, or be none"
+        raise SpecError(f"{must}, but is {value!r}. There are: {', '.join(names_of(frame))}.")
     if key == "time" and canonical_type(frame[value]) != "date":
         found = ", ".join(map(repr, frame[value].dropna().astype(str).iloc[:2]))
         raise SpecError(f"`--time` must name a column of dates, but {value!r} holds values such as {found}.")

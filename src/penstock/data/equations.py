@@ -47,7 +47,7 @@ def find_equation(frame: pd.DataFrame, target: NDArray[np.float64]) -> Equation 
     target
         Shape (n_rows,).
     """
-    varied = [name for name in frame if frame[name].nunique(dropna=True) > 1]
+    varied = [str(name) for name in frame if frame[name].nunique(dropna=True) > 1]
     if not varied or float(np.nanstd(target)) == 0:
         return None
     step = max(1, len(frame) // SAMPLE)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from penstock.data import column_findings
-from penstock.data.canonical import canonical_type
+from penstock.data.canonical import canonical_type, names_of
 from penstock.data.digests import row_digests
 from penstock.data.grouping import alike_by_chance, is_counter
 from penstock.data.splitting import GROUPED_SHARE
@@ -40,39 +40,43 @@ def check_first_file(frame: pd.DataFrame, spec: ProjectSpec, today: np.datetime6
     tuple of Finding
         Warnings and notes.
     """
-    names = [name for name in frame if name not in spec.columns.drop]
+    names = [name for name in names_of(frame) if name not in spec.columns.drop]
     found = [finding for name in names for finding in column_findings.check_column(frame[name], today)]
     found += [finding for name in names if name not in (spec.target, spec.id) for finding in _names_rows(frame[name])]
-    return tuple([*found, *_repeated(frame[names], spec), *_target_copies(frame[names], spec)])
+    return (*found, *_repeated(frame[names], spec), *_target_copies(frame[names], spec))
 
 
 def _names_rows(values: pd.Series) -> Iterator[Finding]:
     if is_counter(values):
-        message = f"Column {values.name!r} numbers the rows: every row has its own whole number. It tells nothing of others."
+        message = (
+            f"Column {values.name!r} numbers the rows: every row has its own whole number. It tells nothing of others."
+        )
         yield Finding("counter", "note", (str(values.name),), message, len(values))
     elif canonical_type(values) == "string" and len(values) >= FEWEST_ROWS:
         distinct = values.nunique()
         words = float(values.dropna().iloc[:1000].str.count(r"\S+").mean())
         if distinct >= 0.9 * values.count() > 0 and words < 3:  # noqa: PLR2004  texts have more words, names fewer values
-            message = f"Column {values.name!r} names the rows: {distinct:,} different values in {values.count():,} rows."
+            message = (
+                f"Column {values.name!r} names the rows: {distinct:,} different values in {values.count():,} rows."
+            )
             yield Finding("identifier", "note", (str(values.name),), message, len(values))
 
 
 def _repeated(frame: pd.DataFrame, spec: ProjectSpec) -> Iterator[Finding]:
     """Count rows that come again: whole, and without target where no id tells them apart."""
     rows = len(frame)
-    copies = rows - len(np.unique(row_digests(frame, list(frame))))
+    copies = rows - len(np.unique(row_digests(frame, names_of(frame))))
     if copies:
         message = f"{copies:,} of {rows:,} rows are copies of another row, value for value."
         yield Finding("duplicate_rows", "warning", (), message, copies, (("share", copies / rows),))
     if spec.id is not None:
         return
-    features = [name for name in frame if name != spec.target and not is_counter(frame[name])]
+    features = [name for name in names_of(frame) if name != spec.target and not is_counter(frame[name])]
     distinct = len(np.unique(row_digests(frame, features)))
     if features and rows - distinct >= GROUPED_SHARE * rows and not alike_by_chance(frame, tuple(features)):
         message = (
-            f"{distinct:,} distinct feature rows among {rows:,} rows, and no id: rows with the same features are kept on "
-            "one side of the split and counted as one group. Name the column of the person or thing in `id` if there is one."
+            f"{distinct:,} distinct feature rows among {rows:,} rows, and no id: rows with the same features are kept "
+            "on one side of the split and counted as one group. If a column names the person or thing, set `id` to it."
         )
         yield Finding("repeated_features", "warning", (), message, rows - distinct, (("distinct", float(distinct)),))
 
@@ -88,7 +92,7 @@ def _target_copies(frame: pd.DataFrame, spec: ProjectSpec) -> Iterator[Finding]:
             continue
         share = _on_a_line(both[name], both[spec.target]) if numbers else _decides(both[name], both[spec.target])
         if share:
-            message = f"Column {name!r} is the target {spec.target!r} in other words: it decides it in {share:.1%} of the rows."
+            message = f"Column {name!r} is the target in other words: it decides it in {share:.1%} of the rows."
             yield Finding("target_copy", "warning", (str(name),), message, len(both), (("share", share),))
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from penstock.data.canonical import names_of
 from penstock.data.digests import Digests, row_digests, scramble
 from penstock.domain.workspace import Workspace
 from penstock.spec import ProjectSpec
@@ -33,8 +34,8 @@ def find_likeness(frame: pd.DataFrame, spec: ProjectSpec, workspace: Workspace) 
     if first is not None and set(first.columns) <= set(frame.columns):
         return first
     left_out = {spec.target, spec.id, *spec.columns.drop, *spec.columns.forbidden}
-    columns = tuple(name for name in frame if name not in left_out and not is_counter(frame[name]))
-    columns = columns or tuple(name for name in frame if name not in {spec.target, spec.id})
+    columns = tuple(name for name in names_of(frame) if name not in left_out and not is_counter(frame[name]))
+    columns = columns or tuple(name for name in names_of(frame) if name not in {spec.target, spec.id})
     likeness = Likeness(columns, not alike_by_chance(frame, columns))
     records.save_record("likeness", "rows", spec.name, likeness, workspace)
     return likeness

@@ -89,7 +89,8 @@ def _sides(found: _Groups, codes: NDArray[np.int64], rule: HashRule) -> NDArray[
 def _absent(codes: NDArray[np.int64], side: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return the classes with rows, but none on a side."""
     count = int(codes.max()) + 1
-    return (np.bincount(codes, minlength=count) > 0) & (np.bincount(codes[side], minlength=count) == 0)
+    rows, there = np.bincount(codes, minlength=count), np.bincount(codes[side], minlength=count)
+    return np.asarray((rows > 0) & (there == 0))
 
 
 def _move(

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from penstock.data.canonical import canonical_type
+from penstock.data.canonical import canonical_type, names_of
 from penstock.data.equations import find_equation
+from penstock.data.hash_split import HOLDOUT
 from penstock.data.lone_predictors import Aim, alone, make_aim, told
 from penstock.data.splitting import load_assignment, training_rows
 from penstock.data.targets import infer_problem
@@ -25,9 +26,12 @@ COMMON = 0.6
 FEWEST_FILLED = 100
 AFTER = 0.98  # share of a date's values at or after the time of the row
 EVENT_WORDS = frozenset(
-    "updated modified closed ended end resolved completed completion cancelled canceled cancellation dropoff returned "
-    "return final finished discharge discharged out paid payment settled outcome result response closing churn left "
-    "termination terminated exit delivered delivery last".split()
+    re.findall(
+        r"\w+",
+        """updated modified closed closing ended end resolved completed completion cancelled canceled cancellation
+        dropoff returned return final finished discharge discharged out paid payment settled outcome result response
+        churn left termination terminated exit delivered delivery last""",
+    )
 )
 
 
@@ -45,7 +49,7 @@ class _Looked:
         """The columns that may be features."""
         spec = self.spec
         known = {spec.target, spec.id, *spec.columns.allow, *spec.columns.drop, *spec.columns.forbidden}
-        return [name for name in self.frame if name not in known]
+        return [name for name in names_of(self.frame) if name not in known]
 
 
 def find_leaks(dataset: DatasetVersion, split: Split, spec: ProjectSpec, workspace: Workspace) -> tuple[Finding, ...]:
@@ -79,7 +83,7 @@ def find_leaks(dataset: DatasetVersion, split: Split, spec: ProjectSpec, workspa
     aim = make_aim(rows[spec.target], learns, regression=problem == "regression")
     looked = _Looked(rows, aim, problem, spec)
     found = [*_alone(looked), *_equation(looked), *_filled_after(looked), *_dated_after(looked)]
-    return tuple([*_once(found), *_across(groups, trains, assignment == -1, split)])
+    return (*_once(found), *_across(groups, trains, assignment == HOLDOUT, split))
 
 
 def _once(found: list[Finding]) -> Iterator[Finding]:
@@ -97,8 +101,8 @@ def _alone(looked: _Looked) -> Iterator[Finding]:
         score = alone(looked.frame[name], looked.aim)
         if score >= TOO_WELL[looked.problem]:
             message = (
-                f"Column {name!r} alone predicts {looked.spec.target!r} with {measure} {score:.3f}; a value that is known "
-                "beforehand seldom does."
+                f"Column {name!r} alone predicts {looked.spec.target!r} with {measure} {score:.3f}; "
+                "a value that is known beforehand seldom does."
             )
             yield Finding("leak_alone", "warning", (name,), message, len(looked.frame), (("score", score),))
 
@@ -109,11 +113,11 @@ def _equation(looked: _Looked) -> Iterator[Finding]:
         return
     numbers = [name for name in looked.columns if canonical_type(looked.frame[name]) in ("number", "boolean")]
     columns = looked.frame[numbers].astype("float64")
-    equation = find_equation(columns, target.astype("float64").to_numpy())
+    equation = find_equation(columns, target.to_numpy(np.float64))
     if equation is None:
         return
     said = equation.said(looked.spec.target)
-    message = f"{said} holds in {equation.holds:.1%} of the training rows: the target is put together from these columns."
+    message = f"{said} holds in {equation.holds:.1%} of the training rows: the target is made of these columns."
     yield Finding("leak_equation", "warning", equation.columns, message, len(target), (("holds", equation.holds),))
 
 
@@ -128,12 +132,19 @@ def _filled_after(looked: _Looked) -> Iterator[Finding]:
         limit = FILLED_TELLS if looked.problem != "regression" else TOO_WELL["regression"]
         if score < limit and not (share >= ONE_CLASS and elsewhere <= COMMON):
             continue
-        message = f"Column {name!r} has a value in {filled.mean():.0%} of the training rows, and whether it has one tells the target"
+        message = f"Whether column {name!r} has a value ({filled.mean():.0%} of the training rows) tells the target"
         detail = f": AUC {score:.3f}" if looked.problem != "regression" else f": R2 {score:.3f}"
         if share >= ONE_CLASS:
             detail = f": {share:.0%} of the rows with one are of one class, of all rows {elsewhere:.0%}"
         figures = (("score", score), ("one_class", share))
-        yield Finding("leak_after_event", "warning", (name,), message + detail + ". It seems filled after the event.", len(filled), figures)
+        yield Finding(
+            "leak_after_event",
+            "warning",
+            (name,),
+            message + detail + ". It seems filled after the event.",
+            len(filled),
+            figures,
+        )
 
 
 def _one_class(filled: np.ndarray, looked: _Looked) -> tuple[float, float]:
@@ -160,7 +171,9 @@ def _dated_after(looked: _Looked) -> Iterator[Finding]:
         after = float((both[name] >= both[time]).mean())
         later = float((both[name] > both[time]).mean())
         if after >= AFTER and later >= 0.5:  # noqa: PLR2004  half: a date equal to the time is known with it
-            message = f"Dates of {name!r} are after {time!r} in {later:.0%} of the training rows: they are known only later."
+            message = (
+                f"Dates of {name!r} are after {time!r} in {later:.0%} of the training rows: they are known only later."
+            )
             yield Finding("leak_after_event", "warning", (name,), message, len(both), (("after", later),))
 
 

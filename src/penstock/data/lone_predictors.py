@@ -91,9 +91,9 @@ def _auc(learnt: NDArray[np.float64], seen: NDArray[np.float64]) -> float:
         if ones.sum() == 0 or zeros.sum() == 0:
             continue
         _, place = np.unique(np.round(scores[:, code], 12), return_inverse=True)
-        ones, zeros = np.bincount(place, ones), np.bincount(place, zeros)
-        below = np.cumsum(zeros) - zeros
-        areas.append(float((ones * (below + zeros / 2)).sum() / (ones.sum() * zeros.sum())))
+        hits, misses = np.bincount(place, ones), np.bincount(place, zeros)
+        below = np.cumsum(misses) - misses
+        areas.append(float((hits * (below + misses / 2)).sum() / (hits.sum() * misses.sum())))
     return float(np.mean(areas)) if areas else 0.5
 
 

@@ -1,5 +1,7 @@
 """What each column of a table looks like: counts, range, levels, a histogram."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -10,6 +12,7 @@ from penstock.domain.datasets import ColumnProfile
 MOST_LEVELS = 50  # levels kept with their counts; more are an identifier's
 BINS = 20
 EXAMPLES = 3
+SAMPLE = 100_000  # values are enough for percentiles
 LONGEST_EXAMPLE = 60
 
 
@@ -50,13 +53,12 @@ def _number(values: pd.Series) -> ColumnProfile:
     array = values.to_numpy()
     present = array[~np.isnan(array)] if array.dtype.kind == "f" else array
     unique = pd.unique(present)
-    facts = {"name": str(values.name), "rows": len(array), "missing": len(array) - len(present), "distinct": len(unique)}
+    bare = ColumnProfile(str(values.name), "number", len(array), len(array) - len(present), len(unique))
     if not len(present):
-        return ColumnProfile(type="number", **facts)  # type: ignore[arg-type]  name is str, the rest int
+        return bare
     floats = present.astype(np.float64)
-    return ColumnProfile(
-        type="number",
-        **facts,  # type: ignore[arg-type]
+    return replace(
+        bare,
         whole=array.dtype.kind == "i" or bool(np.all(np.mod(floats, 1) == 0)),
         lowest=float(floats.min()),
         highest=float(floats.max()),
@@ -100,11 +102,12 @@ def _string(values: pd.Series) -> ColumnProfile:
 
 def _date(values: pd.Series) -> ColumnProfile:
     present = values.dropna()
-    facts = (str(values.name), "date", len(values), len(values) - len(present), int(present.nunique()))
+    missing = len(values) - len(present)
+    bare = ColumnProfile(str(values.name), "date", len(values), missing, int(present.nunique()))
     if present.empty:
-        return ColumnProfile(*facts)  # type: ignore[arg-type]  "date" is a ColumnType
-    return ColumnProfile(
-        *facts,  # type: ignore[arg-type]
+        return bare
+    return replace(
+        bare,
         lowest=as_text(present.min()),
         highest=as_text(present.max()),
         examples=_examples(present.iloc[:EXAMPLES].to_numpy(object)),
@@ -126,7 +129,7 @@ def _histogram(values: NDArray[np.float64]) -> tuple[tuple[float, int], ...]:
 
     Values beyond count in the outer bins, so that one outlier does not flatten the rest.
     """
-    sample = values if len(values) <= 100_000 else values[:: len(values) // 100_000]
+    sample = values[:: max(1, len(values) // SAMPLE)]
     low, high = np.quantile(sample, (0.01, 0.99))
     if high <= low:
         return ((float(values.min()), len(values)),)

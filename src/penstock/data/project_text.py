@@ -90,7 +90,8 @@ def project_text(spec: ProjectSpec, reasons: Mapping[str, str]) -> str:
     reasons
         Why a setting has its value, for the settings that were inferred.
     """
-    head = [f"# Predicts {spec.target} from {spec.source.path or 'a query'}. Every setting has its value and what it means.", ""]
+    source = spec.source.path or "a query"
+    head = [f"# Predicts {spec.target} from {source}. Every setting has its value and what it means.", ""]
     return "\n".join([*head, *_lines(spec, "", reasons), ""])
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from penstock.data import digests, time_split
-from penstock.data.canonical import canonical_type
+from penstock.data.canonical import canonical_type, names_of
 from penstock.data.digests import Digests
 from penstock.data.grouping import FEWEST_ROWS, Likeness, find_likeness, group_digests
 from penstock.data.hash_split import HOLDOUT, UNUSED, Assignment, HashRule, assign_by_hash
@@ -114,7 +114,9 @@ def _record_key(dataset: DatasetVersion, champion: ModelVersion | None, spec: Pr
 def _check_spec(frame: pd.DataFrame, spec: ProjectSpec) -> None:
     for setting, name in (("time", spec.time), ("id", spec.id)):
         if name is not None and name not in frame:
-            raise SpecError(f"`{setting}` must name a column, but the table has no {name!r}. It has {', '.join(frame)}.")
+            raise SpecError(
+                f"`{setting}` must name a column, but the table has no {name!r}. It has {', '.join(names_of(frame))}."
+            )
     if spec.time is not None and canonical_type(frame[spec.time]) != "date":
         found = ", ".join(repr(plain(value)) for value in frame[spec.time].dropna().iloc[:1])
         raise SpecError(f"`time` must name a column of dates, but {spec.time!r} holds values such as {found}.")
@@ -132,7 +134,8 @@ def _codes(target: pd.Series, spec: ProjectSpec) -> NDArray[np.int64]:
     counts = np.bincount(codes[codes >= 0])
     if len(classes) == 2 and counts.min() < FEWEST_OF_A_CLASS:  # noqa: PLR2004  binary
         rare = plain(classes[int(counts.argmin())])
-        message = f"Each class of {spec.target!r} must have at least {FEWEST_OF_A_CLASS} rows, but {rare!r} has {counts.min()}."
+        must = f"Each class of {spec.target!r} must have at least {FEWEST_OF_A_CLASS} rows"
+        message = f"{must}, but {rare!r} has {counts.min()}."
         raise DataError(message)
     return np.asarray(codes, dtype=np.int64)
 
@@ -149,7 +152,9 @@ def _trained_before(spec: ProjectSpec, workspace: Workspace) -> Digests:
     earlier = [
         made
         for made in records.list_records("split", spec.name, Split, workspace)
-        if not made.time_ordered and made.holdout_rows and (made.kind == "group" or made.key == (spec.id,)) == bool(spec.id)
+        if not made.time_ordered
+        and made.holdout_rows
+        and (made.kind == "group" or made.key == (spec.id,)) == bool(spec.id)
     ]
     if not earlier or not spec.split.holdout:
         return np.empty(0, np.uint64)
@@ -167,12 +172,16 @@ def _by_time(
     times = values.astype("datetime64[us]")
     usable = (codes >= 0) & ~np.isnat(times)
     if usable.sum() < FEWEST_ROWS:
-        raise DataError(f"At least {FEWEST_ROWS} rows must have a target and a time, but {int(usable.sum())} have both.")
+        raise DataError(
+            f"At least {FEWEST_ROWS} rows must have a target and a time, but {int(usable.sum())} have both."
+        )
     ordered = np.sort(times[usable])
     cut, why = None, "No row is held out: the project file says `split.holdout: 0`."
     if spec.split.holdout > 0:
         since = _since(champion, spec, workspace)
-        cut = time_split.first_cut(ordered, spec.split.holdout) if since is None else time_split.later_cut(ordered, since)
+        cut = (
+            time_split.first_cut(ordered, spec.split.holdout) if since is None else time_split.later_cut(ordered, since)
+        )
         if len(np.unique(codes[usable])) == 2:  # noqa: PLR2004  binary
             cut = time_split.widened(times[usable], codes[usable], cut)
         why = _why(since, cut, spec)
@@ -186,7 +195,7 @@ def _by_time(
 def _why(since: time_split.Since | None, cut: np.datetime64, spec: ProjectSpec) -> str:
     moment = str(cut.astype("datetime64[s]")).replace("T", " ")
     if since is None:
-        return f"The newest rows by {spec.time!r}, from {moment} on, are held out ({spec.split.holdout:.0%} were asked for)."
+        return f"The newest rows by {spec.time!r}, from {moment} on, are held out ({spec.split.holdout:.0%} asked for)."
     if cut == since.cut:
         return f"No later cut is possible without new rows: those from {moment} on stay held out."
     return f"The newest half of the rows since the champion's data ended, from {moment} on, is held out."
@@ -196,15 +205,17 @@ def _since(champion: ModelVersion | None, spec: ProjectSpec, workspace: Workspac
     """Return what the champion's data and split say, or None where it was not split by this column."""
     if champion is None:
         return None
-    made = [
-        made
+    cuts = [
+        made.cut
         for made in records.list_records("split", spec.name, Split, workspace)
         if made.dataset == champion.dataset and made.cut is not None and made.key == (str(spec.time),)
     ]
-    if not made:
+    if not cuts:
         return None
-    times = frames.load_table(champion.dataset, workspace, columns=[str(spec.time)])[spec.time].to_numpy("datetime64[us]")
-    cut = np.datetime64(made[-1].cut.astimezone(UTC).replace(tzinfo=None), "us")  # type: ignore[union-attr]  not None above
+    times = frames.load_table(champion.dataset, workspace, columns=[str(spec.time)])[spec.time].to_numpy(
+        "datetime64[us]"
+    )
+    cut = np.datetime64(cuts[-1].astimezone(UTC).replace(tzinfo=None), "us")
     return time_split.Since(times[~np.isnat(times)].max(), cut, spec.gates.min_rows)
 
 
@@ -235,10 +246,16 @@ def _record(dataset: DatasetVersion, table: _Table, sides: _Sides, spec: Project
 
 def _grouping(distinct: int, rows: int, likeness: Likeness, spec: ProjectSpec) -> str:
     if not spec.id and not likeness.together:
-        return " Rows with the same features come by chance, so few are their levels; they are told apart by their order."
+        return (
+            " Rows with the same features come by chance, so few are their levels; they are told apart by their order."
+        )
     if distinct == rows:
         return ""
     if spec.id:
-        return f" {distinct:,} values of {spec.id!r} among {rows:,} rows: rows of one are kept together." if not spec.time else ""
+        return (
+            f" {distinct:,} values of {spec.id!r} among {rows:,} rows: rows of one are kept together."
+            if not spec.time
+            else ""
+        )
     kept = " They are counted as groups." if spec.time else " Rows with the same are kept together."
     return f" {distinct:,} distinct feature rows among {rows:,} rows.{kept}"

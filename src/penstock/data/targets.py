@@ -24,21 +24,29 @@ def check_target(frame: pd.DataFrame, target: str, problem: Problem | None = Non
         If the target is not among the columns, or has no or one value, or its type does not suit the problem.
     """
     if target not in frame:
-        raise DataError(f"The source must have the target column {target!r}, but has {', '.join(map(str, frame.columns))}.", list(frame.columns))
+        raise DataError(
+            f"The source must have the target column {target!r}, but has {', '.join(map(str, frame.columns))}.",
+            list(frame.columns),
+        )
     values = frame[target].dropna()
     if values.empty:
-        raise DataError(f"The target column {target!r} must have a value in some rows, but is empty in all {len(frame)}.")
+        raise DataError(
+            f"The target column {target!r} must have a value in some rows, but is empty in all {len(frame)}."
+        )
     if values.nunique() == 1:
         found = plain(values.iloc[0])
-        raise DataError(f"The target column {target!r} must have at least two values, but all {len(values)} rows have {found!r}.")
+        raise DataError(
+            f"The target column {target!r} must have at least two values, but all {len(values)} rows have {found!r}."
+        )
     kind = canonical_type(frame[target])
     if kind == "date":
         raise DataError(f"The target column {target!r} must hold numbers, texts, or true and false, but holds dates.")
     if problem == "regression" and kind == "string":
-        raise DataError(f"The target column {target!r} of a regression must hold numbers, but holds texts such as {values.iloc[0]!r}.")
+        must = f"The target column {target!r} of a regression must hold numbers"
+        raise DataError(f"{must}, but holds texts such as {values.iloc[0]!r}.")
     if problem != "regression" and kind == "string" and values.nunique() > MOST_CLASSES:
-        message = f"The target column {target!r} must have at most {MOST_CLASSES} classes, but has {values.nunique()} different texts."
-        raise DataError(message)
+        must = f"The target column {target!r} must have at most {MOST_CLASSES} classes"
+        raise DataError(f"{must}, but has {values.nunique()} different texts.")
 
 
 def infer_problem(values: pd.Series) -> tuple[Problem, str]:

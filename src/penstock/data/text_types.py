@@ -134,14 +134,16 @@ def _boolean(column: _Texts) -> Column | None:
 def _booleans(column: _Texts, truth: pa.Array) -> Column:
     values = pc.if_else(truth, pc.equal(pc.utf8_lower(column.filled), "true"), pa.scalar(None, pa.bool_()))
     whole = values.null_count == 0
-    series = pd.Series(values.to_numpy(zero_copy_only=False), index=column.series.index, dtype=bool if whole else object)
+    series = pd.Series(
+        values.to_numpy(zero_copy_only=False), index=column.series.index, dtype=bool if whole else object
+    )
     return _with_faults(column, series, truth, "true or false")
 
 
 def _number(column: _Texts) -> Column | None:
     if pc.any(pc.match_substring_regex(column.filled, LEADING_ZERO)).as_py():
         return None  # codes such as 0422 are names
-    filled, decimal = column.filled, ()
+    filled, decimal = column.filled, tuple[Finding, ...]()
     numeric = _is_number(filled)
     if _share(numeric, column) < 1:
         filled, decimal = _with_points(column)
@@ -157,7 +159,11 @@ def _with_points(column: _Texts) -> tuple[pa.Array, tuple[Finding, ...]]:
     comma = pc.match_substring_regex(column.filled, COMMA_NUMBER)
     plain = pc.match_substring_regex(column.filled, r"^[+-]?\d+$")
     thousands = pc.match_substring_regex(column.filled, r",\d{3}$")
-    if _share(pc.or_(comma, plain), column) < 1 or not pc.any(comma).as_py() or pc.all(pc.or_(thousands, plain)).as_py():
+    if (
+        _share(pc.or_(comma, plain), column) < 1
+        or not pc.any(comma).as_py()
+        or pc.all(pc.or_(thousands, plain)).as_py()
+    ):
         return column.filled, ()
     message = f"Column {column.name!r} writes decimals with a comma; 12,5 is read as 12.5."
     note = Finding("decimal_comma", "note", (column.name,), message)
@@ -216,7 +222,9 @@ def _dated(column: _Texts, dates: DateReading) -> Column:
     found = _with_faults(column, pd.Series(dates.values, index=column.series.index), pa.array(dates.fitting), "a date")
     if not dates.ambiguous:
         return found
-    message = f"Dates of {column.name!r} are read as {dates.format}; day and month could as well stand the other way round."
+    message = (
+        f"Dates of {column.name!r} are read as {dates.format}; day and month could as well stand the other way round."
+    )
     note = Finding("ambiguous_dates", "warning", (column.name,), message)
     return Column(found.values, (*found.findings, note), found.unreadable)
 
@@ -241,7 +249,8 @@ def _with_faults(column: _Texts, values: pd.Series, readable: pa.Array, must: st
     rows = np.flatnonzero(bad)
     texts = column.trimmed.take(pa.array(rows)).to_pandas().astype("str")
     shown = ", ".join(repr(text) for text in texts.drop_duplicates().iloc[:3])
-    message = f"Column {column.name!r} must hold {must} in every row, but {count} of {column.present} values are others, such as {shown}."
+    held = f"Column {column.name!r} must hold {must} in every row"
+    message = f"{held}, but {count} of {column.present} values are others, such as {shown}."
     finding = Finding("unreadable", "critical", (column.name,), message, count, (("share", count / len(values)),))
     faults = pd.DataFrame({"row": rows.astype(np.int64), "column": column.name, "text": texts.to_numpy()})
     return Column(values, (*notes, finding), faults.astype({"column": "str", "text": "str"}))

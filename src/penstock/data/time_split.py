@@ -117,8 +117,10 @@ def widened(times: Times, codes: NDArray[np.int64], cut: Moment) -> Moment:
             "Set `time: null` in the project file if the order of rows means nothing, or bring newer labels."
         )
     if len(np.unique(codes[times < latest])) < len(classes):
-        raise DataError("The rows before the holdout must hold both classes of the target, but hold one. Bring more rows.")
-    return latest
+        raise DataError(
+            "The rows before the holdout must hold both classes of the target, but hold one. Bring more rows."
+        )
+    return np.datetime64(latest)
 
 
 def _blocks(times: Times, codes: NDArray[np.int64], folds: int) -> tuple[NDArray[np.int64], int]:
@@ -141,7 +143,7 @@ def _edges(times: Times, count: int) -> Times:
     if times[-1] - times[0] >= np.timedelta64(DAYS_A_BLOCK * (count + 1), "D"):
         edges = edges.astype("datetime64[D]").astype(times.dtype)
     edges = np.unique(edges)
-    return edges[edges > times[0]]
+    return np.asarray(edges[edges > times[0]])
 
 
 def _all_have(blocks: NDArray[np.int64], codes: NDArray[np.int64], count: int) -> bool:
@@ -163,4 +165,4 @@ def _second(times: Times) -> Moment:
     different = np.unique(times)
     if len(different) == 1:
         raise DataError(f"The time column must have at least two values, but all rows have {different[0]}.")
-    return different[1]
+    return np.datetime64(different[1])

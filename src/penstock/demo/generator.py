@@ -18,7 +18,10 @@ WEEK = np.array([1.25, 1.15, 1.05, 1.0, 1.1, 0.75, 0.7])  # sign-ups from Monday
 PLANS = np.array(["basic", "standard", "premium", "enterprise"], dtype=object)
 PLAN_SHARES = np.array([0.42, 0.33, 0.19, 0.06])
 PLAN_FEES = np.array([9.0, 19.0, 39.0, 99.0])
-REGIONS = np.array("north south east west central islands coast alps lakes capital".split(), dtype=object)
+REGIONS = np.array(
+    ["north", "south", "east", "west", "central", "islands", "coast", "alps", "lakes", "capital"], dtype=object
+)
+ISLANDS = 5
 CHANNELS = np.array(["web", "partner", "phone", "store", "referral"], dtype=object)
 CHANNEL_SHARES = np.array([0.46, 0.2, 0.12, 0.12, 0.1])
 NOTES = np.array(
@@ -101,7 +104,7 @@ def rows_of_days(rows: int) -> NDArray[np.int64]:
     """Return how many of so many rows fall on each day of the year."""
     weights = np.resize(WEEK, DAYS)
     ends = np.round(np.cumsum(weights) / weights.sum() * rows).astype(np.int64)
-    return np.diff(ends, prepend=0)
+    return np.asarray(np.diff(ends, prepend=0), dtype=np.int64)
 
 
 def make_day(day: int, rows: int, world: World) -> Arrays:
@@ -134,7 +137,10 @@ def _customers(random: np.random.Generator, rows: int, shifts: dict[str, float])
         "region": random.integers(0, len(REGIONS), rows),
         "channel": random.choice(len(CHANNELS), rows, p=CHANNEL_SHARES),
         "age": np.clip(random.normal(44 + shifts.get("age", 0.0), 15, rows), 18, 92).round(),
-        "monthly_fee": (PLAN_FEES[plan] * random.choice([1.0, 0.9, 0.75], rows, p=[0.6, 0.25, 0.15]) + shifts.get("monthly_fee", 0.0)).round(2),
+        "monthly_fee": (
+            PLAN_FEES[plan] * random.choice([1.0, 0.9, 0.75], rows, p=[0.6, 0.25, 0.15])
+            + shifts.get("monthly_fee", 0.0)
+        ).round(2),
         "usage_hours": np.maximum(0.0, usage).round(1),
         "logins": random.poisson(3 + np.minimum(usage, 60) / 4),
         "support_calls": random.poisson(0.8 + shifts.get("support_calls", 0.0), rows),
@@ -149,7 +155,7 @@ def _log_odds(columns: Arrays, changes: dict[str, float]) -> NDArray[np.float64]
     """Return how likely each customer leaves; `changes` adds to what a column means."""
     terms = {
         "plan": np.array([0.35, 0.0, -0.35, -1.0])[columns["plan"]],
-        "region": np.where(columns["region"] == 5, 0.6, 0.0),  # the islands have the worst connection  # noqa: PLR2004
+        "region": np.where(columns["region"] == ISLANDS, 0.6, 0.0),  # the worst connection
         "channel": np.array([0.0, 0.3, 0.5, -0.2, -0.6])[columns["channel"]],
         "age": -0.018 * (columns["age"] - 44),
         "monthly_fee": 0.012 * (columns["monthly_fee"] - 25),
@@ -161,7 +167,9 @@ def _log_odds(columns: Arrays, changes: dict[str, float]) -> NDArray[np.float64]
         "satisfaction": -0.55 * (columns["satisfaction"] - 3.6),
         "note": NOTE_EFFECTS[columns["note"]],
     }
-    changed = sum((changes[name] * (terms[name] / max(1e-9, float(np.std(terms[name])))) for name in changes), start=0.0)
+    changed = sum(
+        (changes[name] * (terms[name] / max(1e-9, float(np.std(terms[name])))) for name in changes), start=0.0
+    )
     # calls of people who hardly use what they pay for weigh double
     together = 0.4 * (columns["support_calls"] > 1) * (columns["usage_hours"] < 12)  # noqa: PLR2004
     return np.asarray(BASE + SHARPNESS * (sum(terms.values(), start=0.0) + together) + changed, dtype=np.float64)

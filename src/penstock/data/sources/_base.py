@@ -1,5 +1,6 @@
 """What a data source is: a name, and a way to read a raw table."""
 
+import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from glob import glob, has_magic
@@ -82,13 +83,17 @@ def find_files(source: SourceSpec, folder: Path) -> list[Path]:
         If there is no such file.
     """
     path = setting(source, "path")
-    absolute = str(folder / Path(path).expanduser())
+    absolute = os.path.normpath(folder / Path(path).expanduser())  # the folder of a project to be need not be there yet
     found = [Path(absolute)]
     if not found[0].exists() and has_magic(absolute):
         found = sorted(Path(name) for name in glob(absolute, recursive=True))  # noqa: PTH207  Path.glob refuses absolute patterns
     files = [file for file in found if file.is_file()]
     if not files:
-        what = "is a folder; a pattern such as 'folder/*.csv' names its files" if found and found[0].is_dir() else "is not there"
+        what = (
+            "is a folder; a pattern such as 'folder/*.csv' names its files"
+            if found and found[0].is_dir()
+            else "is not there"
+        )
         raise SourceUnavailable(f"The file {path!r} must be there to read, but {what} (looked in {str(folder)!r}).")
     return files
 
@@ -106,7 +111,8 @@ def join(parts: list[tuple[Path, pd.DataFrame]]) -> pd.DataFrame:
         if set(frame.columns) != set(first.columns):
             missing = [name for name in first.columns if name not in frame.columns]
             added = [name for name in frame.columns if name not in first.columns]
-            message = f"Every file must have the columns of {first_path.name!r}, but {path.name!r} {_differs(missing, added)}."
+            must = f"Every file must have the columns of {first_path.name!r}"
+            message = f"{must}, but {path.name!r} {_differs(missing, added)}."
             raise DataError(message, [{"file": path.name, "missing": missing, "added": added}])
     if len(parts) == 1:
         return first
@@ -124,7 +130,9 @@ def check_names(names: list[str], where: str) -> None:
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         listed = ", ".join(repr(name) for name in repeated)
-        raise DataError(f"The columns of {where} must have different names, but {listed} come more than once.", repeated)
+        raise DataError(
+            f"The columns of {where} must have different names, but {listed} come more than once.", repeated
+        )
 
 
 def check_rows(frame: pd.DataFrame, where: str) -> None:

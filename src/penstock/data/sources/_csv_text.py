@@ -14,6 +14,7 @@ from penstock.errors import DataError, SourceUnavailable
 CHUNK = 1 << 20
 LONGEST_LINE = 1 << 20  # bytes; a longer line is no row but a file without line ends, or a quote that never closes
 SAMPLE = 1 << 16
+SAMPLED_ROWS = 50
 SEPARATORS = (",", ";", "\t", "|")
 
 
@@ -70,7 +71,8 @@ def _scan(file: IO[bytes], name: str) -> tuple[str, bool, int, bytes]:
     while chunk:
         if b"\x00" in chunk:
             line = lines + chunk[: chunk.index(b"\x00")].count(b"\n")
-            raise DataError(f"The file {name!r} must be text, but line {line} holds a NUL byte. It may be another format, or damaged.")
+            message = f"The file {name!r} must be text, but line {line} holds a NUL byte."
+            raise DataError(f"{message} It may be another format, or damaged.", [{"line": line}])
         open_line = _checked_line(chunk, open_line, lines, name)
         lines += chunk.count(b"\n")
         quotes += chunk.count(b'"')
@@ -121,12 +123,12 @@ def _header(text: str, name: str) -> tuple[str, tuple[str, ...], int]:
 def _fit(body: str, separator: str) -> tuple[float, int]:
     """Return the share of sampled rows as wide as the first, if that is wider than one, and how wide."""
     try:
-        rows = list(csv.reader(io.StringIO(body), delimiter=separator))[:50]
+        rows = list(csv.reader(io.StringIO(body), delimiter=separator))[:SAMPLED_ROWS]
     except csv.Error:
         return 0.0, 0
     widths = [len(row) for row in rows if row]
-    if len(widths) > 2:
+    if len(widths) == SAMPLED_ROWS or len(body) >= SAMPLE // 2:
         widths.pop()  # the sample may end within a row
-    if not widths or widths[0] < 2:
+    if not widths or widths[0] == 1:
         return 0.0, 0
     return Counter(widths)[widths[0]] / len(widths), widths[0]

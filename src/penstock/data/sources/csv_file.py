@@ -110,7 +110,9 @@ def _refusal(text: TextFile, reason: str) -> DataError:
         reason = str(error)
     name = text.path.name
     if not bad:
-        return DataError(f"The file {name!r} must be a table with the separator {text.separator!r}, but: {reason.rstrip('.')}.")
+        return DataError(
+            f"The file {name!r} must be a table with the separator {text.separator!r}, but: {reason.rstrip('.')}."
+        )
     first = bad[0]
     row = f"row {first['row']}" if first["row"] is not None else "a row"
     message = (

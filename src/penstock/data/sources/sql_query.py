@@ -47,15 +47,15 @@ def _engine(reference: str, folder: Path) -> sa.Engine:
                 raise SourceUnavailable(f"The database file of {_shown(reference)} must be there, but is not.")
         return sa.create_engine(url)
     except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ModuleNotFoundError):
-        message = f"`source.url` must be a database's address such as 'postgresql+psycopg://host/name', but {_shown(reference)} is not."
-        raise SpecError(message) from None  # the cause's text may hold the address
+        must = "`source.url` must be a database's address such as 'postgresql+psycopg://host/name'"
+        raise SpecError(f"{must}, but {_shown(reference)} is not.") from None  # the cause's text may hold the address
 
 
 def _ask(engine: sa.Engine, query: str) -> pd.DataFrame:
     try:
         with engine.connect() as connection:
             result = connection.execute(sa.text(query))
-            names = [str(name) for name in result.keys()]
+            names = list(map(str, result.keys()))
             check_names(names, "the query's result")
             rows = result.fetchall()
     except sa.exc.ResourceClosedError:
@@ -73,7 +73,9 @@ def _translated(error: sa.exc.DBAPIError) -> DataError:
     said = str(error.orig).splitlines()[0].rstrip(".") if error.orig else "no reason given"
     if isinstance(error, sa.exc.ProgrammingError) or re.search(r"no such (table|column)|syntax error", said):
         return DataError(f"The database must understand `source.query`, but says: {said}.")
-    return SourceUnavailable(f"The database must answer, but did not ({type(error.orig).__name__}). Try again, or check its address.")
+    return SourceUnavailable(
+        f"The database must answer, but did not ({type(error.orig).__name__}). Try again, or check its address."
+    )
 
 
 def _shown(reference: str) -> str:
