@@ -67,5 +67,8 @@ def answers(url: str) -> bool:
     try:
         with opener.open(url, timeout=PATIENCE_SECONDS) as response:
             return 200 <= int(response.status) < 300  # noqa: PLR2004  HTTP: success
+    except urllib.error.HTTPError as error:
+        error.close()
+        return False
     except (OSError, ValueError):
         return False

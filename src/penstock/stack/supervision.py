@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from subprocess import Popen
-from typing import Any
 
 import psutil
 
@@ -98,7 +97,7 @@ def _adopt(workspace: Workspace) -> bool:
         return False
     for name, word in words.items():
         if word in {"FATAL", "STOPPED"}:
-            supervisor.ask(workspace).startProcess(name, False)
+            supervisor.ask(workspace, "startProcess", name, False)
     return True
 
 
@@ -157,7 +156,7 @@ def _stop_workers(workspace: Workspace) -> None:
     """End who works on flow runs: the worker with its children, and commands in other terminals."""
     words = supervisor.part_states(workspace)
     if words is not None and words.get("worker") not in {"STOPPED", "FATAL", "EXITED"}:
-        supervisor.ask(workspace).stopProcess("worker")
+        supervisor.ask(workspace, "stopProcess", "worker")
     mine = {process.pid for process in (psutil.Process(), *psutil.Process().parents())}
     commands = {identity.pid for identity in claims.living_claims(workspace).values()} - mine
     end([*own_processes(workspace, "worker"), *with_children(commands)])
@@ -169,8 +168,7 @@ def _stop_supervisor(workspace: Workspace) -> None:
         return
     process = psutil.Process(identity.pid)
     if supervisor.part_states(workspace) is not None:
-        interface: Any = supervisor.ask(workspace)
-        interface.stopAllProcesses(False)
-        interface.shutdown()
+        supervisor.ask(workspace, "stopAllProcesses", False)  # all at once: waits for none
+        supervisor.ask(workspace, "shutdown")
         psutil.wait_procs([process], timeout=STOP_SECONDS)
     end([process])

@@ -147,16 +147,17 @@ def part_states(workspace: Workspace) -> dict[str, str] | None:
     if recorded_supervisor(workspace) is None:
         return None
     try:
-        found: Any = ask(workspace).getAllProcessInfo()
+        found: Any = ask(workspace, "getAllProcessInfo")
     except (OSError, xmlrpc.client.Error, http.client.HTTPException):
         return None
     return {str(each["name"]): str(each["statename"]) for each in found}
 
 
-def ask(workspace: Workspace) -> Any:
-    """Return the supervisor's interface, whose methods are those of its XML-RPC."""
+def ask(workspace: Workspace, method: str, *arguments: object) -> Any:
+    """Call a method of the supervisor's XML-RPC and return its answer."""
     transport = _SocketTransport(str(socket_path(workspace)))
-    return xmlrpc.client.ServerProxy("http://localhost/RPC2", transport=transport).supervisor
+    with xmlrpc.client.ServerProxy("http://localhost/RPC2", transport=transport) as proxy:
+        return getattr(proxy.supervisor, method)(*arguments)
 
 
 def wait_for_supervisor(workspace: Workspace, seconds: float = 20) -> None:
@@ -199,6 +200,7 @@ class _SocketTransport(xmlrpc.client.Transport):
         self._path = path
 
     def make_connection(self, host: Any) -> http.client.HTTPConnection:
-        """Return a connection to the socket, whatever the host."""
-        del host
-        return _SocketConnection(self._path)
+        """Return a connection to the socket, whatever the host, and remember it to close it."""
+        connection = _SocketConnection(self._path)
+        self._connection = host, connection
+        return connection
