@@ -15,7 +15,7 @@ from penstock.domain.models import Bundle, FittedModel, ModelVersion, Package
 from penstock.domain.outcomes import Trained
 from penstock.domain.workspace import Workspace
 from penstock.errors import NotFound
-from penstock.evaluation.plots import PlotMaterial, draw_plots
+from penstock.evaluation.plots import write_plots
 from penstock.spec import ProjectSpec
 from penstock.store import artifacts, frames, records, tracking
 from penstock.store.trainings import recall, remember
@@ -153,7 +153,7 @@ def attach_report(version: ModelVersion, report: str, workspace: Workspace) -> M
         If MLflow does not answer.
     """
     page = tracking.write_temporary("report.html", artifacts.read_bytes(report, workspace))
-    tracking.add_files(version.run_id, {"": page}, workspace)
+    tracking.add_files(version.run_id, [("", page)], workspace)
     kept = ModelVersion(**{name: getattr(version, name) for name in version.__slots__ if name != "report"}, report=report)
     records.save_version(kept, workspace)
     return kept
@@ -182,10 +182,7 @@ def _tracked(trained: Trained, spec: ProjectSpec, flow_run: str, workspace: Work
         "search_seconds": result.seconds,
         "trials_finished": float(result.finished),
     }
-    drawn = draw_plots(
-        PlotMaterial(trained.model, trained.split, trained.evaluation, trained.explanation), spec, workspace
-    )
-    plots = tracking.write_folder(drawn)
+    plots = write_plots(trained.evaluation, trained.explanation, trained.model, workspace)
     certificate = artifacts.local_folder(trained.bundle.digest, workspace) / "certificate.json"
     return tracking.TrackedRun(
         project=spec.name,
@@ -194,7 +191,7 @@ def _tracked(trained: Trained, spec: ProjectSpec, flow_run: str, workspace: Work
         parameters={"family": trained.model.family, **trained.model.parameters},
         metrics=metrics,
         tags={**_version_tags(trained, flow_run), "penstock.environment": json.dumps(_environment())},
-        files={"": certificate, "plots": plots},
+        files=[("", certificate), *(("plots", path) for path in plots.values())],
         trials=_worth_keeping(trained),
     )
 

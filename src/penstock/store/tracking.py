@@ -6,7 +6,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +43,7 @@ class TrackedRun:
     parameters: Mapping[str, object]
     metrics: Mapping[str, float]
     tags: Mapping[str, str]
-    files: Mapping[str, Path] = field(default_factory=dict)
+    files: Sequence[tuple[str, Path]] = ()
     trials: Sequence[TrackedTrial] = ()
 
 
@@ -150,12 +150,11 @@ def tag_version(project: str, version: str, tags: Mapping[str, str], workspace: 
         client.set_model_version_tag(project, version, name, value[:MAX_VALUE_LENGTH])
 
 
-def add_files(run_id: str, files: Mapping[str, Path], workspace: Workspace) -> None:
-    """Add files, or the files of folders, to a run: a folder of the run for each local path."""
+def add_files(run_id: str, files: Sequence[tuple[str, Path]], workspace: Workspace) -> None:
+    """Add files to a run, each into a folder of the run."""
     client = _client(workspace)
-    for folder, path in files.items():
-        log = client.log_artifacts if path.is_dir() else client.log_artifact
-        log(run_id, str(path), artifact_path=folder or None)
+    for folder, path in files:
+        client.log_artifact(run_id, str(path), artifact_path=folder or None)
 
 
 def set_alias(project: str, version: str, workspace: Workspace) -> None:
@@ -282,14 +281,6 @@ def write_temporary(name: str, content: str | bytes) -> Path:
     path = Path(tempfile.mkdtemp(prefix="penstock-log-")) / name
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
-
-
-def write_folder(files: Mapping[str, str]) -> Path:
-    """Write files that are to be logged into a folder of their own, and return it."""
-    folder = Path(tempfile.mkdtemp(prefix="penstock-log-"))
-    for name, content in files.items():
-        (folder / name).write_text(content)
-    return folder
 
 
 def as_tags(values: Mapping[str, Any]) -> dict[str, str]:
