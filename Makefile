@@ -17,7 +17,7 @@ export DEMO_EXIT
 .PHONY: help install install-test demo up down status test test-all check format lock wheel bench
 
 help:  ## list these targets
-	@grep -E '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z%-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install:
 	@$(NEEDS_PYTHON); "$$python" scripts/install.py
