@@ -1,0 +1,465 @@
+"""One search within one budget: from the start of the slots to the estimator fitted on all rows."""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from penstock.domain.features import Flavour
+from penstock.domain.search import SearchSettings, Slot, Trial, Value
+from penstock.errors import ModelError
+from penstock.models._base import ModelFamily
+from penstock.search import placement, selection
+from penstock.search.encoding import Encoding, TrainingRows, folds_folder, prepare
+from penstock.search.messages import Answer, FoldDone, GoOn, JobDone, JobFailed, Setting, TrialJob
+from penstock.search.refit import Refit, estimator_path
+from penstock.search.schedule import Plan, Schedule, Shape, best_of
+from penstock.search.slots import Crew, Host, need_one_library
+from penstock.search.tuning import Draft, Ended, Study
+from penstock.search.worker import out_of_fold_path
+
+POLL_SECONDS = 0.05
+TELL_SECONDS = 0.5
+START_SECONDS = 3.0  # a slot's process loads its libraries in about as long
+LATE_SECONDS = 1.2  # how long after the budget's end what is nearly done is waited for
+SLACK_SECONDS = 0.5  # how much longer than the time left a fit may be predicted to take
+ROOM_FOR_TWO_MB = 1500  # a slot with less memory holds one library's process at a time
+COMPILED = ("lightgbm", "torch")  # never in one process
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a search is; `best_score` is higher for better."""
+
+    done: int
+    running: int
+    best_family: str | None
+    best_score: float | None
+    seconds_left: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What a search calls: `progress` twice a second, `meanwhile` once, in a thread, while the slots work."""
+
+    progress: Callable[[Progress], None] | None = None
+    meanwhile: Callable[[], None] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Work:
+    """What is searched: rows, families, settings, the folder, the slots; `costs` by class and what it is called."""
+
+    rows: TrainingRows
+    families: dict[str, ModelFamily]
+    settings: SearchSettings
+    folder: Path
+    slots: tuple[Slot, ...]
+    costs: tuple[tuple[float, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What came of a search: `parameters` are those of the final fit, `estimator` is its file."""
+
+    trials: tuple[Trial, ...]
+    best: Ended
+    parameters: dict[str, Value]
+    estimator: Path
+    out_of_fold: Path
+    seconds: float
+    resumed: int
+    reasons: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class AtWork:
+    """A trial that a slot is busy with."""
+
+    draft: Draft
+    plan: Plan
+    host: Host
+    began: float
+    scores: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    pruned: bool = False
+
+
+def run(work: Work, hooks: Hooks = Hooks()) -> Found:
+    """Search within the budget and fit the best candidate on all rows.
+
+    Parameters
+    ----------
+    work
+        Rows, families and settings. A folder that an earlier process of the same search left is gone on with: its
+        finished trials stay, and what it spent of the budget is spent.
+    hooks
+        What to call meanwhile.
+
+    Returns
+    -------
+    Found
+        The trials, the best, and the file of the estimator fitted on all rows.
+
+    Raises
+    ------
+    ModelError
+        If no trial finished within the budget.
+    """
+    campaign = Campaign(work, hooks)
+    try:
+        return campaign.search()
+    finally:
+        campaign.close()
+
+
+class Campaign:
+    """The loop: fills free slots, hears what they say, and keeps to the clock."""
+
+    def __init__(self, work: Work, hooks: Hooks) -> None:
+        self.began = self.told = time.monotonic()
+        self.work, self.hooks = work, hooks
+        prepare(work.folder, work.rows.name)
+        self.crew = Crew(work.slots, work.folder)
+        self._start_slots()
+        if hooks.meanwhile is not None:
+            threading.Thread(target=hooks.meanwhile, name="meanwhile", daemon=True).start()
+        flavours = tuple(sorted({family.flavour for family in work.families.values()}))
+        settings = work.settings
+        folds = folds_folder(work.folder)
+        self.encoding = Encoding(work.rows, flavours, folds, settings.seed, settings.monotone)
+        self.encoding.start()
+        self.study = Study(work.folder / "journal.log", settings.seed)
+        self.study.reap()
+        earlier = self.study.ended()
+        self.resumed = sum(one.trial.state == "finished" for one in earlier)
+        self.failed = [one for one in earlier if one.trial.state == "failed"]
+        self.schedule: Schedule | None = None
+        self.earlier = [one for one in earlier if one.trial.state != "failed"]
+        self.at_work: dict[int, AtWork] = {}
+        self.refit: Refit | None = None
+        self.finale = False
+        self.spent = _spent(work.folder)
+        self.end = self.began + max(settings.budget.seconds - self.spent, self._least())
+
+    def search(self) -> Found:
+        """Try configurations while there is time, fit the best on all rows, and return it.
+
+        Raises
+        ------
+        ModelError
+            If no trial finished, or none could be fitted.
+        """
+        while time.monotonic() < self.end + LATE_SECONDS:
+            self._hear(POLL_SECONDS)
+            self.encoding.check()
+            need_one_library(self.crew)
+            if self.schedule is None:
+                self._introduce()
+            elif self._turn(self.schedule):
+                break
+            self._tell_progress()
+        return self._found()
+
+    def _turn(self, schedule: Schedule) -> bool:
+        """Fill the slots with trials, or from the last moment on with final fits; return whether all is done."""
+        self.finale = self.finale or time.monotonic() >= schedule.must_fit(self.end)
+        if not self.finale:
+            self._fill(schedule)
+            self.finale = not self.at_work and not any(not host.told for host in self._hosts())
+        if not self.finale or not any(one.trial.state == "finished" for one in schedule.ended):
+            return False
+        ranking = self._ranking(schedule)
+        self._clear(ranking)
+        ready = self._refit(schedule).go_on(ranking, self.end, spare=not self.at_work)
+        return ready and not self.at_work
+
+    def _ranking(self, schedule: Schedule) -> selection.Ranking:
+        refit = self._refit(schedule)
+        left = self.end + SLACK_SECONDS - time.monotonic()
+        return selection.rank(
+            schedule.ended,
+            self.work.settings.limits,
+            lambda one: one.trial.number in refit.started | refit.done or schedule.fit_seconds(one) <= left,
+        )
+
+    def _clear(self, ranking: selection.Ranking) -> None:
+        """End the trial that keeps the best candidate from its slot, where no other slot can fit it."""
+        library = self.work.families[ranking.candidates[0].trial.family].library
+        hosts = [(slot, self.crew.busy(slot), self.crew.host(slot, library)) for slot in self.work.slots]
+        if any(busy is None and host is not None for _, busy, host in hosts):
+            return
+        waiting = [busy for _, busy, host in hosts if busy is not None and host not in (None, busy)]
+        if waiting and waiting[0].job is not None and waiting[0].job.number in self.at_work:
+            self._drop(waiting[0], "its slot was needed to fit the best candidate")
+
+    def _refit(self, schedule: Schedule) -> Refit:
+        if self.refit is None:
+            self.refit = Refit(self.crew, schedule, self.work.families, self.work.folder)
+        return self.refit
+
+    def _found(self) -> Found:
+        """Return the best candidate that is fitted; where none is, fit the quickest."""
+        schedule = self.schedule
+        if schedule is None:
+            seconds = self.work.settings.budget.seconds
+            raise ModelError(f"Rows must be encoded within the budget of {seconds:.0f} s, but were not. Raise it.")
+        for work in list(self.at_work.values()):
+            self._drop(work.host, "the time for trials was over")
+        ranking, refit = self._ranking(schedule), self._refit(schedule)
+        best = refit.fitted(ranking) or self._quickest(ranking, refit)
+        first, reasons = ranking.candidates[0].trial, ranking.reasons
+        if best.trial is not first:
+            why = refit.failed.get(first.number, "its fit did not end within the budget")
+            reasons += (f"trial {first.number} ({first.family}) scored best, but was not fitted: {why}",)
+        return Found(
+            trials=self._trials(schedule),
+            best=best,
+            parameters=refit.parameters(best),
+            estimator=estimator_path(self.work.folder, best),
+            out_of_fold=out_of_fold_path(str(folds_folder(self.work.folder)), best.trial.number),
+            seconds=time.monotonic() - self.began,
+            resumed=self.resumed,
+            reasons=reasons,
+        )
+
+    def _quickest(self, ranking: selection.Ranking, refit: Refit) -> Ended:
+        """Fit the quickest candidate: a fraction of a second, when nothing else was fitted in time."""
+        for host in self.crew.at_work:
+            self._drop(host, "the budget ended")
+        schedule = refit.schedule
+        one = min(ranking.candidates, key=lambda one: (schedule.fit_seconds(one), one.trial.number))
+        until = time.monotonic() + LATE_SECONDS
+        while time.monotonic() < until:
+            refit.submit(one, until)
+            self._hear(POLL_SECONDS)
+            if refit.fitted(ranking) is not None or one.trial.number in refit.failed:
+                break
+        fitted = refit.fitted(ranking)
+        if fitted is None:
+            raise ModelError(
+                "A candidate must be fitted on all rows within the budget, but none was. Raise `budget.seconds`.",
+                list(refit.failed.values()),
+            )
+        return fitted
+
+    def _drop(self, host: Host, reason: str) -> None:
+        for ended, answer in self.crew.end(host, reason, "deadline"):
+            self._take(ended, answer)
+
+    def close(self) -> None:
+        """End every process and the encoding; keep what was spent."""
+        self._keep_spent()
+        self.crew.close()
+        self.encoding.stop()
+
+    # --- slots -----------------------------------------------------------------------------------------------------
+
+    def _start_slots(self) -> None:
+        """Start one process a slot, in turn of the compiled libraries, so that each is at hand somewhere."""
+        wanted = {family.library for family in self.work.families.values()}
+        compiled = [library for library in COMPILED if library in wanted] or ["sklearn"]
+        for slot in self.work.slots:
+            first = slot.number % len(compiled) if slot.gpu is None else -1
+            self.crew.start(slot, compiled[first])
+        if len(self.work.slots) == 1 and self.work.slots[0].memory_mb >= ROOM_FOR_TWO_MB:
+            for library in compiled[1:]:
+                self.crew.start(self.work.slots[0], library)
+
+    def _introduce(self) -> None:
+        """Tell the slots what all trials have in common, once the first rows are encoded."""
+        if not self.encoding.known.is_set():
+            return
+        self.encoding.check()
+        work, encoding = self.work, self.encoding
+        folds = encoding.encoded
+        self.crew.tell(
+            Setting(
+                folds=folds,
+                metric=work.settings.metric,
+                seed=work.settings.seed,
+                costs=work.costs,
+                categorical=encoding.categorical,
+                monotone=encoding.monotone,
+            )
+        )
+        self.schedule = self._make_schedule(dict(folds.features))
+
+    def _make_schedule(self, features: dict[Flavour, int]) -> Schedule:
+        rows, settings = self.work.rows, self.work.settings
+        fold_rows = tuple(int(rows.training(fold).sum()) for fold in range(rows.folds))
+        shape = Shape(fold_rows, int(rows.target.shape[0]), features, rows.classes)
+        sizes = {name: (rows.problem, shape.rows, features[one.flavour]) for name, one in self.work.families.items()}
+        schedule = Schedule(
+            families=self.work.families,
+            shape=shape,
+            budget=settings.budget,
+            slots=len(self.work.slots),
+            defaults={name: one.default(*sizes[name]) for name, one in self.work.families.items()},
+            spaces={name: one.space(*sizes[name]) for name, one in self.work.families.items()},
+            ended=list(self.earlier),
+        )
+        for name, family in self.work.families.items():
+            reasons = [placement.refusal(schedule.memory_mb(name), family.library, slot) for slot in self.work.slots]
+            if all(reasons):
+                schedule.skips[name] = str(reasons[0])
+        return schedule
+
+    def _fill(self, schedule: Schedule) -> None:
+        for library, reason in self.crew.broken.items():
+            for name, family in self.work.families.items():
+                if family.library == library:
+                    schedule.skips.setdefault(name, reason)
+        self._refit(schedule).insure(self.end)
+        for slot in self.work.slots:
+            if self.crew.busy(slot) is None:
+                self._give(slot, schedule)
+
+    def _give(self, slot: Slot, schedule: Schedule) -> None:
+        ready = {library for library in ("sklearn", *COMPILED) if self.crew.host(slot, library) is not None}
+        now = time.monotonic()
+        plan = schedule.next(ready, now, self.end) if ready else None
+        if plan is None:
+            self._prepare_for(slot, schedule, now)
+            return
+        family = self.work.families[plan.family]
+        host = self.crew.host(slot, family.library)
+        if host is None:
+            return
+        needs = family.needs(schedule.shape.rows, schedule.shape.features[family.flavour], schedule.shape.classes)
+        device = host.device if needs.gains_from_gpu else "cpu"
+        draft = self.study.ask(plan.family, plan.kind, schedule.defaults[plan.family], schedule.spaces[plan.family])
+        job = TrialJob(draft.number, plan.family, draft.parameters, plan.deadline, plan.folds, device, plan.most_rows)
+        schedule.running[draft.number] = plan
+        self.at_work[draft.number] = AtWork(draft, plan, host, now)
+        self.crew.submit(host, job)
+
+    def _prepare_for(self, slot: Slot, schedule: Schedule, now: float) -> None:
+        """Load in an idle slot the library that has work, if there is time for both."""
+        if any(host.slot == slot and not host.told for host in self._hosts()):
+            return
+        libraries = schedule.wanted(now + START_SECONDS, self.end)
+        for library in libraries:
+            if self.crew.host(slot, library) is None:
+                if slot.memory_mb < ROOM_FOR_TWO_MB:
+                    for host in [host for host in self._hosts() if host.slot == slot]:
+                        self.crew.end(host, "its memory was needed", "memory")
+                self.crew.start(slot, library)
+                return
+
+    def _hosts(self) -> list[Host]:
+        return list(self.crew.hosts.values())
+
+    # --- answers ---------------------------------------------------------------------------------------------------
+
+    def _hear(self, seconds: float) -> None:
+        for host, answer in self.crew.wait(seconds):
+            self._take(host, answer)
+
+    def _take(self, host: Host, answer: Answer) -> None:
+        work = self.at_work.get(answer.number)
+        if self.schedule is None:
+            return
+        if work is None:
+            self._refit(self.schedule).take(answer)
+            return
+        if isinstance(answer, FoldDone):
+            work.scores.append(answer.score)
+            work.seconds.append(answer.seconds)
+            more = len(work.scores) < len(work.plan.folds)
+            work.pruned = more and work.plan.kind == "tuned" and self.schedule.hopeless(work.draft.family, work.scores)
+            self.crew.answer(host, GoOn(go=not work.pruned))
+            return
+        del self.at_work[answer.number], self.schedule.running[answer.number]
+        ended = self._ended(work, answer)
+        self.study.tell(ended)
+        if ended.trial.state == "failed":
+            self.failed.append(ended)
+            retried = isinstance(answer, JobFailed) and answer.cause == "died" and self.study.again(work.draft)
+            if not retried and work.plan.kind != "tuned":
+                self.schedule.skips[ended.trial.family] = ended.trial.reason
+                self.schedule.failed.add(ended.trial.family)
+        else:
+            self.schedule.ended.append(ended)
+        self._keep_spent()
+
+    def _ended(self, work: AtWork, answer: JobDone | JobFailed) -> Ended:
+        draft, plan = work.draft, work.plan
+        failed = isinstance(answer, JobFailed)
+        state = "failed" if failed else "pruned" if work.pruned else "finished"
+        trial = Trial(
+            number=draft.number,
+            family=draft.family,
+            parameters=draft.parameters,
+            state=state,  # type: ignore[arg-type]
+            score=None if failed else float(np.mean(work.scores)),
+            fold_scores=tuple(work.scores),
+            seconds=round(time.monotonic() - work.began, 3),
+            slot=work.host.slot.number,
+            device="cpu" if work.host.slot.gpu is None else work.host.device,
+            predicted_mb=round(self.schedule.memory_mb(draft.family)) if self.schedule else 0,
+            peak_mb=work.host.peak_mb,
+            partial=plan.kind == "partial",
+            reason=answer.reason if isinstance(answer, JobFailed) else _reason(work),
+        )
+        done = answer if isinstance(answer, JobDone) else JobDone(draft.number)
+        return Ended(trial, plan.kind, done.refit, done.fitted_parameters, tuple(work.seconds), plan.most_rows)
+
+    # --- time ------------------------------------------------------------------------------------------------------
+
+    def _least(self) -> float:
+        """Return the seconds that a search has, however much of its budget an earlier process spent."""
+        fit = max((float(np.mean(one.fold_seconds)) * 2 for one in self.earlier if one.fold_seconds), default=0.0)
+        return min(self.work.settings.budget.seconds, START_SECONDS + fit)
+
+    def _keep_spent(self) -> None:
+        spent = self.spent + time.monotonic() - self.began
+        (self.work.folder / "spent.json").write_text(json.dumps({"seconds": round(spent, 3)}), encoding="utf-8")
+
+    def _tell_progress(self) -> None:
+        now = time.monotonic()
+        if self.hooks.progress is None or now - self.told < TELL_SECONDS:
+            return
+        self.told = now
+        ended = self.schedule.ended if self.schedule else self.earlier
+        whole = [one for one in ended if one.trial.state == "finished"]
+        best = best_of(whole).trial if whole else None
+        family, score = (best.family, best.score) if best else (None, None)
+        self.hooks.progress(Progress(len(whole), len(self.at_work), family, score, max(0.0, self.end - now)))
+
+    def _trials(self, schedule: Schedule) -> tuple[Trial, ...]:
+        tried = sorted([one.trial for one in (*schedule.ended, *self.failed)], key=lambda trial: trial.number)
+        number = tried[-1].number if tried else 0
+        skipped = [
+            Trial(
+                number=number + 1 + place,
+                family=name,
+                parameters=schedule.defaults[name],
+                state="skipped",
+                score=None,
+                fold_scores=(),
+                seconds=0.0,
+                slot=None,
+                predicted_mb=round(schedule.memory_mb(name)),
+                reason=reason,
+            )
+            for place, (name, reason) in enumerate(sorted(schedule.reasons.items()))
+        ]
+        return (*tried, *skipped)
+
+
+def _reason(work: AtWork) -> str:
+    if work.pruned:
+        return f"behind the best on the first {len(work.scores)} folds"
+    if work.plan.kind == "partial":
+        return f"one fold, at most {work.plan.most_rows} rows: all would not have fitted into the time"
+    return ""
+
+
+def _spent(folder: Path) -> float:
+    path = folder / "spent.json"
+    return float(json.loads(path.read_text(encoding="utf-8"))["seconds"]) if path.exists() else 0.0

@@ -1,0 +1,108 @@
+"""What a search and its slots say to each other."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from penstock.domain.features import Flavour
+from penstock.domain.search import EncodedFolds, Value
+
+Cause = Literal["error", "memory", "deadline", "died"]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What every trial of a search has in common.
+
+    `categorical` and `monotone` are by flavour, as `BuildContext` wants them; `costs` is a matrix (class, called).
+    """
+
+    folds: EncodedFolds
+    metric: str
+    seed: int
+    costs: tuple[tuple[float, ...], ...] = ()
+    categorical: dict[Flavour, tuple[int, ...]] = field(default_factory=dict)
+    monotone: dict[Flavour, tuple[int, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TrialJob:
+    """Evaluate one configuration on folds; `deadline` is a `time.monotonic()`, `most_rows` caps what it fits on."""
+
+    number: int
+    family: str
+    parameters: dict[str, Value]
+    deadline: float
+    folds: tuple[int, ...]
+    device: str = "cpu"
+    most_rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FitJob:
+    """Fit one configuration on every row, and keep the estimator at `path`.
+
+    `least` is the score on the rows it was fitted on below which the fit was cut short, or went astray.
+    """
+
+    number: int
+    family: str
+    parameters: dict[str, Value]
+    deadline: float
+    path: str
+    least: float
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The slot's process has loaded its libraries; `device` is where it can compute besides the CPU."""
+
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The slot's process cannot load its libraries."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FoldDone:
+    """One fold was scored (higher is better); the slot waits to be told whether to go on."""
+
+    number: int
+    fold: int
+    score: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class GoOn:
+    """Go on with the next fold, or stop here."""
+
+    go: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class JobDone:
+    """A job's end: what early stopping settled, in the mean over folds, and the number of fitted parameters."""
+
+    number: int
+    refit: dict[str, Value] = field(default_factory=dict)
+    fitted_parameters: int = 0
+    seconds: float = 0.0
+    stopped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class JobFailed:
+    """A job's end without a result."""
+
+    number: int
+    reason: str
+    cause: Cause = "error"
+
+
+Job = TrialJob | FitJob
+Answer = FoldDone | JobDone | JobFailed

@@ -1,0 +1,196 @@
+"""The machine's cores, memory and GPUs as slots; who is admitted, and why not."""
+
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from penstock.domain.search import Budget, Machine, Slot
+
+SMALLEST_SLOT_MB = 500  # a process with LightGBM or torch loaded holds about 250 MB before it sees a row
+RESERVE_SHARE = 0.15  # of free memory: left to serving, and to this process while it encodes
+LEAST_RESERVE_MB = 256
+CORES_TO_SPARE = 4  # from here on one core is left to serving; below, slots only yield by their priority
+LIBRARIES_MB = {"sklearn": 180, "lightgbm": 220, "torch": 320}  # what a slot's process holds before its first fit
+
+MB = 1024 * 1024
+NO_LIMIT = 1 << 60  # cgroup v1 says "no limit" with a number near 2 ** 63
+
+
+def inventory(visible_gpus: str | None = None, root: Path = Path("/")) -> Machine:
+    """Return what this process may use: cores by affinity and quota, memory by cgroup, GPUs with free memory.
+
+    Parameters
+    ----------
+    visible_gpus
+        What `CUDA_VISIBLE_DEVICES` says: numbers or identifiers of GPUs, comma-separated; None: all of them.
+    root
+        Where `proc` and `sys` lie.
+    """
+    notes: list[str] = []
+    gpus = _gpus(visible_gpus, notes)
+    return Machine(cores=_cores(root), memory_mb=_memory_mb(root, notes), gpus=gpus, notes=tuple(notes))
+
+
+def cut(machine: Machine, budget: Budget) -> tuple[Slot, ...]:
+    """Cut a machine into slots of one core each, the first with a GPU each, with an equal share of memory.
+
+    Parameters
+    ----------
+    machine
+        What placement found.
+    budget
+        Its `memory_gb` bounds the memory of all slots together, its `gpus` the number of GPUs.
+
+    Returns
+    -------
+    tuple of Slot
+        At least one.
+    """
+    cores = max(1, math.floor(machine.cores + 0.01))
+    spared = 1 if cores >= CORES_TO_SPARE else 0
+    memory = machine.memory_mb - max(LEAST_RESERVE_MB, int(machine.memory_mb * RESERVE_SHARE))
+    if budget.memory_gb is not None:
+        memory = min(memory, int(budget.memory_gb * 1024))
+    room = max(1, memory // SMALLEST_SLOT_MB)
+    count = min(cores - spared, room)
+    wanted = len(machine.gpus) if budget.gpus == "auto" else min(budget.gpus, len(machine.gpus))
+    gpus = [number for number, _, _ in machine.gpus[:wanted]]
+    share = max(memory, 1) // count
+    why = _why(cores, spared, count, share)
+    return tuple(
+        Slot(
+            number=place,
+            cores=(place,),
+            memory_mb=share,
+            gpu=gpus[place] if place < len(gpus) else None,
+            reason=why + (f"; GPU {gpus[place]}" if place < len(gpus) else ""),
+        )
+        for place in range(count)
+    )
+
+
+def refusal(memory_mb: float, library: str, slot: Slot) -> str | None:
+    """Return why a trial of a predicted memory is not admitted to a slot, or None."""
+    need = memory_mb + LIBRARIES_MB.get(library, 0)
+    if need <= slot.memory_mb:
+        return None
+    return (
+        f"predicted memory {need:.0f} MB ({library} {LIBRARIES_MB.get(library, 0)} MB, fit {memory_mb:.0f} MB) "
+        f"is more than the slot's {slot.memory_mb} MB"
+    )
+
+
+def _why(cores: int, spared: int, count: int, share: int) -> str:
+    kept = "one core is left to serving" if spared else "slots yield to serving by their priority"
+    bound = "" if count == cores - spared else f"; memory allows {count} of {cores - spared}"
+    return f"one of {count} slots on {cores} cores, {share} MB each; {kept}{bound}"
+
+
+def _cores(root: Path) -> float:
+    visible = float(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    for folder in _groups(root, "cpu"):
+        words = _text(folder / "cpu.max").split()
+        if words and words[0] != "max":
+            visible = min(visible, int(words[0]) / int(words[1]))
+        quota, period = _number(folder / "cpu.cfs_quota_us"), _number(folder / "cpu.cfs_period_us")
+        if quota is not None and period and quota > 0:
+            visible = min(visible, quota / period)
+    return visible
+
+
+def _memory_mb(root: Path, notes: list[str]) -> int:
+    free = _available_bytes(root)
+    for folder in _groups(root, "memory"):
+        limit = _number(folder / "memory.max") or _number(folder / "memory.limit_in_bytes")
+        if limit is None or limit >= NO_LIMIT:
+            continue
+        used = _number(folder / "memory.current") or _number(folder / "memory.usage_in_bytes") or 0
+        left = max(0, limit - max(0, used - _reclaimable(folder)))
+        if left < free:
+            notes.append(f"memory is bounded by a control group: {limit // MB} MB, of which {left // MB} MB are free")
+            free = left
+    return int(free // MB)
+
+
+def _available_bytes(root: Path) -> int:
+    for line in _text(root / "proc/meminfo").splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")) // 2  # no such file: half of what is built in
+
+
+def _reclaimable(folder: Path) -> int:
+    """Return the bytes of file cache that the kernel gives back when memory is asked for."""
+    figures = dict(line.split()[:2] for line in _text(folder / "memory.stat").splitlines() if " " in line)
+    return int(figures.get("total_inactive_file", figures.get("inactive_file", 0)))
+
+
+def _groups(root: Path, controller: str) -> Iterator[Path]:
+    """Yield this process's control group and those above it, of version 2 and of version 1."""
+    base = root / "sys/fs/cgroup"
+    for line in _text(root / "proc/self/cgroup").splitlines():
+        number, controllers, path = line.split(":", 2)
+        if number == "0" and not controllers:
+            yield from _upwards(base, path)
+        elif controller in controllers.split(","):
+            yield from _upwards(base / controllers, path)
+
+
+def _upwards(base: Path, path: str) -> Iterator[Path]:
+    parts = [part for part in path.split("/") if part]
+    for length in range(len(parts), -1, -1):
+        folder = base.joinpath(*parts[:length])
+        if folder.is_dir():
+            yield folder
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return ""  # a file that another kernel, or another version of control groups, does not have
+
+
+def _number(path: Path) -> int | None:
+    text = _text(path).strip()
+    return int(text) if text.lstrip("-").isdigit() else None
+
+
+def _gpus(visible: str | None, notes: list[str]) -> tuple[tuple[int, str, int], ...]:
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+    except ImportError:
+        notes.append("no GPU: the package nvidia-ml-py is not installed")
+        return ()
+    except pynvml.NVMLError as error:
+        notes.append(f"no GPU: NVML says {error}")
+        return ()
+    try:
+        found = [_gpu(pynvml, number) for number in range(pynvml.nvmlDeviceGetCount())]
+    except pynvml.NVMLError as error:
+        notes.append(f"no GPU: NVML says {error}")
+        return ()
+    finally:
+        pynvml.nvmlShutdown()
+    return tuple((number, name, free) for number, name, free, identifier in found if _seen(number, identifier, visible))
+
+
+def _gpu(nvml: Any, number: int) -> tuple[int, str, int, str]:
+    handle = nvml.nvmlDeviceGetHandleByIndex(number)
+    free = nvml.nvmlDeviceGetMemoryInfo(handle).free
+    return number, _word(nvml.nvmlDeviceGetName(handle)), int(free // MB), _word(nvml.nvmlDeviceGetUUID(handle))
+
+
+def _word(text: str | bytes) -> str:
+    return text.decode() if isinstance(text, bytes) else text
+
+
+def _seen(number: int, identifier: str, visible: str | None) -> bool:
+    if visible is None:
+        return True
+    wanted = [word.strip() for word in visible.split(",") if word.strip()]
+    return str(number) in wanted or any(identifier.startswith(word) for word in wanted if not word.isdigit())

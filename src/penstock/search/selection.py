@@ -1,0 +1,74 @@
+"""The best candidate: by its mean fold score, within the hard limits, and only if there is time to fit it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from penstock.errors import ModelError
+from penstock.search.schedule import score_of
+from penstock.search.tuning import Ended
+
+SAME = 1e-9  # scores that differ by less, relative to their size, are equal: the quicker one is taken
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The candidates in the order in which they should win, and what was passed over, with the reasons."""
+
+    candidates: tuple[Ended, ...]
+    reasons: tuple[str, ...]
+
+
+def rank(ended: list[Ended], limits: dict[str, float], in_time: Callable[[Ended], bool]) -> Ranking:
+    """Order the finished trials.
+
+    Parameters
+    ----------
+    ended
+        The trials of a search.
+    limits
+        Hard limits; `parameters` is measured on the fold models. Latency and size are measured on the bundle.
+    in_time
+        Whether there is time to fit a candidate on all rows.
+
+    Returns
+    -------
+    Ranking
+        Whole trials first, by score; a partial trial only where no whole one is left.
+
+    Raises
+    ------
+    ModelError
+        If no trial finished, or each is over a limit.
+    """
+    finished = [one for one in ended if one.trial.state == "finished"]
+    if not finished:
+        why = [f"{one.trial.family}: {one.trial.reason}" for one in ended]
+        raise ModelError("At least one trial must finish within the budget, but none did. Raise `budget.seconds`.", why)
+    reasons: list[str] = []
+    most = limits.get("parameters")
+    kept = [one for one in finished if most is None or one.fitted_parameters <= most]
+    if not kept:
+        least = min(one.fitted_parameters for one in finished)
+        raise ModelError(f"A model must have at most {most:.0f} parameters, but the smallest tried has {least}.")
+    if len(kept) < len(finished):
+        reasons.append(f"{len(finished) - len(kept)} trials are over the limit of {most:.0f} parameters")
+    whole = [one for one in kept if one.whole]
+    if not whole:
+        reasons.append("no trial on all folds finished: the best partial one was taken")
+    ordered = _ordered(whole or kept)
+    quick = [one for one in ordered if in_time(one)]
+    if quick and quick[0] is not ordered[0]:
+        late = ordered[0].trial
+        reasons.append(f"trial {late.number} ({late.family}) scored best, but no time was left to fit it on all rows")
+    slow = [one for one in ordered if one not in quick]
+    return Ranking((*quick, *slow), tuple(reasons))
+
+
+def _ordered(candidates: list[Ended]) -> list[Ended]:
+    by_score = sorted(candidates, key=lambda one: (-score_of(one), one.trial.seconds))
+    if not by_score:
+        return []
+    best = score_of(by_score[0])
+    ties = [one for one in by_score if best - score_of(one) <= SAME * max(1.0, abs(best))]
+    ties.sort(key=lambda one: (one.fitted_parameters, one.trial.seconds))
+    return ties + by_score[len(ties) :]

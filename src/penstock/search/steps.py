@@ -1,0 +1,370 @@
+"""The steps of the search: load, call the pure parts, save."""
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from penstock.data.contract_file import find_contract
+from penstock.data.decoding import compile_decoding
+from penstock.data.splitting import load_assignment, training_rows
+from penstock.data.targets import infer_positive, infer_problem, plain
+from penstock.domain.datasets import DatasetVersion, Finding, Problem, Split
+from penstock.domain.features import FeaturePlan
+from penstock.domain.models import FittedModel, Signature, Target
+from penstock.domain.releases import Training
+from penstock.domain.search import Budget, Candidate, SearchResult, SearchSettings
+from penstock.domain.workspace import Workspace
+from penstock.errors import DataError, NotFound
+from penstock.evaluation import metrics
+from penstock.features.planning import PlanFacts, plan_features
+from penstock.models._base import ModelFamily
+from penstock.plugins import find_plugins
+from penstock.search import calibration, campaign, placement
+from penstock.search.encoding import TrainingRows, fitted_pipeline
+from penstock.search.fitting import TrainedModel
+from penstock.spec import ProjectSpec
+from penstock.store import artifacts, frames, records, trainings
+
+SIGNS = {"increasing": 1, "decreasing": -1}
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Training rows with their positions in the dataset version, and the target's classes in the codes' order."""
+
+    rows: TrainingRows
+    positions: NDArray[np.int64]
+    classes: tuple[Target, ...]
+
+
+def plan(split: Split, leaks: tuple[Finding, ...], spec: ProjectSpec, workspace: Workspace) -> FeaturePlan:
+    """Decide what is done to each column, on training rows alone, and say why.
+
+    Parameters
+    ----------
+    split
+        Which rows of which dataset version train.
+    leaks
+        Findings whose columns are left out, unless `columns.allow` names them.
+    spec
+        The project.
+    workspace
+        Where the table is kept.
+
+    Returns
+    -------
+    FeaturePlan
+        The same for the same rows and project file.
+
+    Raises
+    ------
+    DataError
+        If no column is left to learn from.
+    SpecError
+        If `columns.kinds` says what a column's values cannot be.
+    """
+    dataset = records.find_dataset(spec.name, split.dataset, workspace)
+    frame = frames.load_table(split.dataset, workspace)
+    trains = training_rows(load_assignment(split, workspace))
+    columns = plan_features(frame[trains], dataset.columns, _facts(dataset, split, leaks, spec))
+    body = records.encode([columns, split.assignment])
+    digest = hashlib.sha256(body.encode()).hexdigest()
+    made = FeaturePlan(spec.name, dataset.digest, digest, columns)
+    records.save_record("plan", digest, spec.name, made, workspace)
+    return made
+
+
+def search(
+    training: Training, split: Split, plan: FeaturePlan, spec: ProjectSpec, workspace: Workspace
+) -> SearchResult:
+    """Find the best candidate within the budget, and fit it on every training row.
+
+    Parameters
+    ----------
+    training
+        Its study is the folder of the search: what a killed process left there is gone on with.
+    split
+        Which rows train, in which fold.
+    plan
+        What is done to each column.
+    spec
+        The project: metric, budget, families, limits, costs, seed.
+    workspace
+        Where tables are kept, and studies.
+
+    Returns
+    -------
+    SearchResult
+        Every trial, the best candidate with its selection score, and the digest of the fitted estimator.
+
+    Raises
+    ------
+    ModelError
+        If no trial finished within the budget.
+    NotFound
+        If `families` names none that there is.
+    """
+    known = trainings.recall(training.id, "search", SearchResult, workspace)
+    if known is not None:
+        return known
+    work, _ = _work(training, split, plan, spec, workspace)
+    found = campaign.run(work)
+    family = work.families[found.best.trial.family]
+    best = Candidate(
+        trial=found.best.trial.number,
+        family=family.name,
+        flavour=family.flavour,
+        parameters=found.parameters,
+        score=float(found.best.trial.score or 0.0),
+        fold_scores=found.best.trial.fold_scores,
+        out_of_fold=frames.save_array(_out_of_fold(found, work.rows), workspace),
+    )
+    result = SearchResult(
+        study=training.study,
+        trials=found.trials,
+        best=best,
+        estimator=artifacts.put_file(found.estimator, workspace),
+        seconds=found.seconds,
+        slots=work.slots,
+        resumed=found.resumed,
+    )
+    trainings.remember(training.id, "plan", plan, workspace)
+    trainings.remember(training.id, "search", result, workspace)
+    return result
+
+
+def fit(training: Training, result: SearchResult, split: Split, spec: ProjectSpec, workspace: Workspace) -> FittedModel:
+    """Join pipeline and fitted estimator, and learn calibration, threshold or interval on out-of-fold predictions.
+
+    Parameters
+    ----------
+    training
+        The training that searched.
+    result
+        What its search found.
+    split
+        Which rows train.
+    spec
+        The project: metric and costs decide the threshold.
+    workspace
+        Where everything is kept.
+
+    Returns
+    -------
+    FittedModel
+        The same for the same search.
+
+    Raises
+    ------
+    NotFound
+        If the training has no search.
+    """
+    known = trainings.recall(training.id, "fit", FittedModel, workspace)
+    if known is not None:
+        return known
+    plan = trainings.recall(training.id, "plan", FeaturePlan, workspace)
+    if plan is None:
+        raise NotFound(f"The training {training.id!r} must have searched before it fits, but has not.")
+    loaded = _load(split, plan, spec, workspace)
+    raw = np.asarray(frames.load_array(result.best.out_of_fold, workspace))
+    calibrator = calibration.calibrate(raw, loaded.rows.target, loaded.rows.fold, loaded.rows.classes)
+    calibrated = calibrator.apply(raw)
+    signature = _signature(loaded, plan, calibrated, spec)
+    model = TrainedModel(
+        signature=signature,
+        plan=plan,
+        pipeline=fitted_pipeline(loaded.rows, result.best.flavour, _folder(training, workspace), spec.seed),
+        family=_families(spec)[result.best.family],
+        estimator=frames.load_model(result.estimator, workspace),
+        calibrator=calibrator,
+    )
+    digests = np.asarray(frames.load_array(split.row_digests, workspace))[loaded.positions]
+    fitted = FittedModel(
+        project=spec.name,
+        digest=frames.save_model(model, workspace),
+        dataset=split.dataset,
+        plan=plan.digest,
+        family=result.best.family,
+        parameters=result.best.parameters,
+        signature=signature,
+        training_rows=frames.save_array(np.sort(digests), workspace),
+        out_of_fold=frames.save_table(_table(calibrated, loaded.positions), workspace),
+        calibration=calibrator.reason,
+        seconds=result.seconds,
+    )
+    trainings.remember(training.id, "fit", fitted, workspace)
+    return fitted
+
+
+def _work(
+    training: Training, split: Split, plan: FeaturePlan, spec: ProjectSpec, workspace: Workspace
+) -> tuple[campaign.Work, Loaded]:
+    loaded = _load(split, plan, spec, workspace)
+    costs = metrics.cost_matrix(spec.costs, tuple(str(name) for name in loaded.classes))
+    settings = _settings(loaded.rows.problem, spec)
+    work = campaign.Work(
+        rows=loaded.rows,
+        families=_families(spec),
+        settings=settings,
+        folder=_folder(training, workspace),
+        slots=placement.cut(placement.inventory(), settings.budget),
+        costs=() if costs is None else tuple(tuple(float(cost) for cost in row) for row in costs),
+    )
+    return work, loaded
+
+
+def _folder(training: Training, workspace: Workspace) -> Path:
+    return workspace.searches / training.study
+
+
+def _facts(dataset: DatasetVersion, split: Split, leaks: tuple[Finding, ...], spec: ProjectSpec) -> PlanFacts:
+    columns = spec.columns
+    return PlanFacts(
+        target=spec.target,
+        problem=_problem(dataset, spec),
+        id=spec.id,
+        time=spec.time if split.time_ordered else None,
+        dropped=tuple(columns.drop),
+        allowed=tuple(columns.allow),
+        kinds=columns.kinds,
+        leaks=leaks,
+        unlisted=_unlisted(dataset, spec),
+        forbidden=tuple(columns.forbidden),
+        sensitive=tuple(columns.sensitive),
+    )
+
+
+def _problem(dataset: DatasetVersion, spec: ProjectSpec) -> Problem:
+    if spec.problem is None:
+        raise DataError(f"The problem of {spec.name!r} must be known for {dataset.digest[:12]}, but is not inferred.")
+    return spec.problem
+
+
+def _unlisted(dataset: DatasetVersion, spec: ProjectSpec) -> tuple[str, ...]:
+    """Return the columns that the contract does not know, or does not allow."""
+    contract = find_contract(spec)
+    if contract is None:
+        return ()
+    known = {column.name for column in contract.columns if column.allowed}
+    return tuple(column.name for column in dataset.columns if column.name not in known and column.name != spec.target)
+
+
+def _load(split: Split, plan: FeaturePlan, spec: ProjectSpec, workspace: Workspace) -> Loaded:
+    """Return the training rows, decoded; in time order if the folds are."""
+    columns = [column.name for column in plan.used]
+    wanted = [*columns, spec.target, *([spec.time] if split.time_ordered and spec.time else [])]
+    frame = frames.load_table(split.dataset, workspace, list(dict.fromkeys(wanted)))
+    assignment = load_assignment(split, workspace)
+    positions = np.flatnonzero(training_rows(assignment))
+    if split.time_ordered and spec.time:
+        order = np.argsort(frame[spec.time].to_numpy()[positions], kind="stable")
+        positions = positions[order]
+    frame = frame.iloc[positions]
+    problem = spec.problem or infer_problem(frame[spec.target])[0]
+    target, classes = _target(frame[spec.target], problem, spec)
+    numbers, texts = compile_decoding(plan.decoding).columns({name: frame[name] for name in columns})
+    name = hashlib.sha256(json.dumps([split.dataset, split.assignment, plan.digest, spec.seed]).encode()).hexdigest()
+    rows = TrainingRows(
+        numbers=numbers,
+        texts=texts,
+        target=target,
+        fold=assignment[positions],
+        group=np.asarray(frames.load_array(split.groups, workspace))[positions],
+        plan=plan,
+        problem=problem,
+        classes=len(classes),
+        folds=split.folds,
+        time_ordered=split.time_ordered,
+        name=name,
+    )
+    return Loaded(rows, positions, classes)
+
+
+def _target(values: pd.Series, problem: Problem, spec: ProjectSpec) -> tuple[NDArray[Any], tuple[Target, ...]]:
+    """Return class codes and the classes in their order (the positive one last), or values and no classes."""
+    if problem == "regression":
+        return values.to_numpy(dtype=np.float64), ()
+    codes, uniques = pd.factorize(values, sort=True)
+    classes = tuple(plain(value) for value in uniques)
+    if problem == "binary":
+        positive = infer_positive(values) if spec.positive is None else spec.positive
+        place = next((place for place, value in enumerate(classes) if _same(value, positive)), None)
+        if place is None or len(classes) != 2:  # noqa: PLR2004  binary
+            raise DataError(
+                f"The target {spec.target!r} must have two values in the training rows, one of them {positive!r}, "
+                f"but has {', '.join(map(repr, classes))}."
+            )
+        if place == 0:
+            return 1 - codes.astype(np.int64), classes[::-1]
+    return codes.astype(np.int64), classes
+
+
+def _same(value: Target, other: object) -> bool:
+    return value == other or str(value).lower() == str(other).lower()
+
+
+def _settings(problem: Problem, spec: ProjectSpec) -> SearchSettings:
+    budget, families, limits = spec.budget, spec.families, spec.limits
+    return SearchSettings(
+        metric=metrics.find_metric(spec.metric or metrics.default_metric(problem), problem).name,
+        budget=Budget(budget.seconds, budget.trials, budget.memory_gb, budget.gpus),
+        include="all" if families.include == "all" else tuple(families.include),
+        exclude=tuple(families.exclude),
+        limits={name: float(value) for name, value in limits.model_dump().items() if value is not None},
+        monotone=tuple((name, SIGNS[word]) for name, word in sorted(spec.columns.monotone.items())),
+        seed=spec.seed,
+    )
+
+
+def _families(spec: ProjectSpec) -> dict[str, ModelFamily]:
+    """Return the families to search, the baseline always among them."""
+    known = find_plugins("penstock.models", ModelFamily)
+    include = spec.families.include
+    wanted = set(known) if include == "all" else {*include, "baseline"}
+    unknown = (wanted | set(spec.families.exclude)) - set(known)
+    if unknown:
+        raise NotFound(f"No model family is named {sorted(unknown)[0]!r}. There are: {', '.join(known)}.")
+    kept = wanted - set(spec.families.exclude) | {"baseline"}
+    return {name: family() for name, family in known.items() if name in kept}
+
+
+def _out_of_fold(found: campaign.Found, rows: TrainingRows) -> NDArray[np.float64]:
+    predictions: NDArray[np.float64] = np.load(found.out_of_fold, allow_pickle=False)
+    if len(predictions) != len(rows.target):
+        raise DataError(f"Out-of-fold predictions must be of {len(rows.target)} rows, but are of {len(predictions)}.")
+    return predictions
+
+
+def _signature(loaded: Loaded, plan: FeaturePlan, calibrated: NDArray[np.float64], spec: ProjectSpec) -> Signature:
+    rows = loaded.rows
+    made = Signature(
+        project=spec.name,
+        problem=rows.problem,
+        target=spec.target,
+        decoding=plan.decoding,
+        classes=loaded.classes,
+        id_column=spec.id,
+    )
+    if rows.problem == "regression":
+        return replace(made, half_width=calibration.half_width(calibrated, rows.target))
+    if rows.problem == "multiclass":
+        return made
+    costs = metrics.cost_matrix(spec.costs, tuple(str(name) for name in loaded.classes))
+    metric = spec.metric or metrics.default_metric(rows.problem)
+    return replace(made, positive=1, threshold=calibration.threshold(metric, calibrated, rows.target, costs))
+
+
+def _table(predictions: NDArray[np.float64], positions: NDArray[np.int64]) -> pd.DataFrame:
+    """Return out-of-fold predictions as a table: those that there are, in the dataset version's order."""
+    wide = predictions.reshape(len(predictions), -1)
+    known = np.isfinite(wide).all(axis=1)
+    names = ["prediction"] if predictions.ndim == 1 else [f"p{code}" for code in range(wide.shape[1])]
+    table = pd.DataFrame(wide[known], columns=names)
+    table.insert(0, "row", positions[known])
+    return table.sort_values("row", ignore_index=True)

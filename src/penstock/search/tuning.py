@@ -1,0 +1,210 @@
+"""One study in a journal file: what to try next, what came of it, and what a dead process left behind."""
+
+import logging
+import warnings
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from penstock.domain.search import Choice, Real, SearchSpace, Trial, Value, Whole
+from penstock.search.slots import lives, owner
+
+MOST_RETRIES = 2  # a configuration whose process died twice more is what kills it
+RANDOM_TRIALS = 6  # of a family, before its sampler models what it has seen
+
+Kind = Literal["default", "partial", "tuned"]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A configuration that is about to be tried."""
+
+    number: int
+    family: str
+    kind: Kind
+    parameters: dict[str, Value]
+    retries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A trial that ended, with what later ones and the final fit learn from it.
+
+    `refit` is what early stopping settled, in the mean over folds; `most_rows` what it was capped at.
+    """
+
+    trial: Trial
+    kind: Kind
+    refit: dict[str, Value] = field(default_factory=dict)
+    fitted_parameters: int = 0
+    fold_seconds: tuple[float, ...] = ()
+    most_rows: int | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether it finished every fold on every row."""
+        return self.trial.state == "finished" and not self.trial.partial
+
+
+class Study:
+    """The trials of one search, a sampler for each family, in one journal file.
+
+    Journal storage has no heartbeat: a trial whose owner (process id and start time) is dead is failed and tried
+    again, at most twice.
+    """
+
+    def __init__(self, path: Path, seed: int) -> None:
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        logging.getLogger("optuna").propagate = False
+        _mend(path)
+        self._storage = JournalStorage(JournalFileBackend(str(path)))
+        self._seed = seed
+        self._studies: dict[str, optuna.Study] = {}
+        self._open: dict[int, tuple[str, optuna.trial.Trial]] = {}
+        names = [study.study_name for study in self._storage.get_all_studies()]
+        begun = [trial for name in names for trial in self._study(name).get_trials(deepcopy=False)]
+        self._next = 1 + max((_begun(trial).get("number", 0) for trial in begun), default=0)
+
+    def reap(self) -> int:
+        """Fail the trials whose owner is dead and queue them again; return how many there were."""
+        count = 0
+        for name, study in list(self._studies.items()):
+            for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+                begun = _begun(trial)
+                if begun and lives(*begun["owner"]):
+                    continue
+                study.tell(trial.number, state=TrialState.FAIL)
+                count += 1
+                retries = int(trial.user_attrs.get("retries", 0))
+                if retries < MOST_RETRIES:
+                    self._queue(name, trial.params, begun.get("kind", "tuned"), retries + 1)
+        return count
+
+    def ended(self) -> list[Ended]:
+        """Return the trials that ended in earlier processes, oldest first."""
+        found = [
+            _restore(trial.user_attrs["ended"])
+            for study in self._studies.values()
+            for trial in study.get_trials(deepcopy=False)
+            if "ended" in trial.user_attrs
+        ]
+        return sorted(found, key=lambda one: one.trial.number)
+
+    def waiting(self) -> dict[str, Kind]:
+        """Return the families that have a trial queued, and its kind."""
+        queued: dict[str, Kind] = {}
+        for name, study in self._studies.items():
+            for trial in study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+                queued.setdefault(name.split()[0], trial.user_attrs.get("kind", "tuned"))
+        return queued
+
+    def again(self, draft: Draft) -> bool:
+        """Queue a configuration whose process died; return whether it may be tried again."""
+        if draft.retries >= MOST_RETRIES:
+            return False
+        self._queue(_name(draft.family, draft.kind), draft.parameters, draft.kind, draft.retries + 1)
+        return True
+
+    def ask(self, family: str, kind: Kind, default: dict[str, Value], space: SearchSpace) -> Draft:
+        """Return the next configuration of a family: the default, what was queued, or what its sampler proposes."""
+        name = _name(family, kind)
+        study = self._study(name)
+        distributions = {key: _distribution(dimension) for key, dimension in space.items()}
+        queued = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+        if kind != "tuned" and not queued:
+            self._queue(name, _nearest(default, space), kind, 0)
+        trial = study.ask(distributions)
+        parameters = {**default, **trial.params}
+        if kind != "tuned":
+            parameters |= default
+        draft = Draft(self._next, family, kind, parameters, int(trial.user_attrs.get("retries", 0)))
+        self._next += 1
+        trial.set_user_attr("begun", {"number": draft.number, "kind": kind, "parameters": parameters, "owner": owner()})
+        self._open[draft.number] = (name, trial)
+        return draft
+
+    def tell(self, ended: Ended) -> None:
+        """Keep what came of a trial; once this returns, no kill loses it."""
+        name, trial = self._open.pop(ended.trial.number)
+        trial.set_user_attr("ended", asdict(ended))
+        for place, score in enumerate(ended.trial.fold_scores):
+            if ended.trial.state == "pruned":
+                trial.report(score, place)
+        states = {"finished": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
+        state = states.get(ended.trial.state, TrialState.FAIL)
+        value = ended.trial.score if state == TrialState.COMPLETE else None
+        self._studies[name].tell(trial, value, state=state)
+
+    def _queue(self, name: str, parameters: dict[str, Any], kind: Kind, retries: int) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self._study(name).enqueue_trial(parameters, user_attrs={"kind": kind, "retries": retries})
+
+    def _study(self, name: str) -> optuna.Study:
+        if name not in self._studies:
+            sampler = optuna.samplers.TPESampler(seed=self._seed, n_startup_trials=RANDOM_TRIALS)
+            self._studies[name] = optuna.create_study(
+                storage=self._storage, study_name=name, direction="maximize", sampler=sampler, load_if_exists=True
+            )
+        return self._studies[name]
+
+
+def _name(family: str, kind: Kind) -> str:
+    """Return the name of a family's study; scores on capped rows teach its sampler nothing, so they stay apart."""
+    return f"{family} partial" if kind == "partial" else family
+
+
+def _distribution(dimension: Real | Whole | Choice) -> BaseDistribution:
+    if isinstance(dimension, Real):
+        return FloatDistribution(dimension.low, dimension.high, log=dimension.log)
+    if isinstance(dimension, Whole):
+        return IntDistribution(dimension.low, dimension.high, log=dimension.log)
+    return CategoricalDistribution(dimension.values)
+
+
+def _nearest(default: dict[str, Value], space: SearchSpace) -> dict[str, Value]:
+    """Return the values of a space that are nearest to a default, which may lie outside of what is varied."""
+    near: dict[str, Value] = {}
+    for name, dimension in space.items():
+        value = default.get(name)
+        if isinstance(dimension, Choice):
+            if name in default and value in dimension.values:
+                near[name] = value
+        elif isinstance(value, int | float):
+            bounded = min(max(value, dimension.low), dimension.high)
+            near[name] = round(bounded) if isinstance(dimension, Whole) else float(bounded)
+    return near
+
+
+def _begun(trial: FrozenTrial) -> dict[str, Any]:
+    begun: dict[str, Any] = trial.user_attrs.get("begun", {})
+    return begun
+
+
+def _restore(kept: dict[str, Any]) -> Ended:
+    trial = {**kept["trial"], "fold_scores": tuple(kept["trial"]["fold_scores"])}
+    return Ended(**{**kept, "trial": Trial(**trial), "fold_seconds": tuple(kept["fold_seconds"])})
+
+
+def _mend(path: Path) -> None:
+    """Undo what a kill in the middle of a write leaves: half a line, and a lock that nobody holds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f"{path.name}.lock*"):
+        left.unlink(missing_ok=True)
+    if path.exists():
+        data = path.read_bytes()
+        whole = data.rfind(b"\n") + 1
+        if whole < len(data):
+            with path.open("r+b") as file:
+                file.truncate(whole)
