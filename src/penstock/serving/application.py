@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -87,6 +88,7 @@ class Application:
         self.meters = Meters(parts.routing)
         self._open = 0
         self._large = 0
+        self._reader = ThreadPoolExecutor(1, "penstock-keys")  # strangers wait here, and for each other only
         self._calls: dict[str, tuple[str, Callable[[Call], Awaitable[bytes]]]] = {
             "predict": ("POST", self._predict),
             "versions": ("GET", self._versions),
@@ -179,7 +181,9 @@ class Application:
         token = header[7:].strip().decode("latin-1") if header[:7].lower() == b"bearer " else ""
         doors = self.parts.doors
         opening = doors.opening(token, project) if token else "unknown"
-        if opening == "unknown" and token and await asyncio.to_thread(doors.look_again):
+        if opening == "unknown" and token:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._reader, doors.look_again, time.monotonic())
             opening = doors.opening(token, project)
         if opening == "unknown":
             found = "has none" if not token else "has one that is not known"

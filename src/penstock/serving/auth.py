@@ -6,7 +6,6 @@ import hmac
 import os
 import re
 import secrets
-import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -91,7 +90,6 @@ class Keys:
         self.workspace = workspace
         self._keys: dict[str, Key] = {}
         self._read_at = 0.0
-        self._lock = threading.Lock()
 
     def opening(self, token: str, project: str) -> Opening:
         """Say whether a key opens a project, is unknown, or opens other projects only."""
@@ -101,18 +99,17 @@ class Keys:
             return "unknown"
         return "opens" if not key.projects or project in key.projects else "elsewhere"
 
-    def look_again(self) -> bool:
-        """Read the keys anew, unless that was done a moment ago."""
-        with self._lock:
-            if time.monotonic() - self._read_at < UNKNOWN_SECONDS:
-                return False
+    def look_again(self, asked: float) -> None:
+        """Read the keys anew, unless that was done after a moment; strangers wait until it is due again."""
+        if self._read_at < asked:
+            time.sleep(max(0.0, self._read_at + UNKNOWN_SECONDS - time.monotonic()))
             self.refresh()
-            return True
 
     def refresh(self) -> None:
         """Read the keys that are not revoked."""
+        began = time.monotonic()
         self._keys = {key.hash: key for key in access.list_keys(self.workspace) if key.revoked_at is None}
-        self._read_at = time.monotonic()
+        self._read_at = began
 
 
 def _write_once(path: Path, text: str) -> None:

@@ -12,6 +12,6 @@ class Doors(Protocol):
         """Say whether a key opens a project, is unknown, or opens other projects only."""
         ...
 
-    def look_again(self) -> bool:
-        """Read the keys anew if that is due, which may block; return whether it was."""
+    def look_again(self, asked: float) -> None:
+        """Have read the keys after a moment (of `time.monotonic`); may block."""
         ...

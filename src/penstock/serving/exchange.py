@@ -56,11 +56,11 @@ async def read_body(scope: Scope, receive: Receive) -> bytes:
         raise _too_large()
     message = await receive()
     body: bytes = message.get("body", b"")
-    while message.get("more_body"):
+    while message.get("more_body") and len(body) <= BODY_BYTES:
         message = await receive()
         body += message.get("body", b"")
-        if len(body) > BODY_BYTES:
-            raise _too_large()
+    if len(body) > BODY_BYTES:
+        raise _too_large()
     if message["type"] == "http.disconnect":
         raise Gone
     return body

@@ -37,6 +37,21 @@ class Flag:
     flagged_at: datetime
 
 
+class WorkspaceDesk:
+    """Takes labels and flags into the workspace's records."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+
+    def accept(self, project: str, labels: list[Any]) -> LabelCounts:
+        """Keep labels."""
+        return accept_labels(project, labels, "http", self.workspace)
+
+    def flag(self, project: str, given: Any) -> None:
+        """Put a row into the review queue."""
+        flag_row(project, given, "http", self.workspace)
+
+
 def accept_labels(project: str, labels: Sequence[Given], source: str, workspace: Workspace) -> LabelCounts:
     """Keep the true values of answered rows.
 

@@ -4,37 +4,19 @@ Start it with ``bentoml serve penstock.serving.service:Inference``; the workspac
 """
 
 import gc
-from typing import Any
 
 import bentoml
 
-from penstock.domain.releases import LabelCounts
-from penstock.domain.workspace import Workspace
 from penstock.serving.application import Application, Parts
 from penstock.serving.auth import Keys
 from penstock.serving.front import FastPath
 from penstock.serving.journal import Journal
-from penstock.serving.labels import accept_labels, flag_row
+from penstock.serving.labels import WorkspaceDesk
 from penstock.serving.router import Router
 from penstock.store.workspace import find_workspace
 
 # fewer and rarer collections: at BentoML's defaults a full one stops the process for 120 to 280 ms
 COLLECT_AFTER = (50_000, 20, 100)
-
-
-class WorkspaceDesk:
-    """Takes labels and flags into the workspace's records."""
-
-    def __init__(self, workspace: Workspace) -> None:
-        self.workspace = workspace
-
-    def accept(self, project: str, labels: list[Any]) -> LabelCounts:
-        """Keep labels."""
-        return accept_labels(project, labels, "http", self.workspace)
-
-    def flag(self, project: str, given: Any) -> None:
-        """Put a row into the review queue."""
-        flag_row(project, given, "http", self.workspace)
 
 
 @bentoml.service(

@@ -39,9 +39,8 @@ class OneKey:
         given = hashlib.sha256(token.encode()).digest()
         return "opens" if self._hash is not None and hmac.compare_digest(given, self._hash) else "unknown"
 
-    def look_again(self) -> bool:
-        """Say that there is nothing to read anew."""
-        return False
+    def look_again(self, asked: float) -> None:
+        """There is nothing to read anew."""
 
 
 def open_application(folder: Path, key: str | None = None, home: Path | None = None) -> Application:

@@ -1,15 +1,20 @@
 """Small bundles for tests: a graph of a line over two numbers and one category, with its signature and schema."""
 
+import asyncio
+import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 import onnx
+import pandas as pd
 import sqlalchemy as sa
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from penstock.data.decoding import json_schema
+from penstock.data.decoding import compile_decoding, json_schema
 from penstock.domain.datasets import Contract, ContractColumn
 from penstock.domain.features import Decoding, InputColumn
 from penstock.domain.models import ModelVersion, Signature
@@ -96,7 +101,9 @@ def signature(problem: str = "binary") -> Signature:
     return Signature("churn", "binary", "churned", DECODING, ("no", "yes"), 1, 0.5, id_column="customer")
 
 
-def write_bundle(folder: Path, problem: str = "binary", weights: tuple[float, float, float] = (0.02, 0.0005, 1.0)) -> Path:
+def write_bundle(
+    folder: Path, problem: str = "binary", weights: tuple[float, float, float] = (0.02, 0.0005, 1.0)
+) -> Path:
     """The stand-in's files in a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / GRAPH).write_bytes(graph(problem, weights))
@@ -112,7 +119,13 @@ def keep_version(version: str, workspace: Workspace, folder: Path, problem: str 
     """A stand-in kept as a version of the project `churn`; each version has weights of its own."""
     write_bundle(folder, problem, (0.02 * int(version), 0.0005, 1.0))
     kept = ModelVersion(
-        "churn", version, f"training-{version}", "run", "model", artifacts.put_folder(folder, workspace), "data",
+        "churn",
+        version,
+        f"training-{version}",
+        "run",
+        "model",
+        artifacts.put_folder(folder, workspace),
+        "data",
         datetime.now(UTC),
     )
     records.register_project("churn", folder, workspace)
@@ -135,3 +148,75 @@ def release(version: str, workspace: Workspace, *, previous: str | None = None, 
     }
     with records.connect(workspace).begin() as connection:
         connection.execute(sa.insert(tables.releases).values(values))
+
+
+class Line:
+    """A Python model of the same line as the graph's; `graph_weights` lets the graph be another."""
+
+    def __init__(
+        self, problem: str = "binary", graph_weights: tuple[float, float, float] = (0.02, 0.0005, 1.0)
+    ) -> None:
+        self.problem = problem
+        self.graph_weights = graph_weights
+        self.estimator = self
+        self.parameters = 3
+
+    def to_onnx(self) -> bytes:
+        """The graph."""
+        return graph(self.problem, self.graph_weights)
+
+    def predict(self, frame: pd.DataFrame) -> NDArray[np.float64]:
+        """Probabilities of shape (n, 2), or values of shape (n,)."""
+        numbers, texts = compile_decoding(DECODING).columns({str(name): frame[name].to_numpy() for name in frame})
+        line = np.nan_to_num(numbers) @ np.array([0.02, 0.0005]) + (texts[:, 0] == "gold")
+        if self.problem == "regression":
+            return line
+        with np.errstate(over="ignore"):
+            high = 1 / (1 + np.exp(-line))
+        return np.column_stack([1 - high, high])
+
+
+class Client:
+    """Asks an ASGI application as a server would."""
+
+    def __init__(self, app: Any, key: str = "") -> None:
+        self.app = app
+        self.key = key
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        raw: bytes | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> tuple[int, Any, dict[str, str]]:
+        """Return status, body (parsed if it is JSON) and headers."""
+        sent = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
+        given = {"authorization": f"Bearer {self.key}"} if self.key else {}
+        given |= {"content-length": str(len(sent)), **(headers or {})}
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "headers": [(name.encode(), value.encode()) for name, value in given.items()],
+        }
+        messages = [{"type": "http.request", "body": sent, "more_body": False}]
+        said: list[Any] = []
+
+        async def receive() -> Any:
+            return messages.pop(0) if messages else {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            said.append(message)
+
+        asyncio.run(self.app(scope, receive, send))
+        answer = said[1]["body"]
+        kind = {name.decode(): value.decode() for name, value in said[0]["headers"]}
+        return said[0]["status"], json.loads(answer) if kind["content-type"] == "application/json" else answer, kind
+
+    def predict(self, rows: Any, **more: Any) -> tuple[int, Any]:
+        """Return status and body of a predict call."""
+        status, body, _ = self.ask("POST", "/v1/churn/predict", {"rows": rows}, **more)
+        return status, body

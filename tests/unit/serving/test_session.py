@@ -1,0 +1,82 @@
+"""A bundle's files as one object that answers rows."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from penstock.data.decoding import RowErrors
+from penstock.errors import ModelError
+from penstock.serving.session import LoadedBundle, class_name
+from tests.unit.serving.stand_in import ROW, write_bundle
+
+
+@pytest.fixture
+def loaded(tmp_path: Path) -> LoadedBundle:
+    return LoadedBundle.open(write_bundle(tmp_path / "bundle"))
+
+
+def test_a_class_is_answered_with_label_score_and_probabilities(loaded: LoadedBundle) -> None:
+    one = loaded.predict_rows([ROW])[0]
+    assert one["label"] == "yes"
+    assert one["score"] == one["probabilities"]["yes"] == pytest.approx(1 / (1 + np.exp(-2.30025)), abs=1e-6)
+    assert sum(one["probabilities"].values()) == pytest.approx(1)
+
+
+def test_the_score_is_that_of_the_positive_class_whatever_the_label(loaded: LoadedBundle) -> None:
+    one = loaded.predict_rows([{"age": -100}])[0]
+    assert one["label"] == "no"
+    assert one["score"] == one["probabilities"]["yes"]
+
+
+def test_the_threshold_decides_the_label(loaded: LoadedBundle) -> None:
+    strict = replace(loaded, signature=replace(loaded.signature, threshold=0.99))
+    assert [strict.predict_rows([ROW])[0]["label"], loaded.predict_rows([ROW])[0]["label"]] == ["no", "yes"]
+
+
+def test_without_a_positive_class_the_most_probable_one_is_the_label(loaded: LoadedBundle) -> None:
+    plain = replace(loaded, signature=replace(loaded.signature, positive=None, threshold=None))
+    one = plain.predict_rows([{"age": -100}])[0]
+    assert one["label"] == "no"
+    assert one["score"] == one["probabilities"]["no"]
+
+
+def test_a_regression_is_answered_with_its_interval(tmp_path: Path) -> None:
+    loaded = LoadedBundle.open(write_bundle(tmp_path / "bundle", "regression"))
+    one = loaded.predict_rows([ROW])[0]
+    assert one == {"value": pytest.approx(2.30025), "low": one["value"] - 2, "high": one["value"] + 2}
+
+
+def test_what_is_no_number_becomes_null(loaded: LoadedBundle) -> None:
+    answers = loaded.answers(np.array([[np.nan, np.nan], [0.25, 0.75]], np.float32))
+    assert answers[0] == {"label": None, "score": None, "probabilities": {"no": None, "yes": None}}
+    assert answers[1]["label"] == "yes"
+
+
+def test_rows_and_columns_get_the_same_answers(loaded: LoadedBundle) -> None:
+    rows = [ROW, {"age": 1, "income": None, "plan": None}, {"age": 2}]
+    columns = {
+        "age": np.array([40, 1, 2]),
+        "income": np.array([1000.5, np.nan, np.nan]),
+        "plan": np.array(["gold", None, None], object),
+    }
+    assert loaded.predict_rows(rows) == loaded.answers(loaded.predict_columns(columns))
+
+
+def test_a_row_that_does_not_fit_is_refused(loaded: LoadedBundle) -> None:
+    with pytest.raises(RowErrors) as refused:
+        loaded.predict_rows([ROW, {"age": "forty"}])
+    assert refused.value.details == [{"row": 1, "column": "age", "must": "be a number", "found": '"forty"'}]
+
+
+def test_files_that_are_no_bundle_are_refused(tmp_path: Path) -> None:
+    folder = write_bundle(tmp_path / "bundle")
+    (folder / "graph.onnx").write_bytes(b"no graph")
+    with pytest.raises(ModelError, match="must hold a graph"):
+        LoadedBundle.open(folder)
+
+
+@pytest.mark.parametrize(("value", "name"), [(True, "true"), (1, "1"), (1.0, "1"), (2.5, "2.5"), ("a b", "a b")])
+def test_classes_have_names(value: str | int | float | bool, name: str) -> None:
+    assert class_name(value) == name
