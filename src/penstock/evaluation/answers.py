@@ -174,7 +174,8 @@ def matrix_of(frame: pd.DataFrame) -> Values:
     """Return the predictions of a table: probabilities by class in their order, or values."""
     if "prediction" in frame:
         return frame["prediction"].to_numpy(dtype=np.float64)
-    names = sorted((name for name in map(str, frame) if name[:1] == "p" and name[1:].isdigit()), key=lambda n: int(n[1:]))
+    numbers = sorted(int(name[1:]) for name in map(str, frame) if name[:1] == "p" and name[1:].isdigit())
+    names = [f"p{number}" for number in numbers]
     return frame[names].to_numpy(dtype=np.float64)
 
 

@@ -65,7 +65,9 @@ def evaluate(
     """
     out_of_fold = read_out_of_fold(model, split, spec, workspace)
     held_out = predictions is not None and split.holdout_rows > 0 and predictions.rows > 0
-    answers = read_answers(predictions.digest, model.signature, spec, workspace) if held_out and predictions else out_of_fold
+    answers = out_of_fold
+    if held_out and predictions:
+        answers = read_answers(predictions.digest, model.signature, spec, workspace)
     if answers.rows == 0:
         raise DataError("A model is scored on rows with a known target, but none of the rows kept back has one.")
     metric = metric_of(spec, model.signature)

@@ -138,7 +138,7 @@ def row_log_loss(target: Codes, p: Values, choosing: Choosing) -> Values:
 
 def row_accuracy(target: Codes, p: Values, choosing: Choosing) -> Values:
     """Return 1 where a row is called its class, else 0."""
-    return (chosen(p, choosing) == target).astype(np.float64)
+    return np.asarray(chosen(p, choosing) == target, dtype=np.float64)
 
 
 def row_cost(target: Codes, p: Values, choosing: Choosing) -> Values:

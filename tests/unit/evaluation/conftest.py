@@ -120,7 +120,7 @@ def _trained(table: pd.DataFrame, spec: ProjectSpec, split: Split, arrays: Any, 
             InputColumn("plan", "string", "category", False),
         )),
         classes=classes,
-        positive=classes.index("yes") if spec.problem == "binary" else None,
+        positive=classes.index(str(spec.positive or "yes")) if spec.problem == "binary" else None,
         threshold=0.5 if spec.problem == "binary" else None,
     )
     train = assignment >= 0

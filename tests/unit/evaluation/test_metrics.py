@@ -1,0 +1,87 @@
+"""Metrics against scikit-learn, their direction, and their errors."""
+
+import numpy as np
+import pytest
+from sklearn import metrics as peers
+
+from penstock.errors import ModelError, NotFound
+from penstock.evaluation import metrics
+
+ROWS = 2000
+RANDOM = np.random.default_rng(0)
+BINARY = RANDOM.integers(0, 2, ROWS)
+CHANCE = np.clip(np.round(0.3 * BINARY + 0.7 * RANDOM.random(ROWS), 2), 0, 1)
+CODES = RANDOM.integers(0, 4, ROWS)
+SHARES = RANDOM.dirichlet(np.ones(4), ROWS)
+VALUES = RANDOM.normal(size=ROWS)
+GUESSES = VALUES + RANDOM.normal(size=ROWS)
+
+
+@pytest.mark.parametrize(
+    ("name", "peer"),
+    [
+        ("roc_auc", peers.roc_auc_score(BINARY, CHANCE)),
+        ("average_precision", peers.average_precision_score(BINARY, CHANCE)),
+        ("accuracy", peers.accuracy_score(BINARY, CHANCE >= 0.4)),
+        ("f1", peers.f1_score(BINARY, CHANCE >= 0.4)),
+    ],
+)
+def test_binary_scores_are_those_of_scikit_learn(name: str, peer: float) -> None:
+    assert metrics.score(name, BINARY, CHANCE, threshold=0.4) == pytest.approx(peer, abs=1e-12)
+
+
+def test_multiclass_scores_are_those_of_scikit_learn() -> None:
+    assert metrics.score("f1", CODES, SHARES) == pytest.approx(
+        peers.f1_score(CODES, SHARES.argmax(axis=1), average="macro")
+    )
+    assert metrics.score("roc_auc", CODES, SHARES) == pytest.approx(
+        peers.roc_auc_score(CODES, SHARES, multi_class="ovr")
+    )
+    assert metrics.score("log_loss", CODES, SHARES) == pytest.approx(-peers.log_loss(CODES, SHARES), rel=1e-6)
+
+
+def test_scores_are_higher_for_better_and_shown_in_their_own_units() -> None:
+    score = metrics.score("rmse", VALUES, GUESSES)
+    assert score < 0
+    assert metrics.shown("rmse", score) == pytest.approx(peers.root_mean_squared_error(VALUES, GUESSES))
+    assert metrics.score("r2", VALUES, GUESSES) == pytest.approx(peers.r2_score(VALUES, GUESSES))
+
+
+def test_rows_of_a_metric_average_to_its_score() -> None:
+    rows = metrics.row_scores("log_loss", CODES, SHARES)
+    assert rows is not None
+    assert rows.mean() == pytest.approx(metrics.score("log_loss", CODES, SHARES))
+    assert metrics.row_scores("roc_auc", BINARY, CHANCE) is None
+
+
+def test_costs_choose_the_cheaper_class() -> None:
+    costs = metrics.cost_matrix({"false_negative": 5, "false_positive": 1}, ("no", "yes"))
+    assert costs is not None
+    assert metrics.best_threshold("cost", BINARY, CHANCE, costs) == pytest.approx(1 / 6)
+    dear = metrics.score("cost", BINARY, CHANCE, threshold=0.5, costs=costs)
+    assert metrics.score("cost", BINARY, CHANCE, costs=costs) > dear
+
+
+def test_a_full_cost_matrix_is_read_by_class() -> None:
+    costs = metrics.cost_matrix({"a": {"b": 3}}, ("a", "b", "c"))
+    assert costs is not None
+    assert costs[0].tolist() == [0, 3, 1]
+    with pytest.raises(ModelError, match="costs by class of a, b, c"):
+        metrics.cost_matrix({"d": {"b": 3}}, ("a", "b", "c"))
+
+
+def test_the_best_threshold_for_f1_is_the_best_one_seen() -> None:
+    found = metrics.best_threshold("f1", BINARY, CHANCE)
+    tried = [metrics.score("f1", BINARY, CHANCE, threshold=t) for t in np.unique(CHANCE)]
+    assert metrics.score("f1", BINARY, CHANCE, threshold=found) == pytest.approx(max(tried))
+
+
+def test_one_class_alone_scores_chance_and_not_an_error() -> None:
+    assert metrics.score("roc_auc", np.ones(10), np.linspace(0, 1, 10)) == 0.5
+
+
+def test_an_unknown_metric_lists_those_of_the_problem() -> None:
+    with pytest.raises(NotFound, match="accuracy, average_precision, cost, f1, log_loss, roc_auc"):
+        metrics.find_metric("auc", "binary")
+    with pytest.raises(ModelError, match="must be one of mae, r2, rmse, but is 'roc_auc'"):
+        metrics.find_metric("roc_auc", "regression")
