@@ -196,7 +196,7 @@ def running_in_process(workspace: Workspace, *, verbose: bool = False) -> Iterat
     for name in close_orphaned_runs(workspace):
         log.warning("Closed flow run %s: its process is gone.", name)
     quiet = temporary_settings(updates={PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
-    with beginning(workspace), quiet, tags(TAG), _console_at(logging.INFO if verbose else logging.ERROR):
+    with beginning(workspace), quiet, tags(TAG), _console_at(logging.INFO if verbose else logging.CRITICAL):
         yield
 
 
