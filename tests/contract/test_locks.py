@@ -14,7 +14,7 @@ from packaging.version import Version
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LOCKS = {name: (ROOT / name).read_text().splitlines() for name in ("requirements.lock", "requirements-dev.lock")}
-PINS = {
+PINS: dict[str, str] = {
     canonicalize_name(name): version
     for lines in LOCKS.values()
     for name, version in (line.split("==") for line in lines)
