@@ -63,7 +63,7 @@ class TargetScale:
 def learn_scale(y: NDArray[Any], logarithm: bool | None = None) -> TargetScale:
     """Return the scale of a target, shape (n_rows,); `logarithm` None decides by the skewness."""
     values = np.asarray(y, np.float64)
-    use = skewed(values) if logarithm is None else bool(logarithm) and float(values.min()) >= 0
+    use = skewness(values) > SKEWED if logarithm is None else bool(logarithm) and float(values.min()) >= 0
     shown = np.log1p(values) if use else values
     spread = float(shown.std())
     return TargetScale(
@@ -71,10 +71,10 @@ def learn_scale(y: NDArray[Any], logarithm: bool | None = None) -> TargetScale:
     )
 
 
-def skewed(values: NDArray[np.float64]) -> bool:
-    """Say whether a target is never negative and has a long upper tail."""
-    deviation = float(values.std())
-    if float(values.min()) < 0 or deviation == 0:
-        return False
-    return float(np.mean(((values - values.mean()) / deviation) ** 3)) > SKEWED
-
+def skewness(values: NDArray[Any]) -> float:
+    """Return the third standardised moment; 0 for a target that is negative somewhere or does not vary."""
+    shown = np.asarray(values, np.float64)
+    deviation = float(shown.std())
+    if float(shown.min()) < 0 or deviation == 0:
+        return 0.0
+    return float(np.mean(((shown - shown.mean()) / deviation) ** 3))

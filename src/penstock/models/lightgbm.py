@@ -13,9 +13,12 @@ from penstock.graphs import GraphBuilder
 from penstock.models._base import BuildContext, Matrix, ModelFamily, Needs, Vector
 from penstock.models._boosting import Pace, on_grid, read_trees
 from penstock.models._probabilities import probabilities, write_probabilities
-from penstock.models._target import TargetScale, learn_scale
+from penstock.models._target import TargetScale, learn_scale, skewness
 from penstock.models._trees import write_trees
 
+FEW_ROWS = 5_000  # below this smaller trees on fewer columns do better
+MANY_ROWS = 20_000  # above this a binary problem carries more leaves
+LOG_SKEW = 1.5  # skewness above which trees gain from the target's logarithm; they mind a long tail less than nets
 BINS = 255  # of a feature; fewer are a little faster and a little worse
 FIXED: dict[str, Value] = {
     "verbosity": -1,
@@ -48,8 +51,9 @@ class BoostedEstimator:
         import lightgbm
 
         if not self.context.classes:
-            self.scale = learn_scale(y, bool(self.values.get("log_target")))
-        parameters = {**FIXED, **self._own(x.shape[1])}
+            wanted = self.values.get("log_target")
+            self.scale = learn_scale(y, skewness(y) > LOG_SKEW if wanted is None else bool(wanted))
+        parameters = {**FIXED, **self._own()}
         train = lightgbm.Dataset(x, self._goal(y), weight=weight, params=parameters, free_raw_data=True)
         inner = [] if valid is None else [lightgbm.Dataset(valid[0], self._goal(valid[1]), reference=train)]
         pace = Pace(self.context.deadline, float(self.values["rate"] or 0.05), int(self.values["rounds"] or 1))
@@ -96,7 +100,7 @@ class BoostedEstimator:
     def _goal(self, y: Vector) -> Vector:
         return y if self.scale is None else self.scale.apply(y)
 
-    def _own(self, features: int) -> dict[str, Value | list[int]]:
+    def _own(self) -> dict[str, Value | list[int]]:
         classes, values = self.context.classes, self.values
         objective = {0: "regression", 2: "binary"}.get(classes, "multiclass")
         own: dict[str, Value | list[int]] = {
@@ -115,7 +119,6 @@ class BoostedEstimator:
             own["num_class"] = classes
         if self.context.monotone and classes <= 2:  # noqa: PLR2004 - LightGBM constrains one output alone
             own["monotone_constraints"] = list(self.context.monotone)
-        del features
         return own
 
 
@@ -131,20 +134,21 @@ class LightGBM(ModelFamily):
         del features
         common: dict[str, Value] = {"rounds": 1000, "l2": 0.0, "random_splits": False}
         if problem == "regression":
-            own: dict[str, Value] = {"rate": 0.05, "leaves": 63, "leaf_rows": 3, "row_share": 0.7, "column_share": 0.7}
-            return {**common, **own, "log_target": False}
+            few = rows < FEW_ROWS
+            own: dict[str, Value] = {"leaves": 16 if few else 63, "column_share": 0.4 if few else 0.7}
+            return {**common, **own, "rate": 0.05, "leaf_rows": 3, "row_share": 0.7, "log_target": None}
         if problem == "multiclass":
-            return {**common, "rate": 0.1, "leaves": 31, "leaf_rows": 10, "row_share": 0.75, "column_share": 0.5}
-        leaves = 8 if rows < 20_000 else 16  # noqa: PLR2004 - more rows carry more leaves
+            return {**common, "rate": 0.1, "leaves": 20, "leaf_rows": 10, "row_share": 0.75, "column_share": 0.5}
+        leaves = 8 if rows < MANY_ROWS else 16
         return {**common, "rate": 0.05, "leaves": leaves, "leaf_rows": 20, "row_share": 0.75, "column_share": 0.5}
 
     def space(self, problem: Problem, rows: int, features: int) -> SearchSpace:
         """Return rate, size and randomness of trees, and for a regression the target's logarithm."""
         del features
-        most = 256 if rows > 5_000 else 64  # noqa: PLR2004 - few rows fill few leaves
+        most = 64 if rows < FEW_ROWS or problem == "multiclass" else 256
         space: SearchSpace = {
             "rate": Real(0.02, 0.2, log=True),
-            "leaves": Whole(4, most if problem != "multiclass" else min(most, 64), log=True),
+            "leaves": Whole(4, most, log=True),
             "leaf_rows": Whole(1, 100, log=True),
             "row_share": Real(0.5, 1.0),
             "column_share": Real(0.3, 1.0),
@@ -152,12 +156,12 @@ class LightGBM(ModelFamily):
             "random_splits": Choice((False, True)),
         }
         if problem == "regression":
-            space["log_target"] = Choice((False, True))
+            space["log_target"] = Choice((None, False, True))
         return space
 
     def needs(self, rows: int, features: int, classes: int) -> Needs:
-        """Return what some 300 rounds take: a pass over rows and features a tree and level, measured."""
-        trees = _outputs(classes) * (300 if classes <= 2 else 120)  # noqa: PLR2004
+        """Return what the usual rounds take: a pass over rows and features a tree, measured."""
+        trees = _outputs(classes) * {0: 500, 2: 300}.get(classes, 120)
         seconds = 0.1 + trees * (rows * (features + 12) * 2.2e-9 + features * BINS * 2e-7)
         megabytes = 30 + rows * (features * 5 + 24 * _outputs(classes)) / 1e6 + trees * 0.01
         return Needs(memory_mb=megabytes, seconds=seconds)
