@@ -11,11 +11,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pandas as pd
 
 from tests.conftest import free_ports
 
 COMMAND = Path(sys.executable).parent / "penstock"
+REFERENCE = Path(__file__).resolve().parents[1] / "docs" / "reference"
+
+
+def check_shape(body: object, file: str, name: str) -> None:
+    """Hold an answer against the documented schema."""
+    schemas = json.loads((REFERENCE / file).read_text())["$defs"]
+    jsonschema.validate(body, schemas[name])
+
+
+def command_of(arguments: tuple[object, ...]) -> str:
+    """Return the name under which a command's answer is documented."""
+    words = [str(each) for each in arguments]
+    return " ".join(words[:2]) if words[0] in {"keys", "quarantine"} else words[0]
+
 
 
 @dataclass
@@ -61,7 +76,17 @@ class Stranger:
         """Run a command that must end well, and return its JSON."""
         said = self.penstock(*arguments, "--json")
         assert said.code == 0, f"penstock {arguments} ended with {said.code}:\n{said.out[-2000:]}\n{said.err[-4000:]}"
+        check_shape(said.body, "commands.json", command_of(arguments))
         return said.body
+
+    def refuse(self, code: int, *arguments: object) -> str:
+        """Run a command that must end with a code and an error in the documented form; return its message."""
+        said = self.penstock(*arguments, "--json")
+        assert said.code == code, f"penstock {arguments} ended with {said.code}:\n{said.out[-2000:]}\n{said.err[-4000:]}"
+        check_shape(said.body, "commands.json", "error")
+        assert "Traceback" not in said.out + said.err
+        message: str = said.body["error"]["message"]
+        return message
 
 
 def ask(

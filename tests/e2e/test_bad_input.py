@@ -31,13 +31,10 @@ CASES: dict[str, tuple[str | bytes, list[str]]] = {
 def test_a_bad_file_is_refused_in_one_sentence(stranger: Stranger, name: str) -> None:
     content, words = CASES[name]
     file = write(stranger.folder, f"bad-{name}.csv", content)
-    said = stranger.penstock("run", file, "--target", "churned", "--seconds", 2, "--json")
-    assert said.code == 2, said.out + said.err[-3000:]
-    message = said.body["error"]["message"]
+    message = stranger.refuse(2, "run", file, "--target", "churned", "--seconds", 2)
     assert message.rstrip().endswith((".", "?"))
     for word in words:
         assert word in message
-    assert "Traceback" not in said.out + said.err
 
 
 def test_a_line_of_a_gigabyte_is_refused_without_reading_it_all(stranger: Stranger) -> None:
@@ -45,10 +42,9 @@ def test_a_line_of_a_gigabyte_is_refused_without_reading_it_all(stranger: Strang
     with path.open("wb") as file:
         file.write(HEAD.encode())
         file.truncate(1 << 30)  # a hole in the file: a line of 1 GB that takes no disk
-    said = stranger.penstock("run", path.name, "--target", "churned", "--json")
+    message = stranger.refuse(2, "run", path.name, "--target", "churned")
     path.unlink()
-    assert said.code == 2, said.out + said.err[-3000:]
-    assert "line" in said.body["error"]["message"]
+    assert "line" in message
 
 
 def test_a_file_in_another_encoding_is_read_and_said(stranger: Stranger) -> None:
@@ -88,9 +84,7 @@ def test_unknown_projects_versions_and_arguments_are_the_users_error(stranger: S
         ("no-such-command",),
         ("train", "--no-such-option"),
     ):
-        said = stranger.penstock(*arguments, "--json")
-        assert said.code == 2, (arguments, said.out, said.err[-2000:])
-        assert set(said.body["error"]) >= {"kind", "message"}
+        assert stranger.refuse(2, *arguments)
 
 
 def test_the_same_name_with_another_source_is_an_error_naming_both(stranger: Stranger) -> None:
@@ -98,7 +92,6 @@ def test_the_same_name_with_another_source_is_an_error_naming_both(stranger: Str
     write(stranger.folder, "twins.csv", HEAD + GOOD)
     write(stranger.folder, "other/twins.csv", HEAD + GOOD)
     assert stranger.penstock("init", "twins", "--data", "twins.csv", "--target", "churned").code == 0
-    said = stranger.penstock("run", "other/twins.csv", "--target", "churned", "--json")
-    assert said.code == 2
-    assert str(stranger.folder / "twins.csv") in said.body["error"]["message"]
-    assert str(stranger.folder / "other" / "twins.csv") in said.body["error"]["message"]
+    message = stranger.refuse(2, "run", "other/twins.csv", "--target", "churned")
+    assert str(stranger.folder / "twins.csv") in message
+    assert str(stranger.folder / "other" / "twins.csv") in message
