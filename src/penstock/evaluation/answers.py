@@ -179,9 +179,7 @@ def matrix_of(frame: pd.DataFrame) -> Values:
     return frame[names].to_numpy(dtype=np.float64)
 
 
-def _answers(
-    shell: _Shell, target: NDArray[Any], matrix: Values, signature: Signature, spec: ProjectSpec
-) -> Answers:
+def _answers(shell: _Shell, target: NDArray[Any], matrix: Values, signature: Signature, spec: ProjectSpec) -> Answers:
     if signature.problem == "binary":
         target, matrix = positive_last(target, matrix, signature.positive)
     return Answers(

@@ -45,9 +45,9 @@ def read_cases(path: Path, signature: Signature) -> tuple[pd.DataFrame, pd.DataF
             f"Each row of {path.name!r} must say `expected`, `at_least` or `at_most`, but "
             f"{int(silent.sum()) if len(table) else 'there is no row and none'} of {len(table)} says nothing."
         )
-    rows = pd.DataFrame({
-        column.name: _typed(table.get(column.name), column.type, len(table)) for column in signature.decoding.columns
-    })
+    rows = pd.DataFrame(
+        {column.name: _typed(table.get(column.name), column.type, len(table)) for column in signature.decoding.columns}
+    )
     return rows, expected
 
 
@@ -63,9 +63,7 @@ def _typed(values: pd.Series | None, kind: str, rows: int) -> pd.Series:
     return values
 
 
-def failing_cases(
-    rows: pd.DataFrame, expected: pd.DataFrame, predict: Predict, signature: Signature
-) -> list[str]:
+def failing_cases(rows: pd.DataFrame, expected: pd.DataFrame, predict: Predict, signature: Signature) -> list[str]:
     """Return a sentence for each case that does not hold.
 
     Parameters

@@ -144,8 +144,10 @@ def _segment_next(rows: int, segment: Segment | None) -> Next:
             f"Label next: no segment of {count(rows, 'row')} stands out; it would need rows without a target to choose "
             "from.",
         )
-    joined = f"{segment.column} {segment.value}" if segment.value[:5] == "below" or " " in segment.value else (
-        f"{segment.column} = {segment.value}"
+    joined = (
+        f"{segment.column} {segment.value}"
+        if segment.value[:5] == "below" or " " in segment.value
+        else (f"{segment.column} = {segment.value}")
     )
     return Next(
         (joined,),

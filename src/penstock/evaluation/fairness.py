@@ -18,9 +18,7 @@ class Gap:
     gap: float | None
 
 
-def find_gap(
-    metric: str, target: NDArray[Any], called: NDArray[Any], groups: NDArray[Any], largest: float
-) -> Gap:
+def find_gap(metric: str, target: NDArray[Any], called: NDArray[Any], groups: NDArray[Any], largest: float) -> Gap:
     """Return how far a rate lies apart between groups.
 
     A group is judged when it has 30 rows that count for the rate and the rate's standard error is at most half the
@@ -59,9 +57,7 @@ def find_gap(
     return Gap(tuple(rates), tuple(too_small), max(values) - min(values) if len(values) > 1 else None)
 
 
-def _counted(
-    metric: str, target: NDArray[Any], called: NDArray[Any]
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _counted(metric: str, target: NDArray[Any], called: NDArray[Any]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return which rows count for a rate, and which of them are hits."""
     everything = np.ones(target.size, dtype=bool)
     several = max(int(target.max(initial=0)), int(called.max(initial=0))) > 1

@@ -185,8 +185,10 @@ def _confusion(answers: Answers) -> tuple[tuple[int, ...], ...]:
 
 
 def _notes(rows: int, dependence: Dependence, held_out: bool, tested: int) -> tuple[str, ...]:
-    side = "rows that nothing was fitted or tuned on" if held_out else (
-        "training rows, each predicted by models that did not train on it (out of fold): no rows are held out"
+    side = (
+        "rows that nothing was fitted or tuned on"
+        if held_out
+        else ("training rows, each predicted by models that did not train on it (out of fold): no rows are held out")
     )
     drawn = "single rows" if dependence.independent else dependence.words
     notes = [f"Scored on {count(rows, 'row')}: {side}.", f"The interval is of 95 %, by drawing {drawn} again."]

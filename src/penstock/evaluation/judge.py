@@ -124,9 +124,7 @@ def _judge_first(challenger: Judged) -> Outcome:
     return "hold", (f"It does not beat the baseline: {figures}; gain {figure(gain, 3)}, {bound}.",), None
 
 
-def _judge_pair(
-    challenger: Judged, champion: Judged, split: Split, spec: ProjectSpec, workspace: Workspace
-) -> Outcome:
+def _judge_pair(challenger: Judged, champion: Judged, split: Split, spec: ProjectSpec, workspace: Workspace) -> Outcome:
     if split.holdout_rows == 0:
         return "hold", ("No rows are held out (`split.holdout` is 0), so a challenger cannot be judged.",), None
     key = _pair_key(challenger, champion)
@@ -192,9 +190,7 @@ def _pair(challenger: Judged, champion: Judged, key: str, spec: ProjectSpec, wor
     return _Pair(theirs.take(fresh), ours.take(fresh), int(np.count_nonzero(~fresh)))
 
 
-def _not_to_be_used(
-    challenger: Judged, champion: Judged, key: str, workspace: Workspace
-) -> NDArray[np.uint64]:
+def _not_to_be_used(challenger: Judged, champion: Judged, key: str, workspace: Workspace) -> NDArray[np.uint64]:
     project = challenger.model.project
     retired = [
         frames.load_array(rows.rows, workspace)
@@ -220,18 +216,14 @@ def _recoded(answers: Answers, classes: tuple[Target, ...]) -> NDArray[np.int64]
     return np.where(known, places[np.where(known, answers.target, 0)], -1)
 
 
-def _widened(
-    answers: Answers, classes: tuple[Target, ...], target: NDArray[np.int64], spec: ProjectSpec
-) -> Answers:
+def _widened(answers: Answers, classes: tuple[Target, ...], target: NDArray[np.int64], spec: ProjectSpec) -> Answers:
     wide: Values = np.zeros((answers.rows, len(classes)))
     for place, name in enumerate(answers.classes):
         wide[:, classes.index(name)] = answers.predictions[:, place]
     choosing = Choosing(None, cost_matrix(spec.costs, tuple(str(name) for name in classes)))
     if len(classes) == len(answers.classes):
         choosing = answers.choosing
-    return Answers(
-        answers.row, answers.digest, answers.group, answers.time, target, wide, classes, choosing
-    )
+    return Answers(answers.row, answers.digest, answers.group, answers.time, target, wide, classes, choosing)
 
 
 def _too_few(rows: int, excluded: int, gates: Gates) -> str:

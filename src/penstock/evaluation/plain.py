@@ -20,7 +20,7 @@ def meaning(score: Score, signature: Signature) -> str:
         f"truly {target} = {positive}.",
         "accuracy": f"It names the right {target} in {one_in} rows.",
         "f1": f"Of those it calls {positive} and those that are, {one_in} agree (F1).",
-        "log_loss": f"It gives the true {target} a probability of {100 * 2.718281828 ** -value:.0f} % in the "
+        "log_loss": f"It gives the true {target} a probability of {100 * 2.718281828**-value:.0f} % in the "
         "(geometric) middle.",
         "cost": f"What it calls each row costs {figure(value)} on average, by the costs in the project file.",
         "rmse": f"Its answers are off by about {figure(value, 3)} in {target} (root mean square: large errors count "

@@ -80,20 +80,24 @@ def write_report(material: ReportMaterial, spec: ProjectSpec, workspace: Workspa
     """
     evaluation, signature = material.evaluation, material.model.signature
     points = read_points(evaluation, material.model, workspace)
-    page = _environment().get_template("report.html").render(
-        material=material,
-        spec=spec,
-        signature=signature,
-        now=workspace.now(),
-        figures=figures_of(points, evaluation, material.explanation),
-        standings=standings(material.result, metric_of(spec, signature)),
-        verdict=plain.verdict_words(material.decision.verdict if material.decision else None),
-        meaning=plain.meaning(evaluation.score, signature),
-        side=plain.side_words(evaluation),
-        unchecked=plain.not_checked(spec, material.split, evaluation, material.gates),
-        confusion=_confusion(evaluation, signature),
-        ids=_ids(material, spec, workspace),
-        plan=sorted(material.plan.columns, key=lambda column: column.treatment == "dropped"),
+    page = (
+        _environment()
+        .get_template("report.html")
+        .render(
+            material=material,
+            spec=spec,
+            signature=signature,
+            now=workspace.now(),
+            figures=figures_of(points, evaluation, material.explanation),
+            standings=standings(material.result, metric_of(spec, signature)),
+            verdict=plain.verdict_words(material.decision.verdict if material.decision else None),
+            meaning=plain.meaning(evaluation.score, signature),
+            side=plain.side_words(evaluation),
+            unchecked=plain.not_checked(spec, material.split, evaluation, material.gates),
+            confusion=_confusion(evaluation, signature),
+            ids=_ids(material, spec, workspace),
+            plan=sorted(material.plan.columns, key=lambda column: column.treatment == "dropped"),
+        )
     )
     return artifacts.put_bytes(page.encode(), workspace)
 

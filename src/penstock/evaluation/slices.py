@@ -159,9 +159,7 @@ def holm(p_values: list[float]) -> list[float]:
     return [float(value) for value in corrected]
 
 
-def _test(
-    metric: str, answers: Answers, mask: NDArray[Any], split: Split
-) -> tuple[float, float, float] | None:
+def _test(metric: str, answers: Answers, mask: NDArray[Any], split: Split) -> tuple[float, float, float] | None:
     """Return the gap of a slice's score to the rest's, the score, and the one-sided p-value; None if too small."""
     inside = int(mask.sum())
     if inside < max(MIN_ROWS, MIN_SHARE * answers.rows) or inside > 0.5 * answers.rows:

@@ -47,9 +47,7 @@ def class_doubt(answers: Answers) -> Values:
     p, target = answers.predictions, answers.target.astype(np.int64)
     everything = np.arange(target.size)
     own = p[everything, target]
-    usual = np.array([
-        own[target == k].mean() if np.any(target == k) else 1.0 for k in range(len(answers.classes))
-    ])
+    usual = np.array([own[target == k].mean() if np.any(target == k) else 1.0 for k in range(len(answers.classes))])
     others = np.where(p >= usual, p, -1.0)
     others[everything, target] = -1.0
     rival = others.max(axis=1)

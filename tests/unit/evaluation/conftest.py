@@ -68,9 +68,7 @@ def make_table(rows: int, problem: str, seed: int = 0, noise: float = 0.5) -> pd
     return pd.DataFrame({"age": age, "income": income, "plan": plan, "target": target})
 
 
-def make_world(
-    table: pd.DataFrame, workspace: Workspace, problem: str, folder: Path, **settings: Any
-) -> World:
+def make_world(table: pd.DataFrame, workspace: Workspace, problem: str, folder: Path, **settings: Any) -> World:
     """Fit a plain model on the table's training rows and keep every record an evaluation reads."""
     rows = len(table)
     spec = ProjectSpec(
@@ -114,11 +112,13 @@ def _trained(table: pd.DataFrame, spec: ProjectSpec, split: Split, arrays: Any, 
         project="churn",
         problem=spec.problem,  # type: ignore[arg-type]
         target="target",
-        decoding=Decoding((
-            InputColumn("age", "number", "number", True),
-            InputColumn("income", "number", "number", False),
-            InputColumn("plan", "string", "category", False),
-        )),
+        decoding=Decoding(
+            (
+                InputColumn("age", "number", "number", True),
+                InputColumn("income", "number", "number", False),
+                InputColumn("plan", "string", "category", False),
+            )
+        ),
         classes=classes,
         positive=classes.index(str(spec.positive or "yes")) if spec.problem == "binary" else None,
         threshold=0.5 if spec.problem == "binary" else None,

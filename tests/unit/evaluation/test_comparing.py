@@ -1,5 +1,7 @@
 """The paired interval of the judge: its influence values, its error over many looks, and its power."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -22,7 +24,7 @@ def rivals(rows: int, gain: float, random: np.random.Generator) -> tuple[Estimat
     """Two models that disagree on 10 % of rows, of which one is right: the challenger on `gain` rows more."""
     drawn = random.random(rows, dtype=np.float32)
     wins, losses = drawn < 0.05 + gain / 2, drawn > 0.95 + gain / 2
-    return accuracy_of(1.0 - wins), accuracy_of(1.0 - losses)
+    return accuracy_of((~wins).astype(np.float64)), accuracy_of((~losses).astype(np.float64))
 
 
 def promoted(rows: int, gain: float, look: int, random: np.random.Generator) -> bool:
@@ -82,7 +84,8 @@ def test_rows_of_one_customer_count_as_one() -> None:
     target, noise = random.normal(size=60), random.normal(size=(2, 60))
     sides = [estimate("rmse", np.repeat(target, 10), np.repeat(target + part, 10)) for part in noise]
     alone = compare(sides[0], sides[1], Dependence(600), ERROR)
-    together = compare(sides[0], sides[1], find_dependence(np.repeat(np.arange(60), 10), None, time_ordered=False), ERROR)
+    customers = find_dependence(np.repeat(np.arange(60), 10), None, time_ordered=False)
+    together = compare(sides[0], sides[1], customers, ERROR)
     assert together.value == alone.value
     assert together.value - together.low > 2.5 * (alone.value - alone.low)
 
@@ -117,7 +120,7 @@ def test_influence_is_what_leaving_a_row_out_changes_for_values(metric: str) -> 
     agrees_with_jackknife(metric, target, target + random.normal(size=240))
 
 
-def agrees_with_jackknife(metric: str, target: NDArray[np.float64], predictions: NDArray[np.float64]) -> None:
+def agrees_with_jackknife(metric: str, target: NDArray[Any], predictions: NDArray[np.float64]) -> None:
     found = estimate(metric, target, predictions)
     measure = metrics.METRICS[metric].measure
     left_out = [measure(np.delete(target, i), np.delete(predictions, i, 0), Choosing()) for i in range(target.size)]

@@ -9,8 +9,11 @@ import pandas as pd
 import pytest
 
 from penstock.domain.evaluation import Evaluation, Gate
+from penstock.domain.features import Decoding, InputColumn
+from penstock.domain.models import Signature
 from penstock.domain.workspace import Workspace
 from penstock.errors import NotFound, SpecError
+from penstock.evaluation.cases import read_cases
 from penstock.evaluation.fairness import find_gap
 from penstock.evaluation.gates import check_gates
 from penstock.evaluation.holdout import evaluate
@@ -127,18 +130,15 @@ def test_a_group_that_is_no_column_is_an_error(workspace: Workspace, tmp_path: P
 )
 def test_rates_are_counted_by_group(metric: str, rates: list[float]) -> None:
     target = np.tile([1, 1, 1, 1, 0, 0, 0, 0], 200)
-    called = np.where(np.arange(1600) < 800, np.tile([1, 1, 1, 0, 1, 1, 0, 0], 200), np.tile([1, 1, 0, 0, 1, 1, 0, 0], 200))
-    groups = np.where(np.arange(1600) < 800, "a", "b")
+    first = np.arange(1600) < 800
+    called = np.where(first, np.tile([1, 1, 1, 0, 1, 1, 0, 0], 200), np.tile([1, 1, 0, 0, 1, 1, 0, 0], 200))
+    groups = np.where(first, "a", "b")
     found = find_gap(metric, target, called, groups, 0.2)
     assert [rate for _, rate, _ in found.rates] == pytest.approx(rates)
     assert found.gap == pytest.approx(max(rates) - min(rates))
 
 
 def test_the_same_cases_are_read_with_dates_and_booleans(tmp_path: Path) -> None:
-    from penstock.domain.features import Decoding, InputColumn
-    from penstock.domain.models import Signature
-    from penstock.evaluation.cases import read_cases
-
     path = tmp_path / "cases.csv"
     path.write_text("since,active,expected\n2026-01-02,true,yes\n,false,no\n")
     columns = (InputColumn("since", "date", "date", False), InputColumn("active", "boolean", "boolean", False))

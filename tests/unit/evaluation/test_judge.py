@@ -115,9 +115,7 @@ def test_a_first_version_is_promoted_if_it_beats_the_baseline(binary_world: Worl
 
 def test_a_challenger_is_held_without_held_out_rows(binary_world: World) -> None:
     split = replace(binary_world.split, holdout_rows=0)
-    decision = judge(
-        side(binary_world, "2"), side(binary_world, "1"), split, binary_world.spec, binary_world.workspace
-    )
+    decision = judge(side(binary_world, "2"), side(binary_world, "1"), split, binary_world.spec, binary_world.workspace)
     assert decision.verdict == "hold"
     assert "`split.holdout` is 0" in decision.reasons[0]
 
