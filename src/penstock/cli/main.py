@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from penstock.cli.output import Output
-from penstock.errors import PenstockError
+from penstock.errors import PenstockError, Refused
 
 COMMANDS = {
     "init": ("training", "Write the project file, with what the data says and a comment for each setting."),
@@ -27,6 +27,7 @@ COMMANDS = {
     "doctor": ("stack", "Examine this machine and the workspace."),
     "demo": ("demo", "Show the main job on a real data set, from file to served model."),
 }
+TRAININGS = {"run", "train"}
 
 
 class Penstock(click.Group):
@@ -69,7 +70,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         code = penstock.main(args=given, standalone_mode=False)
     except PenstockError as error:
-        Output(as_json="--json" in given).error(error)
+        Output(as_json="--json" in given).error(error, blocked=isinstance(error, Refused) and given[0] in TRAININGS)
         sys.exit(error.exit_code)
     except click.exceptions.Abort:
         click.echo("Stopped.", err=True)

@@ -27,11 +27,15 @@ class Output:
         """Tell a person how it goes; never on standard output."""
         click.echo(text, err=True)
 
-    def error(self, error: PenstockError) -> None:
-        """Say what must hold, what was found and what to do."""
+    def error(self, error: PenstockError, *, blocked: bool = False) -> None:
+        """Say what must hold, what was found and what to do; `blocked`, the verdict of a training too."""
         if self.as_json:
-            details = {"kind": error.kind, "message": error.message, "details": error.details}
-            click.echo(json.dumps({"error": details}, default=str))
+            body: dict[str, Any] = {
+                "error": {"kind": error.kind, "message": error.message, "details": error.details}
+            }
+            if blocked:
+                body |= {"version": None, "decision": {"verdict": "block", "reasons": [error.message]}}
+            click.echo(json.dumps(body, default=str))
         else:
             click.secho("error: ", err=True, nl=False, fg="red" if sys.stderr.isatty() else None)
             click.echo(error.message, err=True)

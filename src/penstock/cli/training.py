@@ -77,14 +77,16 @@ def run(  # noqa: PLR0913  one argument an option
     drafted = time.perf_counter()
     _start_stack(workspace, output)
     started = time.perf_counter()
-    outcome = _train(name, seconds, quarantine=quarantine, workspace=workspace)
+    outcome, around = _train(name, seconds, quarantine=quarantine, workspace=workspace)
+    trained = time.perf_counter()
     body = _answering(outcome, workspace)
+    ended = time.perf_counter()
     body["seconds"] = {
         "init": round(drafted - began, 3),
         "up": round(started - drafted, 3),
-        **{stage: took for stage, took in body["seconds"].items() if stage != "total"},
-        "answer": round(time.perf_counter() - started - outcome.seconds["total"], 3),
-        "total": round(time.perf_counter() - began, 3),
+        **around,
+        "answer": round(ended - trained, 3),
+        "total": round(ended - began, 3),
     }
     from penstock.serving.auth import project_key  # noqa: PLC0415
 
@@ -103,8 +105,8 @@ def train(name: str, seconds: float | None, quarantine: bool, no_release: bool, 
     output, workspace = Output(as_json=as_json), _workspace()
     records.project_path(name, workspace)
     require_stack(workspace)
-    outcome = _train(name, seconds, quarantine=quarantine, workspace=workspace, release=not no_release)
-    body = _answering(outcome, workspace)
+    outcome, around = _train(name, seconds, quarantine=quarantine, workspace=workspace, release=not no_release)
+    body = {**_answering(outcome, workspace), "seconds": around}
     output.answer(body, lambda: _tell(body, outcome))
 
 
@@ -210,14 +212,26 @@ def _start_stack(workspace: Workspace, output: Output) -> None:
 
 def _train(
     name: str, seconds: float | None, *, quarantine: bool, workspace: Workspace, release: bool = True
-) -> Outcome:
+) -> tuple[Outcome, dict[str, float]]:
+    """Run the flow in this process; return what it came to, and seconds by stage with what lies around them."""
+    began = time.perf_counter()
     sys.path.insert(0, str(workspace.app))
     from penstock.orchestration.runs import running_in_process  # noqa: PLC0415
 
     with contextlib.redirect_stdout(sys.stderr), progress_on(sys.stderr), running_in_process(workspace):
         from flows.train import train as flow  # noqa: PLC0415
 
-        return flow(project=name, seconds=seconds, quarantine=quarantine, release=release)
+        loaded = time.perf_counter()
+        outcome = flow(project=name, seconds=seconds, quarantine=quarantine, release=release)
+    ended = time.perf_counter()
+    stages = {stage: took for stage, took in outcome.seconds.items() if stage != "total"}
+    around = {
+        "load": round(loaded - began, 3),
+        **stages,
+        "prefect": round(ended - loaded - sum(stages.values()), 3),
+        "total": round(ended - began, 3),
+    }
+    return outcome, around
 
 
 def _answering(outcome: Outcome, workspace: Workspace) -> dict[str, Any]:
