@@ -15,12 +15,11 @@ from penstock.errors import ModelError
 from penstock.models._base import ModelFamily
 from penstock.search import placement, selection
 from penstock.search.encoding import Encoding, TrainingRows, folds_folder, prepare
-from penstock.search.messages import Answer, FoldDone, GoOn, JobDone, JobFailed, Setting, TrialJob
+from penstock.search.messages import Answer, FoldDone, GoOn, JobDone, JobFailed, Setting, TrialJob, out_of_fold_path
 from penstock.search.refit import Refit, estimator_path
 from penstock.search.schedule import Plan, Schedule, Shape, best_of
 from penstock.search.slots import Crew, Host, need_one_library
 from penstock.search.tuning import Draft, Ended, Study
-from penstock.search.worker import out_of_fold_path
 
 POLL_SECONDS = 0.05
 TELL_SECONDS = 0.5

@@ -1,6 +1,7 @@
 """What a search and its slots say to each other."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from penstock.domain.features import Flavour
@@ -106,3 +107,8 @@ class JobFailed:
 
 Job = TrialJob | FitJob
 Answer = FoldDone | JobDone | JobFailed
+
+
+def out_of_fold_path(folder: str, number: int) -> Path:
+    """Return where a trial's out-of-fold predictions lie."""
+    return Path(folder) / f"oof-{number}.npy"

@@ -1,41 +1,25 @@
-"""One process a slot: it lives for the search, evaluates trials fold by fold, and dies with its parent.
+"""One process a slot: it lives for the search, runs one job after the other, and dies with its parent.
 
 Started as ``python -m penstock.search.worker SOCKET PARENT LIBRARY DEVICE``; it speaks pickled messages over an
-inherited socket with the process that started it, and with nobody else.
+inherited socket with the process that started it, and with nobody else. Nothing heavy is imported before it has
+tied its life to its parent's.
 """
 
 import ctypes
 import importlib
 import os
-import pickle  # noqa: TID251  an estimator that this process fitted, read back by the search that asked for it
 import signal
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from penstock.domain.features import Flavour
-from penstock.domain.search import Value
-from penstock.errors import ModelError, PenstockError
-from penstock.evaluation import metrics
-from penstock.models._base import BuildContext, Estimator, ModelFamily
-from penstock.plugins import find_plugins
-from penstock.search.messages import Broken, FitJob, FoldDone, GoOn, JobDone, JobFailed, Ready, Setting, TrialJob
+from penstock.search.messages import Broken, GoOn, JobFailed, Ready, Setting, TrialJob
 
 NICENESS = 5  # serving answers first; a search takes what is left
 PR_SET_PDEATHSIG = 1
 WATCH_SECONDS = 0.5
-WAIT_SECONDS = 0.02
-INNER_SHARE = 0.1  # of a fold's training rows: what early stopping looks at
-MOST_INNER_ROWS = 20_000
-AFTER = 0.1  # of a fold's time: kept for predicting and scoring, before the first fold has shown what they take
-CHECKED_ROWS = 5_000  # that a final fit is checked on
 LOADED_WITH = {
     "lightgbm": ("sklearn.ensemble", "lightgbm"),
     "torch": ("sklearn.ensemble", "torch"),
@@ -43,42 +27,15 @@ LOADED_WITH = {
 }
 UNUSED_HERE = ("pandas", "pyarrow")
 
-Rows = NDArray[np.int64]
-
-
-@dataclass(slots=True)
-class Shelf:
-    """The arrays of a search, opened once."""
-
-    setting: Setting
-    opened: dict[str, NDArray[Any]] = field(default_factory=dict)
-
-    def array(self, name: str, deadline: float) -> NDArray[Any]:
-        """Return an array of the folder, memory-mapped, waiting for the parent to write it."""
-        if name not in self.opened:
-            path = Path(self.setting.folds.folder) / f"{name}.npy"
-            while not path.exists():
-                if time.monotonic() > deadline:
-                    raise ModelError(f"The encoded rows {path.name!r} must be there before the trial's deadline.")
-                time.sleep(WAIT_SECONDS)
-            self.opened[name] = np.load(path, mmap_mode="r", allow_pickle=False)
-        return self.opened[name]
-
-    def rows(self, fold: int) -> tuple[Rows, Rows]:
-        """Return the rows that train a fold, and those that validate it."""
-        folds = self.array("fold", 0.0)
-        before = folds < fold if self.setting.folds.time_ordered else folds != fold
-        return np.flatnonzero(before), np.flatnonzero(folds == fold)
-
 
 def main(socket: int, parent: int, library: str, device: str) -> None:
-    """Serve trials until the other end closes or the parent dies."""
+    """Serve jobs until the other end closes or the parent dies."""
     _die_with(parent)
     os.nice(NICENESS)
     connection: Connection[Any, Any] = Connection(socket)
     try:
         _load(LOADED_WITH[library])
-        families = {name: family() for name, family in find_plugins("penstock.models", ModelFamily).items()}
+        families = _families()
     except ImportError as error:
         connection.send(Broken(f"{library} does not load: {error}"))
         return
@@ -87,6 +44,39 @@ def main(socket: int, parent: int, library: str, device: str) -> None:
         _serve(connection, families)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return  # the search is over
+
+
+def _serve(connection: "Connection[Any, Any]", families: dict[str, Any]) -> None:
+    trials = importlib.import_module("penstock.search.trials")
+    shelf = None
+
+    def ask(done: object) -> bool:
+        connection.send(done)
+        answer = connection.recv()
+        return isinstance(answer, GoOn) and answer.go
+
+    while True:
+        message = connection.recv()
+        if isinstance(message, Setting):
+            shelf = trials.Shelf(message)
+            continue
+        try:
+            family = families[message.family]
+            is_trial = isinstance(message, TrialJob)
+            done = trials.evaluate(message, family, shelf, ask) if is_trial else trials.fit(message, family, shelf)
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            raise
+        except Exception as error:  # noqa: BLE001  a family may raise anything; the trial fails, the slot lives
+            connection.send(JobFailed(message.number, f"{type(error).__name__}: {error}"[:500]))
+        else:
+            connection.send(done)
+
+
+def _families() -> dict[str, Any]:
+    plugins = importlib.import_module("penstock.plugins")
+    base = importlib.import_module("penstock.models._base")
+    importlib.import_module("penstock.search.trials")
+    return {name: family() for name, family in plugins.find_plugins("penstock.models", base.ModelFamily).items()}
 
 
 def _load(modules: tuple[str, ...]) -> None:
@@ -100,168 +90,6 @@ def _load(modules: tuple[str, ...]) -> None:
     finally:
         for name in hidden:
             sys.modules.pop(name, None)
-
-
-def _serve(connection: "Connection[Any, Any]", families: dict[str, ModelFamily]) -> None:
-    shelf: Shelf | None = None
-    while True:
-        message = connection.recv()
-        if isinstance(message, Setting):
-            shelf = Shelf(message)
-            continue
-        if shelf is None:
-            raise PenstockError("A slot must be told its setting before its first job.")
-        try:
-            run = _evaluate if isinstance(message, TrialJob) else _fit
-            connection.send(run(message, families[message.family], shelf, connection))
-        except (EOFError, BrokenPipeError, ConnectionResetError):
-            raise
-        except Exception as error:  # noqa: BLE001  a family may raise anything; the trial fails, the slot lives
-            connection.send(JobFailed(message.number, f"{type(error).__name__}: {error}"[:500]))
-
-
-def _evaluate(job: TrialJob, family: ModelFamily, shelf: Shelf, connection: "Connection[Any, Any]") -> JobDone:
-    started = time.monotonic()
-    folds = shelf.setting.folds
-    shape = (folds.rows,) if folds.problem == "regression" else (folds.rows, folds.classes)
-    out_of_fold = np.full(shape, np.nan)
-    settled: list[dict[str, Value]] = []
-    parameters, after = 0, 0.0
-    for place, fold in enumerate(job.folds):
-        x = shelf.array(f"{family.flavour}-{fold}", job.deadline)
-        began = time.monotonic()
-        share = max(0.0, job.deadline - began) / (len(job.folds) - place)
-        estimator = _fit_fold(job, family, shelf, fold, began + share - min(after or AFTER * share, share / 2))
-        fitted = time.monotonic()
-        validating = shelf.rows(fold)[1]
-        out_of_fold[validating] = np.asarray(estimator.predict(np.asarray(x[validating]))).reshape(-1, *shape[1:])
-        score = _score(shelf, validating, out_of_fold[validating])
-        settled.append(estimator.refit_parameters())
-        parameters = max(parameters, int(estimator.parameters))
-        after = time.monotonic() - fitted
-        connection.send(FoldDone(job.number, fold, score, fitted + after - began))
-        answer = connection.recv()
-        if not (isinstance(answer, GoOn) and answer.go):
-            return JobDone(job.number, stopped=True, seconds=time.monotonic() - started)
-    _write(out_of_fold, out_of_fold_path(folds.folder, job.number))
-    return JobDone(job.number, _mean(settled), parameters, time.monotonic() - started)
-
-
-def _fit_fold(job: TrialJob, family: ModelFamily, shelf: Shelf, fold: int, deadline: float) -> Estimator:
-    x = shelf.array(f"{family.flavour}-{fold}", job.deadline)
-    y = shelf.array("target", job.deadline)
-    training = _capped(shelf.rows(fold)[0], job.most_rows, shelf)
-    estimator = family.build(job.parameters, _context(job, family, shelf, deadline))
-    if not _stops_early(family):
-        return estimator.fit(np.asarray(x[training]), np.asarray(y[training]))
-    inner = inner_rows(shelf, training)
-    fitting, held = training[~inner], training[inner]
-    valid = (np.asarray(x[held]), np.asarray(y[held]))
-    return estimator.fit(np.asarray(x[fitting]), np.asarray(y[fitting]), valid)
-
-
-def _fit(job: FitJob, family: ModelFamily, shelf: Shelf, connection: "Connection[Any, Any]") -> JobDone:
-    del connection
-    started = time.monotonic()
-    x = shelf.array(f"{family.flavour}-all", job.deadline)
-    y = shelf.array("target", job.deadline)
-    estimator = family.build(job.parameters, _context(job, family, shelf, job.deadline))
-    estimator.fit(np.asarray(x), np.asarray(y))
-    _check(estimator, job, shelf, x)
-    target = Path(job.path)
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
-    draft.write_bytes(pickle.dumps(estimator))
-    draft.replace(target)
-    return JobDone(job.number, {}, int(estimator.parameters), time.monotonic() - started)
-
-
-def _check(estimator: Estimator, job: FitJob, shelf: Shelf, x: NDArray[np.float32]) -> None:
-    """Raise if an estimator does worse on the rows it was fitted on than its folds did on rows they had not seen."""
-    rows = np.arange(0, len(x), max(1, len(x) // CHECKED_ROWS))
-    score = _score(shelf, rows, np.asarray(estimator.predict(np.asarray(x[rows]))))
-    if score < job.least:
-        raise ModelError(
-            f"A fit on all rows must do as well on them as the folds did on rows unseen ({job.least:.5g}), "
-            f"but scores {score:.5g}: it was cut short or went astray."
-        )
-
-
-def inner_rows(shelf: Shelf, training: Rows) -> NDArray[np.bool_]:
-    """Return which of a fold's training rows early stopping looks at; rows of one group stay together.
-
-    With time order these are the newest rows.
-    """
-    share = min(INNER_SHARE, MOST_INNER_ROWS / max(1, training.size))
-    if shelf.setting.folds.time_ordered:
-        return np.arange(training.size) >= training.size - max(1, int(training.size * share))
-    groups = np.asarray(shelf.array("group", 0.0)[training])
-    mixed = (groups ^ np.uint64(shelf.setting.seed)) * np.uint64(0x9E3779B97F4A7C15)
-    inner: NDArray[np.bool_] = (mixed >> np.uint64(40)) < np.uint64(int(share * (1 << 24)))
-    return inner if inner.any() and not inner.all() else np.arange(training.size) % 10 == 0
-
-
-def out_of_fold_path(folder: str, number: int) -> Path:
-    """Return where a trial's out-of-fold predictions lie."""
-    return Path(folder) / f"oof-{number}.npy"
-
-
-def _capped(training: Rows, most: int | None, shelf: Shelf) -> Rows:
-    if most is None or training.size <= most:
-        return training
-    if shelf.setting.folds.time_ordered:
-        return training[-most:]
-    return np.sort(np.random.default_rng(shelf.setting.seed).choice(training, most, replace=False))
-
-
-def _context(job: TrialJob | FitJob, family: ModelFamily, shelf: Shelf, deadline: float) -> BuildContext:
-    setting, flavour = shelf.setting, family.flavour
-    return BuildContext(
-        problem=setting.folds.problem,
-        classes=setting.folds.classes,
-        seed=setting.seed,
-        threads=1,
-        device=job.device,
-        deadline=deadline,
-        categorical=_of(setting.categorical, flavour),
-        monotone=_of(setting.monotone, flavour),
-    )
-
-
-def _of(by_flavour: dict[Flavour, tuple[int, ...]], flavour: Flavour) -> tuple[int, ...]:
-    return by_flavour.get(flavour, ())
-
-
-def _stops_early(family: ModelFamily) -> bool:
-    return bool(getattr(family, "stops_early", family.library != "sklearn"))
-
-
-def _score(shelf: Shelf, rows: Rows, predictions: NDArray[np.float64]) -> float:
-    target = np.asarray(shelf.array("target", 0.0)[rows])
-    if not np.all(np.isfinite(predictions)):
-        raise ModelError("Predictions must be finite numbers, but some are not.")
-    costs = np.asarray(shelf.setting.costs, dtype=np.float64) if shelf.setting.costs else None
-    return float(metrics.score(shelf.setting.metric, target, predictions, costs=costs))
-
-
-def _mean(settled: list[dict[str, Value]]) -> dict[str, Value]:
-    """Return the mean over folds of what early stopping settled; whole numbers stay whole."""
-    mean: dict[str, Value] = {}
-    for name in settled[0] if settled else ():
-        values = [one.get(name) for one in settled]
-        numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
-        if len(numbers) < len(values):
-            mean[name] = values[0]
-        else:
-            middle = sum(numbers) / len(numbers)
-            mean[name] = max(1, round(middle)) if all(isinstance(value, int) for value in numbers) else middle
-    return mean
-
-
-def _write(array: NDArray[np.float64], path: Path) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with draft.open("wb") as file:
-        np.save(file, array, allow_pickle=False)
-    draft.replace(path)
 
 
 def _device(library: str, device: str) -> str:
