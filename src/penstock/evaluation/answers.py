@@ -152,8 +152,10 @@ def read_out_of_fold(model: FittedModel, split: Split, spec: ProjectSpec, worksp
         _times(table, spec, row),
     )
     target = codes_of(table[spec.target].iloc[row], model.signature)
-    answers = _answers(shell, target, matrix_of(frame), model.signature, spec)
-    return answers.take(answers.known)
+    matrix = matrix_of(frame)
+    answers = _answers(shell, target, matrix, model.signature, spec)
+    predicted = np.isfinite(matrix.reshape(row.size, -1)).all(axis=1)  # rows that no fold validates have no prediction
+    return answers.take(answers.known & predicted)
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,8 +79,9 @@ def read_points(evaluation: Evaluation, model: FittedModel, workspace: Workspace
     predictions = matrix_of(frame)
     if signature.problem == "binary":
         target, predictions = positive_last(target, predictions, signature.positive)
+    known = np.isfinite(predictions.reshape(target.size, -1)).all(axis=1)
     regression = signature.problem == "regression"
-    known = np.isfinite(target) if regression else (target >= 0) & (target < predictions.shape[1])
+    known &= np.isfinite(target) if regression else (target >= 0) & (target < predictions.shape[1])
     return Points(target[known], predictions[known], len(signature.classes))
 
 

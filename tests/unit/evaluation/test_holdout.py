@@ -12,6 +12,7 @@ from penstock.evaluation.dependence import Dependence, find_dependence
 from penstock.evaluation.holdout import evaluate
 from penstock.evaluation.resampling import Resampling, interval
 from penstock.evaluation.slices import holm
+from penstock.store import frames
 from tests.unit.evaluation.conftest import World, make_table, make_world
 
 
@@ -91,6 +92,16 @@ def test_without_holdout_the_score_is_out_of_fold_and_says_so(binary_world: Worl
     assert found.side == "out_of_fold"
     assert "no rows are held out" in found.notes[0]
     assert found.score.rows == binary_world.split.train_rows
+
+
+def test_rows_that_no_fold_validates_are_left_out(binary_world: World) -> None:
+    world = binary_world
+    table = frames.load_table(world.model.out_of_fold, world.workspace)
+    table.loc[:499, ["p0", "p1"]] = np.nan
+    model = replace(world.model, out_of_fold=frames.save_table(table, world.workspace))
+    found = evaluate(None, model, replace(world.split, holdout_rows=0), world.spec, world.workspace)
+    assert found.score.rows == world.split.train_rows - 500
+    assert np.isfinite(found.score.value)
 
 
 def test_a_slice_with_wrong_labels_is_found(workspace: Workspace, tmp_path: Path) -> None:
