@@ -34,14 +34,14 @@ class GraphBuilder:
         self.nodes.append(node)
         return output
 
-    def constant(self, values: NDArray[Any] | Sequence[Any] | float, double: bool = False) -> str:
+    def constant(self, values: NDArray[Any] | np.generic | float, *, double: bool = False) -> str:
         """Add a constant (float64 becomes float32 unless `double`, text stays text) and return its name."""
         from onnx import TensorProto, helper, numpy_helper
 
         array = np.asarray(values)
         name = f"constant_{len(self.constants)}"
         if array.dtype.kind in "OU":
-            data = [str(value).encode() for value in array.ravel()]
+            data = np.array([str(value).encode() for value in array.ravel()], object)
             self.constants.append(helper.make_tensor(name, TensorProto.STRING, array.shape, data))
             return name
         if array.dtype.kind == "f":

@@ -23,7 +23,7 @@ class LevelCodes:
 
     positions: tuple[int, ...]
     features: tuple[Feature, ...]
-    levels: list[pd.Index] = field(default_factory=list)
+    levels: list["pd.Index[Any]"] = field(default_factory=list)
 
     def fit_transform(self, numbers: Matrix, texts: Texts, targets: Targets) -> Matrix:
         """Learn the levels and their order."""
@@ -35,7 +35,7 @@ class LevelCodes:
         """Look codes up."""
         codes = np.empty((len(numbers), len(self.positions)), np.float32)
         for place, (position, levels) in enumerate(zip(self.positions, self.levels, strict=True)):
-            codes[:, place] = levels.get_indexer(texts[:, position])
+            codes[:, place] = find_places(levels, texts[:, position])
         return codes
 
     def write(self, graph: GraphBuilder, numbers: str, texts: str) -> str:
@@ -51,7 +51,7 @@ class LevelIndicators:
 
     positions: tuple[int, ...]
     columns: tuple[str, ...]
-    levels: list[pd.Index] = field(default_factory=list)
+    levels: list["pd.Index[Any]"] = field(default_factory=list)
 
     @property
     def features(self) -> tuple[Feature, ...]:
@@ -63,7 +63,7 @@ class LevelIndicators:
         )
 
     def fit_transform(self, numbers: Matrix, texts: Texts, targets: Targets) -> Matrix:
-        """Learn the levels; the last of a column whose levels all have indicators is kept too: all models here shrink."""
+        """Learn the levels; none is left out as redundant, since all models here shrink their weights."""
         del targets
         self.levels = [_levels(texts[:, position], SEEN_BY_DENSE) for position in self.positions]
         return self.transform(numbers, texts)
@@ -73,7 +73,7 @@ class LevelIndicators:
         marks = np.zeros((len(numbers), sum(map(len, self.levels))), np.float32)
         start = 0
         for position, levels in zip(self.positions, self.levels, strict=True):
-            codes = levels.get_indexer(texts[:, position])
+            codes = find_places(levels, texts[:, position])
             rows = np.flatnonzero(codes >= 0)
             marks[rows, start + codes[rows]] = 1.0
             start += len(levels)
@@ -97,7 +97,7 @@ class LevelMeans:
     positions: tuple[int, ...]
     columns: tuple[str, ...]
     targets: tuple[str, ...] = ()
-    levels: list[pd.Index] = field(default_factory=list)
+    levels: list["pd.Index[Any]"] = field(default_factory=list)
     means: list[NDArray[np.float32]] = field(default_factory=list)
     centre: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     spread: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
@@ -118,7 +118,7 @@ class LevelMeans:
         self.levels, self.means, honest = [], [], []
         for position in self.positions:
             codes, levels = pd.factorize(texts[:, position])
-            self.levels.append(pd.Index(levels, dtype=object))
+            self.levels.append(index_of(list(levels)))
             means, own = _shrunk_means(codes, len(levels), scaled, targets.folds)
             seen = _how_often(np.bincount(codes, minlength=len(levels)))
             self.means.append(np.column_stack([means, seen]).astype(np.float32))
@@ -131,7 +131,7 @@ class LevelMeans:
         found = []
         for position, levels, means in zip(self.positions, self.levels, self.means, strict=True):
             table = np.vstack([means, np.zeros((1, means.shape[1]), np.float32)])
-            found.append(table[levels.get_indexer(texts[:, position])])
+            found.append(table[find_places(levels, texts[:, position])])
         return _by_target(found)
 
     def write(self, graph: GraphBuilder, numbers: str, texts: str) -> str:
@@ -160,12 +160,25 @@ def count_words(graph: GraphBuilder, words: str, known: list[str]) -> str:
     )
 
 
-def _levels(values: NDArray[Any], least: int) -> pd.Index:
+def index_of(names: list[str]) -> "pd.Index[Any]":
+    """Return names that can be looked up fast."""
+    index: pd.Index[Any] = pd.Index(np.array(names, object), dtype=object)
+    return index
+
+
+def find_places(names: "pd.Index[Any]", values: NDArray[Any]) -> NDArray[np.intp]:
+    """Return the place of each value among `names`, -1 for one that is not there."""
+    places: NDArray[np.intp] = names.get_indexer(pd.Index(values, dtype=object))
+    return places
+
+
+def _levels(values: NDArray[Any], least: int) -> "pd.Index[Any]":
     """Return the levels seen at least so often, the most frequent first and equal ones by name."""
     codes, levels = pd.factorize(values)
     counts = np.bincount(codes, minlength=len(levels))
-    order = sorted((place for place in range(len(levels)) if counts[place] >= least), key=lambda p: (-counts[p], levels[p]))
-    return pd.Index([levels[place] for place in order], dtype=object)
+    kept = [place for place in range(len(levels)) if counts[place] >= least]
+    order = sorted(kept, key=lambda place: (-counts[place], levels[place]))
+    return index_of([levels[place] for place in order])
 
 
 def _shrunk_means(
@@ -186,7 +199,8 @@ def _shrunk_means(
 
 
 def _how_often(counts: NDArray[np.intp]) -> NDArray[np.float64]:
-    return np.log1p(counts) / np.log1p(counts.sum())
+    often: NDArray[np.float64] = np.log1p(counts) / np.log1p(counts.sum())
+    return often
 
 
 def _by_target(columns: list[NDArray[np.float32]]) -> Matrix:
@@ -195,7 +209,7 @@ def _by_target(columns: list[NDArray[np.float32]]) -> Matrix:
     return np.ascontiguousarray(stacked.reshape(len(stacked), -1))
 
 
-def _table(levels: list[pd.Index], values: list[NDArray[Any]]) -> tuple[list[str], list[float]]:
+def _table(levels: list["pd.Index[Any]"], values: list[NDArray[Any]]) -> tuple[list[str], list[float]]:
     keys = [f"{place}{MARK}{level}" for place, names in enumerate(levels) for level in names]
     return keys, [float(value) for column in values for value in column]
 
@@ -207,6 +221,4 @@ def _marked(graph: GraphBuilder, texts: str, positions: tuple[int, ...]) -> str:
 
 
 def _look_up(graph: GraphBuilder, keys: str, known: list[str], values: list[float], default: float) -> str:
-    return graph.add(
-        "LabelEncoder", keys, domain=ML, keys_strings=known, values_floats=values, default_float=default
-    )
+    return graph.add("LabelEncoder", keys, domain=ML, keys_strings=known, values_floats=values, default_float=default)

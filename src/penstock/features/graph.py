@@ -19,9 +19,7 @@ def features_to_onnx(pipeline: Pipeline) -> bytes:
         absent; output `features` float32 (N, n_features), equal to `pipeline.transform`.
     """
     graph = GraphBuilder()
-    blocks = [
-        encoder.write(graph, "numbers", "texts") for encoder in pipeline.encoders if encoder.features
-    ]
+    blocks = [encoder.write(graph, "numbers", "texts") for encoder in pipeline.encoders if encoder.features]
     widths = {"numbers": len(pipeline.number_names), "texts": len(pipeline.text_names)}
     return graph.finish(widths, graph.concat(blocks), "features", len(pipeline.features))
 

@@ -142,9 +142,7 @@ def _text_encoders(columns: tuple[ColumnPlan, ...], decoder: Decoder, seed: int)
     encoders: list[Encoder] = []
     for column in columns:
         if column.treatment == "text":
-            positions = tuple(
-                place for place, source in enumerate(decoder.text_sources) if source == column.name
-            )
+            positions = tuple(place for place, source in enumerate(decoder.text_sources) if source == column.name)
             encoders.append(WordVectors(positions, column.name, seed))
     return encoders
 

@@ -19,6 +19,7 @@ TEXT_WORDS = 3.0  # mean words above which a string of many values is read word 
 ID_WORDS = frozenset({"id", "ids", "uuid", "guid", "key", "index", "idx", "number", "no", "nr", "rowid"})
 CYCLES = ("month", "day", "weekday", "hour", "day_of_year")
 YEAR_DAYS = 365
+LONGEST_SHOWN = 40  # letters of a value in a reason
 
 _BY_TYPE: dict[ColumnType, Treatment] = {"number": "number", "boolean": "boolean", "date": "date"}
 _BY_KIND: dict[tuple[str, str], Treatment] = {
@@ -58,9 +59,7 @@ class PlanFacts:
     sensitive: tuple[str, ...] = ()
 
 
-def plan_features(
-    frame: pd.DataFrame, profiles: tuple[ColumnProfile, ...], facts: PlanFacts
-) -> tuple[ColumnPlan, ...]:
+def plan_features(frame: pd.DataFrame, profiles: tuple[ColumnProfile, ...], facts: PlanFacts) -> tuple[ColumnPlan, ...]:
     """Decide what is done to each column.
 
     Parameters
@@ -104,9 +103,12 @@ def _plan(profile: ColumnProfile, values: pd.Series, frame: pd.DataFrame, facts:
         return ColumnPlan(profile.name, profile.type, "dropped", reason)
     required = profile.missing == 0 and not bool(values.isna().any())
     treatment, reason = _treatment(profile, values, facts)
+    within = _whole_of(profile.name, frame, facts) if treatment == "date" else None
+    if within is not None:
+        return ColumnPlan(profile.name, profile.type, "dropped", f"It is the day of {within!r}, which is used.")
     note = " It is marked sensitive: its effect is watched by the fairness gate." if _watched(profile, facts) else ""
     if treatment == "date":
-        parts, why = _date_parts(profile.name, values, frame, facts)
+        parts, why = _date_parts(values, facts)
         if not parts:
             return ColumnPlan(profile.name, profile.type, "dropped", why)
         return ColumnPlan(profile.name, profile.type, "date", why + note, required, parts=parts)
@@ -160,7 +162,7 @@ def _identifier(profile: ColumnProfile, values: pd.Series, frame: pd.DataFrame, 
         return None
     if profile.type == "string":
         if distinct >= UNIQUE_SHARE * len(present) and _mean_words(present) < TEXT_WORDS:
-            return f"{distinct} of {len(present)} values are different: it names the row and tells nothing about others."
+            return f"{distinct} of {len(present)} values are different: it names a row and tells nothing of others."
         return None
     if profile.type == "number" and profile.whole and distinct == len(present):
         return _counter(profile.name, present, frame, facts)
@@ -200,10 +202,13 @@ def _treatment(profile: ColumnProfile, values: pd.Series, facts: PlanFacts) -> t
     present = values.dropna()
     levels = present.nunique()
     if levels <= MOST_LEVELS:
-        return "category", f"It has {levels} different values, each seen often enough to learn from.{_gaps(values)}"
+        count = "one value" if levels == 1 else f"{levels} different values, few enough to learn each"
+        return "category", f"It has {count}.{_gaps(values)}"
     if _mean_words(present) >= TEXT_WORDS:
         return "text", f"It has {_mean_words(present):.0f} words on average and {levels} different values: it is text."
-    reason = f"It has {levels} different values, too many for one feature each: each is replaced by the mean target seen with it."
+    reason = (
+        f"It has {levels} different values, too many for one feature each: each becomes the mean target seen with it."
+    )
     return "high_cardinality", reason + _gaps(values)
 
 
@@ -221,7 +226,8 @@ def _plain_reason(profile: ColumnProfile, values: pd.Series) -> str:
     if profile.type == "boolean":
         return f"It is true or false.{_gaps(values)}"
     present = values.nunique()
-    what = f"It is a whole number with {present} values" if profile.whole and present <= MOST_LEVELS else "It is a number"
+    few = profile.whole and present <= MOST_LEVELS
+    what = f"It is a whole number with {present} values" if few else "It is a number"
     return f"{what}; used as it is.{_gaps(values)}"
 
 
@@ -261,9 +267,7 @@ def _level(value: object) -> str:
     return str(value)
 
 
-def _date_parts(
-    name: str, values: pd.Series, frame: pd.DataFrame, facts: PlanFacts
-) -> tuple[tuple[str, ...], str]:
+def _date_parts(values: pd.Series, facts: PlanFacts) -> tuple[tuple[str, ...], str]:
     """Choose the parts of a date: those that vary and, where rows are split by time, only those that come again."""
     present = pd.to_datetime(values.dropna())
     seen = {part: _part(present, part).nunique() > 1 for part in DATE_PARTS}
@@ -281,10 +285,25 @@ def _date_parts(
     return parts, f"It is a date: {_list(parts)} are given to the model; {why}."
 
 
+def _whole_of(name: str, frame: pd.DataFrame, facts: PlanFacts) -> str | None:
+    """Return another date column that has the same days and hours besides."""
+    days = frame[name]
+    if not days.equals(days.dt.normalize()):
+        return None
+    for other in frame.columns:
+        out = {facts.target, facts.id, *facts.dropped, *facts.forbidden, *facts.unlisted}
+        if other == name or other in out or frame[other].dtype.kind != "M":
+            continue
+        if frame[other].dt.normalize().equals(days) and not frame[other].equals(days):
+            return str(other)
+    return None
+
+
 def _part(dates: pd.Series, part: str) -> pd.Series:
     if part == "days":
-        return dates.dt.normalize()
-    return getattr(dates.dt, {"day_of_year": "dayofyear"}.get(part, part))
+        return pd.Series(dates.dt.normalize())
+    shown = getattr(dates.dt, {"day_of_year": "dayofyear"}.get(part, part))
+    return pd.Series(shown)
 
 
 def _list(parts: tuple[str, ...]) -> str:
@@ -294,4 +313,4 @@ def _list(parts: tuple[str, ...]) -> str:
 
 def _short(value: object) -> str:
     text = repr(value.item() if isinstance(value, np.generic) else value)
-    return text if len(text) <= 40 else text[:39] + "…"
+    return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…"

@@ -10,7 +10,7 @@ from scipy import sparse
 from sklearn.utils.extmath import randomized_svd
 
 from penstock.features._base import INNER_FOLDS, Feature, Matrix, Targets, Texts
-from penstock.features.categories import count_words
+from penstock.features.categories import count_words, find_places, index_of
 from penstock.features.numbers import pick
 from penstock.graphs import GraphBuilder
 
@@ -82,7 +82,7 @@ class WordVectors:
     def _counts(self, texts: Texts) -> sparse.csr_matrix:
         """Return how often each row has each known word, shape (n_rows, n_words)."""
         words = texts[:, self.positions]
-        codes = pd.Index(self.vocabulary, dtype=object).get_indexer(words.ravel()).reshape(words.shape)
+        codes = find_places(index_of(self.vocabulary), words.ravel()).reshape(words.shape)
         rows, places = np.nonzero(codes >= 0)
         ones = np.ones(len(rows), np.float32)
         return sparse.csr_matrix((ones, (rows, codes[rows, places])), (len(words), len(self.vocabulary)))
@@ -115,7 +115,8 @@ def _directions(counts: sparse.csr_matrix, seed: int) -> NDArray[np.float64]:
     _, _, main = randomized_svd(weighted, width, n_iter=2, random_state=seed)
     vectors = rarity[:, None] * main.T
     deviation = _sums(counts, vectors).std(axis=0)
-    return vectors / np.where(deviation > 0, deviation, 1.0)
+    scaled: NDArray[np.float64] = vectors / np.where(deviation > 0, deviation, 1.0)
+    return scaled
 
 
 def _speaks(counts: sparse.csr_matrix, centred: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -130,7 +131,8 @@ def _on_grid(vectors: NDArray[np.float64]) -> Matrix:
     """Round to a grid of a power of two, so that sums of them are exact in float32."""
     largest = np.abs(vectors).max(axis=0, initial=1e-6)
     step = 2.0 ** np.ceil(np.log2(largest)) / STEPS
-    return (np.round(vectors / step) * step).astype(np.float32)
+    rounded: Matrix = (np.round(vectors / step) * step).astype(np.float32)
+    return rounded
 
 
 def _sums(counts: sparse.csr_matrix, vectors: NDArray[Any]) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,10 @@ class Weights:
 
 
 def fit_net(
-    x: Matrix, goal: NDArray[Any], valid: tuple[Matrix, NDArray[Any]] | None, weight: NDArray[Any] | None,
+    x: Matrix,
+    goal: NDArray[Any],
+    valid: tuple[Matrix, NDArray[Any]] | None,
+    weight: NDArray[Any] | None,
     settings: NetSettings,
 ) -> Weights:
     """Fit by AdamW on one rise and fall of the rate; keep the weights that do best on `valid`.
@@ -95,11 +99,11 @@ class _Training:
         steps = max(1, rows // size)
         clock = _Clock(self.settings.deadline, steps, self.epochs)
         epoch = 0
-        while epoch < min(self.epochs, self.settings.stop) and not clock.late:
-            order = self.torch.randperm(rows).to(self.device)
-            for step in range(steps):
-                self._step(optimiser, order[step * size : (step + 1) * size], clock)
-                if clock.late:
+        while epoch < min(self.epochs, self.settings.stop) and not clock.is_late():
+            order: Any = self.torch.randperm(rows).to(self.device)
+            for part in order[: steps * size].split(size):
+                self._step(optimiser, part, clock)
+                if clock.is_late():
                     break
             self.epochs = clock.epochs
             epoch += 1
@@ -119,7 +123,7 @@ class _Training:
     def _step(self, optimiser: Any, rows: Any, clock: "_Clock") -> None:
         for group in optimiser.param_groups:
             group["lr"] = self.settings.rate * clock.height()
-        loss = self._losses(self._forward(self.x[rows], self.settings.dropout > 0), self.goal[rows])
+        loss = self._losses(self._forward(self.x[rows], drops=self.settings.dropout > 0), self.goal[rows])
         loss = loss.mean() if self.weight is None else (loss * self.weight[rows]).mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -130,8 +134,8 @@ class _Training:
         """Keep the weights if they are the best so far; say whether to end."""
         with self.torch.no_grad():
             parts = [
-                self._losses(self._forward(inner[0][start : start + CHUNK], False), inner[1][start : start + CHUNK]).sum()
-                for start in range(0, len(inner[0]), CHUNK)
+                self._losses(self._forward(x, drops=False), goal).sum()
+                for x, goal in zip(inner[0].split(CHUNK), inner[1].split(CHUNK), strict=True)
             ]
         loss = float(sum(parts)) / len(inner[0])
         if loss < self.lowest:
@@ -139,7 +143,7 @@ class _Training:
             self.best = [parameter.detach().clone() for parameter in self.parameters]
         return epoch - self.stop > max(3, PATIENCE * self.epochs)
 
-    def _forward(self, x: Any, drops: bool) -> Any:
+    def _forward(self, x: Any, *, drops: bool) -> Any:
         functional = self.torch.nn.functional
         pairs = list(zip(self.parameters[::2], self.parameters[1::2], strict=True))
         for matrix, shift in pairs[:-1]:
@@ -179,7 +183,6 @@ class _Clock:
         self.steps = steps
         self.epochs = epochs
         self.done = 0
-        self.late = False
         self.began = time.monotonic()
 
     def tick(self) -> None:
@@ -188,13 +191,16 @@ class _Clock:
         if self.deadline is None:
             return
         now = time.monotonic()
-        self.late = now >= self.deadline
         if self.done == 1:
             self.began = now  # the first step also prepares kernels
         elif self.done == min(TIMED, 2 * self.steps):
             each = (now - self.began) / (self.done - 1)
             fitting = 0.95 * (self.deadline - now) / each + self.done
             self.epochs = max(1, min(self.epochs, int(fitting / self.steps)))
+
+    def is_late(self) -> bool:
+        """Say whether the deadline has passed."""
+        return self.deadline is not None and time.monotonic() >= self.deadline
 
     def height(self) -> float:
         """Return the share of the highest rate: a straight rise, then a cosine's fall."""
@@ -208,7 +214,7 @@ def _start(torch: Any, features: int, settings: NetSettings, device: Any) -> lis
     """Return a matrix and a shift for each layer, at random; the last is small, so that first answers are too."""
     parameters = []
     widths = [features] + [settings.width] * settings.layers + [settings.outputs]
-    for place, (given, gives) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+    for place, (given, gives) in enumerate(pairwise(widths)):
         size = LAST if place == settings.layers else GAIN
         parameters += [torch.randn(given, gives) * (size / given**0.5), torch.zeros(gives)]
     return [parameter.to(device).requires_grad_() for parameter in parameters]

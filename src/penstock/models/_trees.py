@@ -67,9 +67,7 @@ def grid_step(largest: NDArray[np.float64]) -> float:
     return float(2.0 ** np.ceil(np.log2(max(float(largest.sum()), 1e-30) / MANTISSA)))
 
 
-def _weights_of(
-    weights: NDArray[np.float64], leaf: NDArray[np.bool_]
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _weights_of(weights: NDArray[np.float64], leaf: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the places of weights other than 0, and one of each leaf that has none: a leaf must name a target."""
     kept = weights != 0
     kept[leaf & ~kept.any(axis=1), 0] = True

@@ -91,7 +91,7 @@ class LinearEstimator:
     def _goal(self, y: Vector) -> NDArray[np.float64]:
         classes = self.context.classes
         if classes:
-            return (np.asarray(y)[:, None] == np.arange(classes)).astype(np.float64)
+            return np.asarray(np.asarray(y)[:, None] == np.arange(classes), np.float64)
         self.scale = learn_scale(y)
         return self.scale.apply(y)[:, None]
 
@@ -132,9 +132,7 @@ class LinearEstimator:
         weights = found.reshape(width + 1, outputs)
         return weights[:width], weights[width]
 
-    def _loss(
-        self, valid: tuple[Matrix, Vector], found: tuple[NDArray[np.float64], NDArray[np.float64]]
-    ) -> float:
+    def _loss(self, valid: tuple[Matrix, Vector], found: tuple[NDArray[np.float64], NDArray[np.float64]]) -> float:
         x, y = valid
         if self.pieces is None:
             return np.inf
@@ -146,7 +144,8 @@ class LinearEstimator:
     def _raw(self, x: Matrix) -> NDArray[np.float64]:
         if self.pieces is None:
             raise ModelError("A linear model must be fitted before it predicts.")
-        return self.pieces.apply(x).astype(np.float64) @ self.weights + self.intercepts
+        raw: NDArray[np.float64] = self.pieces.apply(x).astype(np.float64) @ self.weights + self.intercepts
+        return raw
 
     def _late(self) -> bool:
         return self.context.deadline is not None and time.monotonic() > self.context.deadline
@@ -207,5 +206,5 @@ def _ridge(
     gram = (centred * share[:, None].astype(np.float32)).T @ centred
     gram = gram.astype(np.float64) + max(shrink, 1e-7) * np.eye(len(gram))
     slope = ((goal - aim) * share[:, None]).astype(np.float32).T @ centred
-    weights = np.linalg.solve(gram, slope.astype(np.float64).T)
+    weights: NDArray[np.float64] = np.asarray(np.linalg.solve(gram, slope.astype(np.float64).T), np.float64)
     return weights, aim - middle @ weights

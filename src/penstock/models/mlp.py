@@ -187,4 +187,3 @@ class MLP(ModelFamily):
         graph = GraphBuilder()
         width = max(1, estimator.context.classes)
         return graph.finish({"features": features}, estimator.write(graph, "features"), "scores", width)
-
