@@ -16,7 +16,7 @@ from penstock.domain.workspace import Workspace
 from penstock.orchestration import runs
 from penstock.orchestration.processes import Identity, own_processes, read_identity
 from penstock.orchestration.server import TAG, call, deployment_names
-from penstock.stack.doctor import doctor
+from penstock.stack.doctor import examine
 from penstock.stack.parts import PARTS, SUPERVISOR, port_of, record_of
 from penstock.stack.ports import port_owner
 from penstock.stack.state import is_up, status
@@ -103,7 +103,7 @@ def test_up_again_changes_no_process(stack: Workspace) -> None:
 
 
 def test_doctor_finds_nothing_failed(stack: Workspace) -> None:
-    found = {check.name: check for check in doctor(stack)}
+    found = {check.name: check for check in examine(stack)}
     assert not [check for check in found.values() if check.state == "failed"]
     assert found["stack"].state == found["orphans"].state == "ok"
 

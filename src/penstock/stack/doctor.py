@@ -15,7 +15,7 @@ from penstock.store.leases import held_leases
 PRIVATE = 0o077  # what others may do
 
 
-def doctor(workspace: Workspace) -> list[Check]:
+def examine(workspace: Workspace) -> list[Check]:
     """Examine the machine and the workspace; change nothing.
 
     Parameters

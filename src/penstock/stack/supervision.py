@@ -27,7 +27,11 @@ STOP_SECONDS = 20  # the supervisor asks each part politely for at most 10 s
 TAIL = 25  # lines of a part's log that an error shows
 
 
-def up(workspace: Workspace, progress: Progress) -> list[PartState]:
+def _silent(_: str) -> None:
+    """Tell nobody."""
+
+
+def up(workspace: Workspace, progress: Progress = _silent) -> list[PartState]:
     """Start what does not run, wait until every part answers, and deploy the flows; up already, do nothing.
 
     Parameters
@@ -69,7 +73,7 @@ def up(workspace: Workspace, progress: Progress) -> list[PartState]:
         return states
 
 
-def down(workspace: Workspace, progress: Progress) -> None:
+def down(workspace: Workspace, progress: Progress = _silent) -> None:
     """Hand running flow runs back, and end every process of the stack; nothing there, do nothing."""
     if not workspace.parts.is_dir():
         return
@@ -93,11 +97,11 @@ def _adopt(workspace: Workspace) -> bool:
     """Take over a living supervisor if it keeps what would be started, and start what it gave up."""
     words = supervisor.part_states(workspace)
     path = supervisor.configuration_path(workspace)
-    if words is None or path.read_text() != supervisor.configuration(workspace):
+    if words is None or not path.exists() or path.read_text() != supervisor.configuration(workspace):
         return False
     for name, word in words.items():
         if word in {"FATAL", "STOPPED"}:
-            supervisor.ask(workspace, "startProcess", name, False)
+            supervisor.start_part(name, workspace)
     return True
 
 
@@ -154,9 +158,8 @@ def _stop(workspace: Workspace, progress: Progress) -> None:
 
 def _stop_workers(workspace: Workspace) -> None:
     """End who works on flow runs: the worker with its children, and commands in other terminals."""
-    words = supervisor.part_states(workspace)
-    if words is not None and words.get("worker") not in {"STOPPED", "FATAL", "EXITED"}:
-        supervisor.ask(workspace, "stopProcess", "worker")
+    if supervisor.part_states(workspace) is not None:
+        supervisor.stop_part("worker", workspace)
     mine = {process.pid for process in (psutil.Process(), *psutil.Process().parents())}
     commands = {identity.pid for identity in claims.living_claims(workspace).values()} - mine
     end([*own_processes(workspace, "worker"), *with_children(commands)])

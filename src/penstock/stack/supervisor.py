@@ -26,6 +26,7 @@ MAX_SOCKET_PATH = 100  # the system's limit is 108 bytes, and the supervisor mak
 CALM_SECONDS = 2  # a part that lives this long has started
 RETRIES = 5  # a part that dies at once is started again this often, each time a second later
 ANSWER_SECONDS = 30  # stopping a part may take its whole `stopwaitsecs`
+ALREADY_STARTED, NOT_RUNNING = 60, 70  # the supervisor's own numbers
 HEAD = """\
 ; Written by `penstock up`. {digest}
 [unix_http_server]
@@ -47,6 +48,7 @@ command={command}
 autorestart=true
 startsecs={calm}
 startretries={retries}
+stopsignal={signal}
 stopasgroup=true
 killasgroup=true
 stopwaitsecs={stop}
@@ -72,6 +74,7 @@ def configuration(workspace: Workspace) -> str:
             command=_escaped(f"{shlex.quote(sys.executable)} -m penstock.stack.launch {part.name}"),
             calm=CALM_SECONDS,
             retries=RETRIES,
+            signal=part.stop_signal,
             stop=part.stop_seconds,
             log=_escaped(log_of(part.name, workspace)),
         )
@@ -158,6 +161,25 @@ def ask(workspace: Workspace, method: str, *arguments: object) -> Any:
     transport = _SocketTransport(str(socket_path(workspace)))
     with xmlrpc.client.ServerProxy("http://localhost/RPC2", transport=transport) as proxy:
         return getattr(proxy.supervisor, method)(*arguments)
+
+
+def start_part(name: str, workspace: Workspace) -> None:
+    """Start a part that the supervisor gave up or stopped, and do not wait for it."""
+    _unless(ALREADY_STARTED, workspace, "startProcess", name, False)
+
+
+def stop_part(name: str, workspace: Workspace) -> None:
+    """Stop a part and wait for its end."""
+    _unless(NOT_RUNNING, workspace, "stopProcess", name)
+
+
+def _unless(fault: int, workspace: Workspace, method: str, *arguments: object) -> None:
+    """Call a method; that there is nothing to do is no error."""
+    try:
+        ask(workspace, method, *arguments)
+    except xmlrpc.client.Fault as error:
+        if error.faultCode != fault:
+            raise
 
 
 def wait_for_supervisor(workspace: Workspace, seconds: float = 20) -> None:
