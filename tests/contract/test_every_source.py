@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import sqlalchemy as sa
@@ -18,7 +19,7 @@ TABLE = pd.DataFrame(
         "plan": pd.Series(["basic", None, "premium", "basic"], dtype="str"),
         "age": [31, 42, 53, 64],
         "fee": [9.5, None, 39.0, 19.25],
-        "day": pd.to_datetime(["2026-01-01", "2026-01-02 10:00:00", None, "2026-03-04"], format="ISO8601").as_unit("us"),
+        "day": np.array(["2026-01-01", "2026-01-02T10:00:00", "NaT", "2026-03-04"], "datetime64[us]"),
     }
 )
 
@@ -74,7 +75,7 @@ def test_a_source_that_is_not_there_is_unavailable(kind: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize("kind", WRITERS)
 def test_a_missing_setting_is_named(kind: str, tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="must have `(path|query|url)`"):
+    with pytest.raises(SpecError, match=r"must have `(path|query|url)`"):
         _read(SourceSpec(kind=kind), tmp_path)
 
 

@@ -130,12 +130,12 @@ def make_day(day: int, rows: int, world: World) -> Arrays:
 
 def _customers(random: np.random.Generator, rows: int, shifts: dict[str, float]) -> Arrays:
     shares = PLAN_SHARES + shifts.get("plan", 0.0) * np.array([-1, 0, 1, 0])
-    plan = random.choice(len(PLANS), rows, p=shares)
+    plan = _pick(random, rows, shares)
     usage = random.gamma(2.0, 9.0 + 3.0 * plan) + shifts.get("usage_hours", 0.0)
     return {
         "plan": plan,
         "region": random.integers(0, len(REGIONS), rows),
-        "channel": random.choice(len(CHANNELS), rows, p=CHANNEL_SHARES),
+        "channel": _pick(random, rows, CHANNEL_SHARES),
         "age": np.clip(random.normal(44 + shifts.get("age", 0.0), 15, rows), 18, 92).round(),
         "monthly_fee": (
             PLAN_FEES[plan] * random.choice([1.0, 0.9, 0.75], rows, p=[0.6, 0.25, 0.15])
@@ -149,6 +149,11 @@ def _customers(random: np.random.Generator, rows: int, shifts: dict[str, float])
         "satisfaction": np.clip(random.normal(3.6 + shifts.get("satisfaction", 0.0), 1.0, rows), 1, 5).round(),
         "note": random.integers(0, len(NOTES), rows),
     }
+
+
+def _pick(random: np.random.Generator, rows: int, shares: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Draw places by their shares; many times faster than `Generator.choice` for few rows."""
+    return np.asarray(np.searchsorted(np.cumsum(shares)[:-1], random.random(rows), side="right"), dtype=np.int64)
 
 
 def _log_odds(columns: Arrays, changes: dict[str, float]) -> NDArray[np.float64]:
