@@ -28,7 +28,7 @@ DECODING = Decoding(
 DECODER = compile_decoding(DECODING)
 
 reals = st.floats(allow_nan=True, allow_infinity=False)
-texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 row = st.fixed_dictionaries(
     {
         "whole": st.integers(-(2**63), 2**63 - 1),

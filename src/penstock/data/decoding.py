@@ -4,9 +4,9 @@ Both ways in give the same arrays for the same values: what a model learns from 
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,19 @@ LONGEST_FOUND = 60
 
 Numbers = NDArray[np.float32]
 Texts = NDArray[np.object_]
+
+
+class Table(Protocol):
+    """Columns by name: a mapping of arrays, or a data frame."""
+
+    def __getitem__(self, name: str, /) -> Any:
+        """Return a column."""
+
+    def __contains__(self, name: object, /) -> bool:
+        """Whether there is a column of the name."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """Give the columns' names."""
 
 
 class RowErrors(DataError):
@@ -81,7 +94,7 @@ class Decoder:
         width = (len(rows), len(self.text_names))
         return np.array(numbers, np.float64).astype(np.float32).reshape(shape), objects(texts).reshape(width)
 
-    def columns(self, table: Mapping[str, Any]) -> tuple[Numbers, Texts]:
+    def columns(self, table: Table) -> tuple[Numbers, Texts]:
         """Decode whole columns in their canonical types.
 
         Parameters
@@ -224,7 +237,7 @@ def _nothing(column: ReadColumn, count: int) -> list[NDArray[Any]]:
     return [np.full(count, np.nan) for _ in column.numbers] + [np.full(count, fill, object) for _ in column.texts]
 
 
-def _height(table: Mapping[str, Any], arrays: dict[str, NDArray[Any]]) -> int:
+def _height(table: Table, arrays: dict[str, NDArray[Any]]) -> int:
     if arrays:
         return len(next(iter(arrays.values())))
-    return len(table[next(iter(table))]) if len(table) else 0
+    return next((len(table[name]) for name in table), 0)

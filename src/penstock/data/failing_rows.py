@@ -1,7 +1,7 @@
 """Which rows fail, for which reasons, and how they are shown: sensitive values masked."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -33,21 +33,27 @@ class Checked:
         return None if name is None else str(name)
 
 
+def excuse(one: Checked, bad_cells: Mapping[str, RowFaults]) -> Checked:
+    """Return an outcome without the rows whose cell is of another type: that it is missing then is no second fault."""
+    excused = bad_cells.get(one.column or "", {})
+    rows = tuple(row for row in one.rows if row not in excused)
+    if len(rows) == len(one.rows):
+        return one
+    return replace(one, rows=rows, failing=len(rows), held=not rows, detail=one.detail if rows else "")
+
+
 def row_faults(
-    table: pd.DataFrame, checked: Sequence[Checked], bad_cells: dict[str, RowFaults], contract: Contract
+    table: pd.DataFrame, checked: Sequence[Checked], bad_cells: Mapping[str, RowFaults], contract: Contract
 ) -> dict[int, list[str]]:
-    """Return the reasons of each row that fails; a cell of another type is not also called missing."""
+    """Return the reasons of each row that fails."""
     faults: dict[int, list[str]] = {}
     for cells in bad_cells.values():
         for row, reasons in cells.items():
             faults.setdefault(row, []).extend(reasons)
     for one in checked:
-        if one.level != "critical":
-            continue
-        excused = bad_cells.get(one.column or "", {})
-        shown = _shown(table, one.column, contract)
-        for row in one.rows:
-            if row not in excused:
+        if one.level == "critical":
+            shown = _shown(table, one.column, contract)
+            for row in one.rows:
                 faults.setdefault(row, []).append(f"{rule_of(one.entry)}, but is {shown(row)}")
     return faults
 

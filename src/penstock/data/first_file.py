@@ -74,8 +74,7 @@ def signs(frame: pd.DataFrame, spec: ProjectSpec, *, first: bool) -> dict[str, i
     found = {}
     for name in frame.columns:
         if canonical_type(frame[name]) == "number" and frame[name].count() >= ENOUGH:
-            doubted = first and name not in spec.columns.kinds
-            sign = _sign(frame[name], set(name_words(name)) & NEVER_NEGATIVE if doubted else set())
+            sign = _sign(frame[name], doubted=first and name not in spec.columns.kinds)
             if sign:
                 found[name] = sign
     return found
@@ -99,7 +98,7 @@ def _is_key(values: pd.Series, is_id: bool) -> bool:
     return bool(present.nunique() >= KEY_SHARE * len(present))
 
 
-def _sign(values: pd.Series, never_negative: set[str]) -> int:
+def _sign(values: pd.Series, *, doubted: bool) -> int:
     numbers = values.dropna().to_numpy()
     negative = numbers < 0
     if not negative.any():
@@ -107,8 +106,10 @@ def _sign(values: pd.Series, never_negative: set[str]) -> int:
     if not (numbers > 0).any():
         return -1
     share = negative.mean()
-    meant = (never_negative and not _is_code(numbers[negative])) or _beyond_a_gap(numbers)
-    return 1 if share <= MOST_WRONG and meant else 0
+    if not doubted or share > MOST_WRONG:
+        return 0
+    never_negative = set(name_words(str(values.name))) & NEVER_NEGATIVE
+    return 1 if (never_negative and not _is_code(numbers[negative])) or _beyond_a_gap(numbers) else 0
 
 
 def _is_code(negative: NDArray[np.float64]) -> bool:

@@ -13,7 +13,7 @@ from penstock.data import quarantine as quarantines
 from penstock.data.contract import compare, draft_contract, used_columns
 from penstock.data.contract_file import contract_path, find_contract, write_contract
 from penstock.data.expectations import Suite, draft_suite, find_suite, rule_of, suite_path, write_suite
-from penstock.data.failing_rows import Checked, result_of, row_faults, type_result
+from penstock.data.failing_rows import Checked, excuse, result_of, row_faults, type_result
 from penstock.data.findings import check_first_file
 from penstock.data.first_file import signs
 from penstock.data.ingestion import find_reading, keep_table, unreadable_values
@@ -140,7 +140,7 @@ def _hold(
     _add_unreadable(bad_cells, dataset, contract, workspace)
     first = not contract_path(spec).exists()
     suite = find_suite(spec) or draft_suite(table, contract, signs(table, spec, first=first))
-    checked = run_suite(table, suite, suite_path(spec).name)
+    checked = [excuse(one, bad_cells) for one in run_suite(table, suite, suite_path(spec).name)]
     faults = row_faults(table, checked, bad_cells, contract)
     faults = quarantines.without_readmitted(frame, faults, dataset, workspace)
     results = [

@@ -136,7 +136,9 @@ def test_a_retyped_column_blocks_with_rows(
     spec: ProjectSpec, workspace: Workspace, column: str, values: list[object], found: str
 ) -> None:
     run(table(), spec, workspace)
-    change, report = run(table(1).assign(**{column: values}), spec, workspace)
+    changed = table(1)
+    changed[column] = pd.Series(values)
+    change, report = run(changed, spec, workspace)
     assert change.verdict == "block"
     assert change.retyped[0][0] == column
     assert change.retyped[0][2] == found
@@ -171,7 +173,7 @@ def test_the_contracts_file_tells_every_fault_with_its_line(spec: ProjectSpec, w
 
 def test_odd_names_and_values_survive_the_contracts_file(spec: ProjectSpec, workspace: Workspace) -> None:
     odd = table().rename(columns={"plan": "the: plan, no. 1", "on": "yes"})
-    odd["churned"] = odd["churned"].map({"yes": "it's: \"so\"", "no": "ein Ä, {x}"})
+    odd["churned"] = odd["churned"].map({"yes": 'it\'s: "so"', "no": "ein Ä, {x}"})
     run(odd, spec, workspace)
     contract = load_contract(spec)
     assert [column.name for column in contract.columns] == list(odd.columns)

@@ -33,7 +33,7 @@ def table() -> pd.DataFrame:
             "fee": random.gamma(2.0, 20.0, ROWS).round(2),
             "balance": random.normal(0, 50, ROWS).round(2),
             "plan": random.choice(["basic", "plus", "pro"], ROWS),
-            "note": np.where(random.random(ROWS) < 0.1, None, "fine"),
+            "note": pd.Series("fine", index=range(ROWS)).where(random.random(ROWS) >= 0.1),
             "churned": random.choice(["yes", "no"], ROWS, p=[0.2, 0.8]),
         }
     )
@@ -139,6 +139,15 @@ def test_a_few_bad_rows_are_set_aside_with_their_reasons(
     accepted = load_table(report.accepted.digest, workspace)
     assert accepted["age"].dtype == np.int64
     assert set(accepted["churned"]) == {"yes", "no"}
+
+
+def test_a_cell_of_another_type_is_not_also_called_missing(tmp_path: Path, workspace: Workspace) -> None:
+    spec = project(tmp_path)
+    run(table(), spec, workspace)
+    report = run(text_in_numbers(table(), share(0.01)), spec, workspace)
+    broken = [result for result in report.results if not result.held]
+    assert [(result.rule, result.failing) for result in broken] == [("'age' must be a number in every row", 6)]
+    assert broken[0].examples[0] == "row 7: customer_id = 'C00007', age = 'forty'"
 
 
 def test_drift_is_a_warning_and_stops_nothing(tmp_path: Path, workspace: Workspace) -> None:
