@@ -68,6 +68,8 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 @pytest.fixture(scope="module")
 def stack(workspace: Workspace) -> Iterator[Workspace]:
     """Start the stack by two commands at once, and end it."""
+    quick = pytest.MonkeyPatch()
+    quick.setenv("PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS", "2")  # 60 s otherwise
     commands = [
         subprocess.Popen([sys.executable, "-c", UP], env=inherited_environment(workspace), cwd=ROOT) for _ in range(2)
     ]
@@ -79,6 +81,7 @@ def stack(workspace: Workspace) -> Iterator[Workspace]:
         for command in commands:
             command.kill()
         down(workspace, print)
+        quick.undo()
 
 
 def test_two_commands_at_once_start_one_stack(stack: Workspace) -> None:
@@ -106,6 +109,14 @@ def test_doctor_finds_nothing_failed(stack: Workspace) -> None:
     found = {check.name: check for check in examine(stack)}
     assert not [check for check in found.values() if check.state == "failed"]
     assert found["stack"].state == found["orphans"].state == "ok"
+
+
+def test_an_active_schedule_makes_flow_runs(stack: Workspace) -> None:
+    nap = call("GET", "/deployments/name/nap/nap", stack)["id"]
+    schedule = {"active": True, "schedule": {"interval": 86400, "anchor_date": "2026-01-01T00:00:00Z"}}
+    made = call("POST", f"/deployments/{nap}/schedules", stack, [schedule])[0]["id"]
+    _wait_for(lambda: {check.name: check.found for check in examine(stack)}["schedules"] == "1 active")
+    call("DELETE", f"/deployments/{nap}/schedules/{made}", stack)
 
 
 def test_a_killed_command_leaves_a_crashed_run_and_a_living_one_goes_on(stack: Workspace, tmp_path: Path) -> None:

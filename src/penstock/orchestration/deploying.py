@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
@@ -96,6 +97,8 @@ def main() -> None:
     from prefect.cli.deploy import _core  # noqa: F401  imported here, while the server starts
 
     workspace = find_workspace()
+    for flow in sorted((workspace.app / "flows").glob("[a-z]*.py")):
+        import_module(f"flows.{flow.stem}")
     wait_for_prefect(workspace)
     make_pool(workspace)
     sys.argv = ["prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(workspace.app / "prefect.yaml")]
