@@ -9,6 +9,9 @@ from penstock.evaluation.dependence import Dependence, lower_bound
 from penstock.evaluation.influence import Estimate
 
 
+ROUNDING = 1e-5  # of the largest influence: a graph computes in float32
+
+
 @dataclass(frozen=True, slots=True)
 class Gain:
     """How much better a challenger scored than a champion on the same rows, and the lower bound of that."""
@@ -42,11 +45,19 @@ def compare(champion: Estimate, challenger: Estimate, dependence: Dependence, al
     """
     gain = challenger.score - champion.score
     moved = challenger.influence - champion.influence
-    same = not moved.any() and gain == 0.0
+    if _same(champion, challenger):
+        return Gain(0.0, 0.0, moved.size, same=True)
     low = lower_bound(gain, moved, dependence, alpha)
     if champion.rows is not None and challenger.rows is not None and dependence.independent:
         low = min(low, _exact_bound(challenger.rows - champion.rows, alpha))
-    return Gain(gain, low, moved.size, same)
+    return Gain(gain, low, moved.size, same=False)
+
+
+def _same(champion: Estimate, challenger: Estimate) -> bool:
+    """Return whether two models differ by no more than the rounding of float32 does."""
+    size = max(float(np.abs(champion.influence).max(initial=0.0)), abs(champion.score))
+    apart = np.abs(challenger.influence - champion.influence).max(initial=abs(challenger.score - champion.score))
+    return bool(apart <= ROUNDING * size)
 
 
 def _exact_bound(differences: np.ndarray, alpha: float) -> float:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from penstock.domain.evaluation import Score
 from penstock.evaluation.metrics import find_metric
 
+TINY = 1e-5  # below this zeros hide the digits
+
 
 def figure(value: float, digits: int = 4) -> str:
     """Return a number with a few significant digits and thousands separated: 0.8432, 1,409, 12.35."""
@@ -13,6 +15,8 @@ def figure(value: float, digits: int = 4) -> str:
         return "unknown"
     if value == 0:
         return "0"
+    if 0 < abs(value) < TINY:
+        return f"{value:.{max(digits - 2, 0)}e}"
     if float(value).is_integer() and abs(value) >= 1:
         return f"{value:,.0f}"
     places = max(0, digits - 1 - math.floor(math.log10(abs(value))))

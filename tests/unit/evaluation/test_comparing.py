@@ -71,6 +71,15 @@ def test_a_model_is_not_better_than_itself() -> None:
     assert not gain.low > 0
 
 
+def test_the_rounding_of_float32_is_no_gain() -> None:
+    random = np.random.default_rng(0)
+    target = random.normal(size=500)
+    values = np.full(500, target.mean())
+    gain = compare(estimate("rmse", target, values), estimate("rmse", target, values + 1e-7), Dependence(500), ERROR)
+    assert gain.same
+    assert gain.value == gain.low == 0
+
+
 def test_four_wins_without_a_loss_are_too_few_to_say() -> None:
     champion = np.ones(300)
     champion[:4] = 0
