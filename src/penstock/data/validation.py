@@ -109,6 +109,13 @@ def validate(dataset: DatasetVersion, spec: ProjectSpec, quarantine: bool, works
 def admit(change: ContractChange, report: ValidationReport) -> None:
     """Stop a table that the contract or its expectations do not let in.
 
+    Parameters
+    ----------
+    change
+        How the table's columns differ from the contract.
+    report
+        How its rows did.
+
     Raises
     ------
     Refused
