@@ -1,7 +1,7 @@
 """Rows named by their content: the same on every machine, however the table's types came out."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -32,10 +32,20 @@ def row_digests(frame: pd.DataFrame, columns: Sequence[str]) -> Digests:
     -------
     ndarray of uint64, shape (n_rows,)
     """
-    total = np.zeros(len(frame), np.uint64)
-    for name in columns:
-        total += scramble(value_digests(frame[name]) ^ name_digest(name))
+    return combine({name: value_digests(frame[name]) for name in columns}, len(frame))
+
+
+def combine(columns: Mapping[str, Digests], rows: int) -> Digests:
+    """Return a number for each row from the numbers of its values by column; the order of columns does not matter."""
+    total = np.zeros(rows, np.uint64)
+    for name, digests in columns.items():
+        total += scramble(digests ^ name_digest(name))
     return scramble(total)
+
+
+def count_distinct(digests: Digests) -> int:
+    """Return how many different numbers there are."""
+    return len(pd.unique(digests))
 
 
 def value_digests(values: pd.Series) -> Digests:
@@ -49,7 +59,9 @@ def value_digests(values: pd.Series) -> Digests:
     elif kind == "boolean":
         digests = values.eq(True).to_numpy(dtype=bool).astype(np.uint64)
     else:
-        digests = pd.util.hash_array(values.fillna("").to_numpy(object), hash_key=HASH_KEY).astype(np.uint64)
+        codes, levels = pd.factorize(values)
+        hashed = pd.util.hash_array(np.append(levels.to_numpy(object), ""), hash_key=HASH_KEY, categorize=False)
+        digests = hashed.astype(np.uint64)[codes]
     digests[missing] = MISSING
     return digests
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from penstock.data import column_findings
 from penstock.data.canonical import canonical_type, names_of
-from penstock.data.digests import row_digests
+from penstock.data.digests import combine, count_distinct, value_digests
 from penstock.data.grouping import alike_by_chance, is_counter
 from penstock.data.splitting import GROUPED_SHARE
 from penstock.domain.datasets import Finding
@@ -17,6 +17,7 @@ NEAR_COPY = 0.995  # share of rows in which a column's value decides the target'
 LEVELS_A_CLASS = 10
 SAME_LINE = 1 - 1e-8  # squared correlation of a copy in other units
 FEWEST_ROWS = 30
+SAMPLE = 2000
 
 
 def check_first_file(frame: pd.DataFrame, spec: ProjectSpec, today: np.datetime64) -> tuple[Finding, ...]:
@@ -65,15 +66,16 @@ def _names_rows(values: pd.Series) -> Iterator[Finding]:
 def _repeated(frame: pd.DataFrame, spec: ProjectSpec) -> Iterator[Finding]:
     """Count rows that come again: whole, and without target where no id tells them apart."""
     rows = len(frame)
-    copies = rows - len(np.unique(row_digests(frame, names_of(frame))))
+    digests = {name: value_digests(frame[name]) for name in names_of(frame)}
+    copies = rows - count_distinct(combine(digests, rows))
     if copies:
         message = f"{copies:,} of {rows:,} rows are copies of another row, value for value."
         yield Finding("duplicate_rows", "warning", (), message, copies, (("share", copies / rows),))
     if spec.id is not None:
         return
-    features = [name for name in names_of(frame) if name != spec.target and not is_counter(frame[name])]
-    distinct = len(np.unique(row_digests(frame, features)))
-    if features and rows - distinct >= GROUPED_SHARE * rows and not alike_by_chance(frame, tuple(features)):
+    features = {name: found for name, found in digests.items() if name != spec.target and not is_counter(frame[name])}
+    distinct = count_distinct(combine(features, rows))
+    if features and rows - distinct >= GROUPED_SHARE * rows and not alike_by_chance(features, rows):
         message = (
             f"{distinct:,} distinct feature rows among {rows:,} rows, and no id: rows with the same features are kept "
             "on one side of the split and counted as one group. If a column names the person or thing, set `id` to it."
@@ -84,8 +86,9 @@ def _repeated(frame: pd.DataFrame, spec: ProjectSpec) -> Iterator[Finding]:
 def _target_copies(frame: pd.DataFrame, spec: ProjectSpec) -> Iterator[Finding]:
     target = frame[spec.target]
     numbers = canonical_type(target) == "number" and spec.problem == "regression"
-    for name in frame:
-        if name == spec.target:
+    most = LEVELS_A_CLASS * target.nunique()
+    for name in names_of(frame):
+        if name == spec.target or (not numbers and frame[name].iloc[:SAMPLE].nunique() > most):
             continue
         both = frame[[name, spec.target]].dropna()
         if len(both) < max(FEWEST_ROWS, len(frame) // 2):

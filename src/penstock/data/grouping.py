@@ -1,12 +1,13 @@
 """Which rows belong together: those of one id, or without an id those with the same features."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from penstock.data.canonical import names_of
-from penstock.data.digests import Digests, row_digests, scramble
+from penstock.data.digests import Digests, combine, count_distinct, row_digests, scramble, value_digests
 from penstock.domain.workspace import Workspace
 from penstock.spec import ProjectSpec
 from penstock.store import records
@@ -36,7 +37,8 @@ def find_likeness(frame: pd.DataFrame, spec: ProjectSpec, workspace: Workspace) 
     left_out = {spec.target, spec.id, *spec.columns.drop, *spec.columns.forbidden}
     columns = tuple(name for name in names_of(frame) if name not in left_out and not is_counter(frame[name]))
     columns = columns or tuple(name for name in names_of(frame) if name not in {spec.target, spec.id})
-    likeness = Likeness(columns, not alike_by_chance(frame, columns))
+    found = {name: value_digests(frame[name]) for name in columns}
+    likeness = Likeness(columns, not alike_by_chance(found, len(frame)))
     records.save_record("likeness", "rows", spec.name, likeness, workspace)
     return likeness
 
@@ -55,16 +57,14 @@ def group_digests(frame: pd.DataFrame, identity: str | None, likeness: Likeness)
     return np.where(frame[identity].isna().to_numpy(), content, row_digests(frame, [identity]))
 
 
-def alike_by_chance(frame: pd.DataFrame, columns: tuple[str, ...]) -> bool:
+def alike_by_chance(columns: Mapping[str, Digests], rows: int) -> bool:
     """Return whether rows repeat because their columns have few levels: shuffled columns then repeat as much."""
-    rows = len(frame)
-    repeats = rows - len(np.unique(row_digests(frame, columns)))
+    repeats = rows - count_distinct(combine(columns, rows))
     if repeats <= MANY_ALIKE * rows:
         return False
     random = np.random.default_rng(0)
-    shuffled = pd.DataFrame({name: frame[name].to_numpy()[random.permutation(rows)] for name in columns})
-    typed = shuffled.astype({name: frame[name].dtype for name in columns})
-    return rows - len(np.unique(row_digests(typed, columns))) >= BY_CHANCE * repeats
+    shuffled = {name: random.permutation(digests) for name, digests in columns.items()}
+    return rows - count_distinct(combine(shuffled, rows)) >= BY_CHANCE * repeats
 
 
 def is_counter(values: pd.Series) -> bool:

@@ -221,7 +221,7 @@ def _since(champion: ModelVersion | None, spec: ProjectSpec, workspace: Workspac
 
 def _record(dataset: DatasetVersion, table: _Table, sides: _Sides, spec: ProjectSpec, workspace: Workspace) -> Split:
     known = sides.assignment != UNUSED
-    distinct = len(np.unique(table.groups[known]))
+    distinct = digests.count_distinct(table.groups[known])
     repeated = 1 - distinct / max(1, int(known.sum()))
     by_id = spec.id is not None and repeated > 0
     told = [*table.likeness.columns, *filter(None, [spec.id, spec.time, spec.target])]
