@@ -41,8 +41,8 @@ class PlanFacts:
 
     `time` is the column that orders the split (None: rows are not ordered); `dropped`, `allowed`, `kinds`,
     `forbidden` and `sensitive` are the project file's `columns`; `leaks` are findings whose columns are left out
-    unless allowed; `unlisted` are columns that the contract does not allow yet; `group` are columns that say which
-    rows belong together.
+    unless allowed; `unlisted` are columns that the contract does not allow yet, `optional` those that it does not
+    call required; `group` are columns that say which rows belong together.
     """
 
     target: str
@@ -54,6 +54,7 @@ class PlanFacts:
     kinds: Mapping[str, str] = field(default_factory=dict)
     leaks: tuple[Finding, ...] = ()
     unlisted: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
     group: tuple[str, ...] = ()
     forbidden: tuple[str, ...] = ()
     sensitive: tuple[str, ...] = ()
@@ -101,7 +102,8 @@ def _plan(profile: ColumnProfile, values: pd.Series, frame: pd.DataFrame, facts:
             reason = _identifier(profile, values, frame, facts)
     if reason is not None:
         return ColumnPlan(profile.name, profile.type, "dropped", reason)
-    required = profile.missing == 0 and not bool(values.isna().any())
+    whole = profile.missing == 0 and not bool(values.isna().any())
+    required = whole and profile.name not in facts.optional
     treatment, reason = _treatment(profile, values, facts)
     within = _whole_of(profile.name, frame, facts) if treatment == "date" else None
     if within is not None:

@@ -235,6 +235,7 @@ def _facts(dataset: DatasetVersion, split: Split, leaks: tuple[Finding, ...], sp
         kinds=columns.kinds,
         leaks=leaks,
         unlisted=_unlisted(dataset, spec),
+        optional=_optional(spec),
         forbidden=tuple(columns.forbidden),
         sensitive=tuple(columns.sensitive),
     )
@@ -253,6 +254,12 @@ def _unlisted(dataset: DatasetVersion, spec: ProjectSpec) -> tuple[str, ...]:
         return ()
     known = {column.name for column in contract.columns if column.allowed}
     return tuple(column.name for column in dataset.columns if column.name not in known and column.name != spec.target)
+
+
+def _optional(spec: ProjectSpec) -> tuple[str, ...]:
+    """Return the columns that the contract does not call required."""
+    contract = find_contract(spec)
+    return tuple(column.name for column in contract.columns if not column.required) if contract else ()
 
 
 def _load(split: Split, plan: FeaturePlan, spec: ProjectSpec, workspace: Workspace) -> Loaded:
