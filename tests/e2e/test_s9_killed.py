@@ -1,0 +1,142 @@
+"""S9: kill -9, run again, and nothing is lost or doubled."""
+
+import os
+import signal
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import psutil
+import pytest
+
+from tests.stranger import Stranger, ask
+
+PATIENCE = 120
+
+
+@pytest.fixture
+def table(stranger: Stranger, subscriptions: pd.DataFrame, request: pytest.FixtureRequest) -> str:
+    """The name of a project of this test alone, its file written."""
+    name = request.node.name.removeprefix("test_").replace("_", "-")[:40]
+    subscriptions.head(2000).to_csv(stranger.folder / f"{name}.csv", index=False)
+    return name
+
+
+def home(stranger: Stranger) -> Path:
+    """Return the stranger's workspace."""
+    return Path(stranger.environment["PENSTOCK_HOME"])
+
+
+def rows(stranger: Stranger, query: str, *values: object) -> list[tuple[Any, ...]]:
+    """Ask Penstock's own database."""
+    connection = sqlite3.connect(home(stranger) / "penstock.db", timeout=30)
+    try:
+        return connection.execute(query, values).fetchall()
+    finally:
+        connection.close()
+
+
+def kill_when(stranger: Stranger, name: str, seconds: float, ready: Callable[[], bool]) -> None:
+    """Start the main job, and kill it without mercy as soon as something is so."""
+    process = stranger.start("run", f"{name}.csv", "--target", "churned", "--seconds", seconds, "--json")
+    deadline = time.monotonic() + PATIENCE
+    while not ready():
+        assert process.poll() is None, "the job ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    gone, alive = psutil.wait_procs(children, timeout=20)
+    assert not alive, f"slots outlive the search: {alive}"
+    assert len(gone) == len(children)
+
+
+def finished(stranger: Stranger, name: str) -> dict[int, float]:
+    """Return the finished trials of a project's newest study, by number."""
+    import optuna
+    from optuna.storages.journal import JournalFileBackend
+
+    found = rows(stranger, "select study from trainings where project = ? order by started_at desc", name)
+    if not found:
+        return {}
+    journals = list((home(stranger) / "searches" / found[0][0]).glob("*.log"))
+    if not journals:
+        return {}
+    storage = optuna.storages.JournalStorage(JournalFileBackend(str(journals[0])))
+    studies = optuna.get_all_study_summaries(storage)
+    trials = optuna.load_study(study_name=studies[0].study_name, storage=storage).trials if studies else []
+    return {each.number: each.value for each in trials if each.state.name == "COMPLETE" and each.value is not None}
+
+
+def in_order_again(stranger: Stranger, name: str) -> Iterator[str]:
+    """Say what is not in order after the job was run again."""
+    if len(rows(stranger, "select version from versions where project = ?", name)) != 1:
+        yield "there is not exactly one version"
+    if rows(stranger, "select name from leases"):
+        yield "a lease is still held"
+    if rows(stranger, "select id from trainings where project = ? and state = 'open'", name):
+        yield "a training is still open"
+    url = f"http://127.0.0.1:{stranger.environment['PENSTOCK_PREFECT_PORT']}/api/flow_runs/filter"
+    _, running = ask(url, {"flow_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING"]}}}})
+    if running:
+        yield "a flow run is still Running"
+
+
+def test_a_killed_search_goes_on_with_its_finished_trials(stranger: Stranger, table: str) -> None:
+    kill_when(stranger, table, 15, lambda: len(finished(stranger, table)) >= 3)
+    before = finished(stranger, table)
+    again = stranger.answer("run", f"{table}.csv", "--target", "churned", "--seconds", 15)
+    after = finished(stranger, table)
+    assert before.items() <= after.items()
+    assert again["trials"]["finished"] >= len(before)
+    assert again["version"] == "1"
+    assert list(in_order_again(stranger, table)) == []
+    assert rows(stranger, "select resumed from trainings where project = ?", table) == [(1,)]
+
+
+def test_a_job_killed_in_packaging_makes_one_version(stranger: Stranger, table: str) -> None:
+    def registered() -> bool:
+        return bool(rows(stranger, "select version from versions where project = ?", table))
+
+    kill_when(stranger, table, 4, registered)
+    again = stranger.answer("run", f"{table}.csv", "--target", "churned", "--seconds", 4)
+    assert again["release"]["weights"] == {"1": 100.0}
+    assert list(in_order_again(stranger, table)) == []
+
+
+def test_a_job_killed_before_the_alias_is_set_sets_it_when_run_again(stranger: Stranger, table: str) -> None:
+    def released() -> bool:
+        return bool(rows(stranger, "select version from releases where project = ?", table))
+
+    kill_when(stranger, table, 4, released)
+    again = stranger.answer("run", f"{table}.csv", "--target", "churned", "--seconds", 4)
+    assert again["version"] == "1"
+    assert rows(stranger, "select version, alias_seen from releases where project = ?", table) == [("1", "1")]
+    assert list(in_order_again(stranger, table)) == []
+
+
+def test_a_killed_service_comes_back_and_the_journal_has_every_answer_once(stranger: Stranger, table: str) -> None:
+    body = stranger.answer("run", f"{table}.csv", "--target", "churned", "--seconds", 4)
+    row = pd.read_csv(stranger.folder / f"{table}.csv").drop(columns="churned").head(1)
+    asked = {"rows": row.astype(object).where(row.notna(), None).to_dict("records")}
+    answered = [ask(body["endpoint"], asked, body["key"])[1]["request_id"] for _ in range(50)]
+    port = int(stranger.environment["PENSTOCK_SERVING_PORT"])
+    for process in {each.pid for each in psutil.net_connections("inet") if each.laddr and each.laddr.port == port}:
+        if process is not None and process != os.getpid():
+            os.kill(process, signal.SIGKILL)
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        try:
+            status, said = ask(body["endpoint"], asked, body["key"])
+            if status == 200:
+                answered.append(said["request_id"])
+                break
+        except OSError:
+            time.sleep(0.2)
+    spool = [line for path in (home(stranger) / "journal" / table / "spool").glob("*.jsonl") for line in path.open()]
+    for request_id in answered:
+        assert sum(request_id in line for line in spool) == 1

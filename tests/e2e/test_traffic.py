@@ -1,0 +1,95 @@
+"""Traffic moved by hand, keys, and labels."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tests.stranger import Stranger, ask, check_shape, rows_of
+
+
+@pytest.fixture(scope="module")
+def two(stranger: Stranger, subscriptions: pd.DataFrame) -> dict[str, Any]:
+    """A project with two versions; the first serves, the second is held."""
+    subscriptions.head(2000).to_csv(stranger.folder / "traffic.csv", index=False)
+    first = stranger.answer("run", "traffic.csv", "--target", "churned", "--seconds", 3)
+    second = stranger.answer("train", "traffic", "--seconds", 3)
+    assert (first["version"], second["version"]) == ("1", "2")
+    assert second["release"]["state"] == "held"
+    return {**first, "rows": rows_of(subscriptions.head(5).drop(columns="churned"))}
+
+
+def test_a_held_version_is_released_by_hand_and_rolled_back(stranger: Stranger, two: dict[str, Any]) -> None:
+    released = stranger.answer("release", "traffic", "2", "--reason", "the fair")
+    assert released["release"] == {"state": "serving", "weights": {"2": 100.0}}
+    assert answering(two, "2")
+    back = stranger.answer("rollback", "traffic", "--reason", "complaint 123")
+    assert back["version"] == "1"
+    assert answering(two, "1")
+    entries = stranger.answer("audit", "traffic")["entries"]
+    assert [entry["action"] for entry in entries] == ["release.moved", "release.moved", "release.rolled_back"]
+    assert entries[-1]["reason"] == "complaint 123"
+    assert stranger.answer("audit-verify") == {"broken": None}
+
+
+def answering(two: dict[str, Any], version: str) -> bool:
+    """Return whether a version answers within two seconds."""
+    import time
+
+    for _ in range(100):
+        status, said = ask(two["endpoint"], {"rows": two["rows"]}, two["key"])
+        assert status == 200
+        if said["version"] == version:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_a_key_opens_its_project_only_until_it_is_revoked(stranger: Stranger, two: dict[str, Any]) -> None:
+    key = stranger.answer("keys", "create", "app", "--project", "traffic")["key"]
+    other = stranger.answer("keys", "create", "everything")["key"]
+    assert ask(two["endpoint"], {"rows": two["rows"]}, key)[0] == 200
+    assert ask(two["endpoint"], {"rows": two["rows"]}, other)[0] == 200
+    assert ask(two["endpoint"].replace("/traffic/", "/churn/"), {"rows": two["rows"]}, key)[0] in {403, 404}
+    assert {each["name"] for each in stranger.answer("keys", "list")["keys"]} >= {"app", "everything"}
+    stranger.answer("keys", "revoke", "app")
+    assert refused(two, key)
+    assert "'app'" in stranger.refuse(2, "keys", "create", "app")
+
+
+def refused(two: dict[str, Any], key: str) -> bool:
+    """Return whether a key is refused within some seconds."""
+    import time
+
+    for _ in range(100):
+        status, said = ask(two["endpoint"], {"rows": two["rows"]}, key)
+        if status == 401:
+            check_shape(said, "http.json", "error")
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_labels_come_by_request_from_a_file(stranger: Stranger, two: dict[str, Any]) -> None:
+    status, said = ask(two["endpoint"], {"rows": two["rows"]}, two["key"])
+    assert status == 200
+    check_shape(said, "http.json", "predict answer")
+    known = said["predictions"][0]["label"]
+    labels = pd.DataFrame({"request_id": [said["request_id"]] * 5, "row": range(5), "value": [known] * 5})
+    labels.loc[5] = ["00000000-0000-7000-8000-000000000000", 0, known]
+    labels.to_csv(stranger.folder / "labels.csv", index=False)
+    counts = stranger.answer("label", "traffic", "labels.csv")
+    assert (counts["accepted"], counts["unknown"]) == (5, 1)
+    assert stranger.answer("label", "traffic", "labels.csv")["superseded"] == 0
+
+
+def test_a_stranger_on_a_port_is_named(stranger: Stranger, tmp_path: Path) -> None:
+    from tests.stranger import make_stranger
+
+    other = make_stranger(tmp_path)
+    other.environment["PENSTOCK_MLFLOW_PORT"] = stranger.environment["PENSTOCK_MLFLOW_PORT"]
+    message = other.refuse(2, "up")
+    assert stranger.environment["PENSTOCK_MLFLOW_PORT"] in message
+    assert "PENSTOCK_MLFLOW_PORT" in message
+    assert other.penstock("down").code == 0
