@@ -8,7 +8,6 @@ from scipy.special import betaincinv
 from penstock.evaluation.dependence import Dependence, lower_bound
 from penstock.evaluation.influence import Estimate
 
-
 ROUNDING = 1e-5  # of the largest influence: a graph computes in float32
 
 

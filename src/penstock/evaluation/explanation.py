@@ -144,14 +144,9 @@ def _segment_next(rows: int, segment: Segment | None) -> Next:
             f"Label next: no segment of {count(rows, 'row')} stands out; it would need rows without a target to choose "
             "from.",
         )
-    joined = (
-        f"{segment.column} {segment.value}"
-        if segment.value[:5] == "below" or " " in segment.value
-        else (f"{segment.column} = {segment.value}")
-    )
     return Next(
-        (joined,),
-        f"Label next: more rows where {joined}: {segment.rows:,} rows, and the error there is "
+        (segment.where,),
+        f"Label next: more rows where {segment.where}: {segment.rows:,} rows, and the error there is "
         f"{segment.ratio:.1f} times that of the others.",
     )
 

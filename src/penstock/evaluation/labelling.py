@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from penstock.evaluation.answers import Answers
 from penstock.evaluation.metrics import SMALLEST, Values
-from penstock.evaluation.slices import MIN_ROWS, find_cuts
+from penstock.evaluation.slices import MIN_ROWS, Region, find_cuts
 
 MAX_UNLABELLED = 2000
 NAMED = 20
 RARE = 0.15  # a segment with a larger share than this has labels enough
 FEWEST = 20
+MAX_LETTERS = 40  # of a value, in a line for a person
 SURE = 2.0  # standard errors by which a segment's error must be above the others'
 
 
@@ -22,8 +23,7 @@ SURE = 2.0  # standard errors by which a segment's error must be above the other
 class Segment:
     """Few rows on which the model is worse: what they share, their number, and how much larger their error is."""
 
-    column: str
-    value: str
+    where: str
     rows: int
     ratio: float
 
@@ -81,8 +81,16 @@ def worst_segment(out_of_fold: Answers, table: pd.DataFrame) -> Segment | None:
             lead = _lead(errors, region.mask)
             if lead > SURE and (best is None or lead > best[0]):
                 ratio = float(errors[region.mask].mean() / max(float(errors[~region.mask].mean()), 1e-12))
-                best = lead, Segment(region.column, region.value, rows, ratio)
+                best = lead, Segment(_where(region, ranges=bool(cut.edges)), rows, ratio)
     return best[1] if best else None
+
+
+def _where(region: Region, *, ranges: bool) -> str:
+    """Return what the rows of a region share, in words."""
+    if region.value == "missing":
+        return f"{region.column} is missing"
+    value = region.value if len(region.value) <= MAX_LETTERS else f"{region.value[: MAX_LETTERS - 1]}…"
+    return f"{region.column} is {value}" if ranges else f"{region.column} = {value}"
 
 
 def _lead(errors: Values, mask: NDArray[np.bool_]) -> float:
