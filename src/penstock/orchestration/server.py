@@ -14,20 +14,38 @@ POOL = "penstock"
 TAG = "penstock"  # every flow run of ours carries it
 ONLINE = timedelta(seconds=90)  # a worker's heartbeat comes every 30 s; three missed ones are silence
 PAGE = 200  # the server's own limit
+PAUSES = (0.2, 0.4, 0.8, 1.6, 3.2)  # seconds before a busy server is asked again
 
 
-def call(method: str, path: str, workspace: Workspace, body: object = None, seconds: float = 10) -> Any:
-    """Ask Prefect's server and return its answer.
+class _Busy(SourceUnavailable):
+    """The server asks to come back: its SQLite file was locked."""
+
+
+def call(method: str, path: str, workspace: Workspace, body: object = None) -> Any:
+    """Ask Prefect's server and return its answer; a server that is busy is asked again.
 
     Raises
     ------
     NotFound
         If the server knows no such thing.
     SourceUnavailable
-        If it does not answer.
+        If it does not answer, or stays busy.
     PenstockError
         If it answers with another error.
     """
+    for pause in PAUSES:
+        try:
+            return ask(method, path, workspace, body)
+        except _Busy:
+            time.sleep(pause)
+    try:
+        return ask(method, path, workspace, body)
+    except _Busy as error:
+        raise SourceUnavailable(error.message) from error
+
+
+def ask(method: str, path: str, workspace: Workspace, body: object = None, seconds: float = 15) -> Any:
+    """Ask Prefect's server once, and wait so many seconds for its answer; see `call`."""
     request = urllib.request.Request(  # noqa: S310  our own server on loopback
         f"{workspace.prefect_url}/api{path}",
         data=None if body is None else json.dumps(body, default=str).encode(),
@@ -39,9 +57,9 @@ def call(method: str, path: str, workspace: Workspace, body: object = None, seco
             text = response.read()
     except urllib.error.HTTPError as error:
         said = error.read().decode(errors="replace")[:500]
-        kind = NotFound if error.code == 404 else PenstockError  # noqa: PLR2004  HTTP: not found
+        kind = ERRORS.get(error.code, PenstockError)
         raise kind(f"Prefect must answer {method} {path}, but said {error.code}: {said}.") from error
-    except (OSError, TimeoutError) as error:
+    except OSError as error:
         raise SourceUnavailable(
             f"Prefect must answer at {workspace.prefect_url}, but does not ({error}). "
             "Start the stack with `penstock up`."
@@ -53,10 +71,13 @@ def _opener() -> urllib.request.OpenerDirector:
     return urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback needs no proxy, whatever is set
 
 
+ERRORS: dict[int, type[PenstockError]] = {404: NotFound, 429: _Busy, 502: _Busy, 503: _Busy}
+
+
 def prefect_answers(workspace: Workspace) -> bool:
     """Return whether Prefect's server answers."""
     try:
-        return call("GET", "/health", workspace, seconds=2) is True
+        return ask("GET", "/health", workspace, seconds=2) is True
     except PenstockError:
         return False
 
@@ -101,7 +122,7 @@ def _has_pool(workspace: Workspace) -> bool:
 def worker_is_online(workspace: Workspace, since: float) -> bool:
     """Return whether a worker of the pool has spoken to the server lately, and after a time (seconds since 1970)."""
     try:
-        workers = call("POST", f"/work_pools/{POOL}/workers/filter", workspace, {}, seconds=2)
+        workers = ask("POST", f"/work_pools/{POOL}/workers/filter", workspace, {}, seconds=2)
     except PenstockError:
         return False
     oldest = max(datetime.now(UTC) - ONLINE, datetime.fromtimestamp(since, UTC))
