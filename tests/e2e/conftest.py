@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -13,10 +14,14 @@ from tests.stranger import Stranger, make_stranger
 def stranger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stranger]:
     """Somebody with a running stack, shared by scenarios that leave it running."""
     found = make_stranger(tmp_path_factory.mktemp("stranger"))
+    attempts = found.folder / "attempts.txt"
+    guard = Path(__file__).parent / "loopback_only"
+    found.environment |= {"PYTHONPATH": str(guard), "LOOPBACK_ONLY_LOG": str(attempts)}
     said = found.penstock("up")
     assert said.code == 0, said.err[-4000:]
     yield found
     assert found.penstock("down").code == 0
+    assert not attempts.exists(), attempts.read_text()  # X5: during all these scenarios
     shutil.rmtree(found.folder / "workspace", ignore_errors=True)
 
 

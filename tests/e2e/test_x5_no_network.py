@@ -1,0 +1,23 @@
+"""X5: nothing but loopback is asked for; the shared stack is under the same guard in every scenario."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.stranger import Stranger
+
+
+def test_the_guard_refuses_and_writes_down_what_leaves_the_machine(tmp_path: Path) -> None:
+    log = tmp_path / "attempts.txt"
+    code = "import socket; socket.create_connection(('192.0.2.1', 80), 1)"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent / "loopback_only"), "LOOPBACK_ONLY_LOG": str(log)}
+    said = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert "PermissionError" in said.stderr
+    assert "192.0.2.1" in log.read_text()
+
+
+def test_the_main_job_asks_for_loopback_only(stranger: Stranger, subscriptions: object) -> None:
+    assert subscriptions is not None
+    stranger.answer("run", "churn.csv", "--target", "churned", "--seconds", 5)
+    assert not Path(stranger.environment["LOOPBACK_ONLY_LOG"]).exists()
