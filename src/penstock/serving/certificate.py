@@ -1,5 +1,6 @@
 """How a graph compares with the Python model that it was made from, on held-out and on hard rows."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -86,10 +87,10 @@ def certify(python: Values, graph: Values, choose: Callable[[Values], Values] | 
         tolerance = np.maximum(SMALLEST_VALUE_TOLERANCE, RELATIVE_VALUE_TOLERANCE * size)
     else:
         tolerance = np.full(len(python), LARGEST_PROBABILITY_DIFFERENCE)
-    part = difference / tolerance
+    part = np.minimum(difference / tolerance, sys.float_info.max)  # infinite differences stay in order
     worst = int(np.argmax(part))
     allowed = len(python) // ROWS_PER_FLIP
-    order = np.argsort(-(part + flips * part.max()), kind="stable")[:MOST_LISTED]
+    order = np.lexsort((-part, ~flips))[:MOST_LISTED]
     return Certificate(
         rows=len(python),
         largest_difference=float(difference[worst]),
@@ -115,6 +116,8 @@ def _strings(columns: tuple[InputColumn, ...]) -> dict[str, str]:
 
 
 def _line(name: str, python: Values, graph: Values, *, flipped: bool) -> str:
-    largest = int(np.nanargmax(np.abs(python - graph))) if np.isfinite(python - graph).any() else 0
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(python - graph)
+    largest = 0 if np.isnan(apart).all() else int(np.nanargmax(apart))
     other = ", another label" if flipped else ""
     return f"{name}: {float(python[largest]):.7g} in Python, {float(graph[largest]):.7g} by the graph{other}"

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -25,17 +26,15 @@ PATIENCE_SECONDS = 120
 LIBRARIES = ("bentoml", "msgspec", "numpy", "onnxruntime", "prometheus-client")
 ROOTS = ("penstock.serving.standalone", "penstock.serving.front", "penstock.serving.smoke")
 
-# Both run in processes of their own, which load nothing of the workshop. The second loads its libraries while the
-# first builds, and then the code that the Bento carries from the folder that it is told.
-BUILD = """
-import json, sys, bentoml
-request = json.load(sys.stdin)
-built = bentoml.build("service:Inference", **request)
-print(built.path)
-"""
-SMOKE = """
-import runpy, sys, bentoml, onnxruntime, prometheus_client, _bentoml_impl.server.app
-sys.path.insert(0, sys.stdin.readline().strip())
+# Run in a process of its own, which loads nothing of the workshop: it builds, forgets the code that it built from, and
+# asks the code that the Bento carries. One process for both, since to load BentoML is nearly all that either costs.
+SCRIPT = """
+import json, runpy, sys, bentoml
+built = bentoml.build("service:Inference", **json.load(sys.stdin))
+print(built.path, flush=True)
+for name in [name for name in sys.modules if name.partition(".")[0] in ("service", "penstock")]:
+    del sys.modules[name]
+sys.path.insert(0, str(built.path_of("src")))
 runpy.run_module("penstock.serving.smoke", run_name="__main__")
 """
 
@@ -99,13 +98,7 @@ def package(version: ModelVersion, bundle: Bundle, spec: ProjectSpec, workspace:
     place = workspace.home / "packages" / f"{spec.name}-{version.version}"
     shutil.rmtree(place, ignore_errors=True)  # what a killed packaging left
     _lay_out(place / "context", version, artifacts.local_folder(bundle.digest, workspace))
-    smoke = _start(SMOKE, place / "smoke", workspace)
-    try:
-        bento = _build(place, version, workspace)
-        wrong = _smoke(smoke, bento / "src")
-    finally:
-        smoke.kill()
-        smoke.wait()
+    bento, wrong = _build(place, version, workspace)
     digest = artifacts.put_folder(bento, workspace)
     shutil.rmtree(place)
     return Package(
@@ -168,8 +161,9 @@ def _lay_out(context: Path, version: ModelVersion, bundle: Path) -> None:
         shutil.copyfile(file, target)
 
 
-def _start(script: str, home: Path, workspace: Workspace) -> subprocess.Popen[str]:
-    """Start a process with a BentoML home of its own."""
+def _build(place: Path, version: ModelVersion, workspace: Workspace) -> tuple[Path, str]:
+    """Build a Bento and ask it its examples; return its folder and what is wrong, "" if nothing is."""
+    home = place / "home"
     home.mkdir()
     variables = {
         **inherited_environment(workspace),
@@ -179,32 +173,38 @@ def _start(script: str, home: Path, workspace: Workspace) -> subprocess.Popen[st
         "PYTHONPATH": "",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    pipe = subprocess.PIPE
-    command = [sys.executable, "-c", script]
-    return subprocess.Popen(command, env=variables, cwd=home, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        input=json.dumps(_request(place / "context", version)),
+        env=variables,
+        cwd=home,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    said = done.stdout.splitlines()
+    if not said:
+        raise ModelError(f"The Bento of {version.project}:{version.version} cannot be built: {done.stderr[-1000:]}")
+    bento = Path(said[0])
+    _settle(bento, version)
+    try:
+        return bento, str(json.loads(said[-1])["detail"])
+    except (ValueError, KeyError):
+        return bento, f"It ended with {done.returncode}: {done.stderr[-1000:]}"
 
 
-def _build(place: Path, version: ModelVersion, workspace: Workspace) -> Path:
-    """Build a Bento, and return its folder."""
-    request = {
+def _request(context: Path, version: ModelVersion) -> dict[str, Any]:
+    libraries = [f"{name}=={importlib.metadata.version(name)}" for name in LIBRARIES]
+    return {
         "name": version.project,
         "version": version.version,
-        "build_ctx": str(place / "context"),
+        "build_ctx": str(context),
         "description": f"# {version.project}:{version.version}\n\nA version and the code that serves it.",
         "labels": {"project": version.project, "version": version.version, "training": version.training},
-        "python": {
-            "packages": [f"{name}=={importlib.metadata.version(name)}" for name in LIBRARIES],
-            "lock_packages": False,
-        },
+        "python": {"packages": libraries, "lock_packages": False},
         "docker": {"python_version": f"{sys.version_info.major}.{sys.version_info.minor}"},
     }
-    building = _start(BUILD, place / "home", workspace)
-    said, complaint = building.communicate(json.dumps(request), timeout=PATIENCE_SECONDS)
-    if building.returncode != 0:
-        raise ModelError(f"The Bento of {version.project}:{version.version} cannot be built: {complaint[-1000:]}")
-    bento = Path(said.splitlines()[-1])
-    _settle(bento, version)
-    return bento
 
 
 def _settle(bento: Path, version: ModelVersion) -> None:
@@ -213,15 +213,3 @@ def _settle(bento: Path, version: ModelVersion) -> None:
     lines = manifest.read_text().splitlines()
     moment = f"creation_time: '{version.created_at.isoformat()}'"
     manifest.write_text("\n".join(moment if line.startswith("creation_time:") else line for line in lines) + "\n")
-
-
-def _smoke(smoke: subprocess.Popen[str], source: Path) -> str:
-    """Ask the Bento's own code its examples; return what is wrong, "" if nothing is."""
-    try:
-        said, complaint = smoke.communicate(f"{source}\n", timeout=PATIENCE_SECONDS)
-    except subprocess.TimeoutExpired:
-        return f"It did not answer within {PATIENCE_SECONDS} s."
-    try:
-        return str(json.loads(said.splitlines()[-1])["detail"])
-    except (IndexError, ValueError, KeyError):
-        return f"It ended with {smoke.returncode}: {complaint[-1000:]}"

@@ -78,7 +78,7 @@ def read_file(path: Path) -> RawTable:
     if not path.is_file():
         raise NotFound(f"The file {str(path)!r} must exist, but does not. Give the path of a CSV or Parquet file.")
     kind = KINDS.get(path.suffix.lower(), "csv_file")
-    source = find_plugins("penstock.data.sources", Source)[kind]()  # type: ignore[type-abstract]  # its drop-ins are whole
+    source = find_plugins("penstock.data.sources", Source)[kind]()
     return source.read(SourceSpec(kind=kind, path=path.name), path.parent.resolve())
 
 

@@ -170,7 +170,7 @@ class Line:
         numbers, texts = compile_decoding(DECODING).columns({str(name): frame[name].to_numpy() for name in frame})
         line = np.nan_to_num(numbers) @ np.array([0.02, 0.0005]) + (texts[:, 0] == "gold")
         if self.problem == "regression":
-            return line
+            return np.asarray(line)
         with np.errstate(over="ignore"):
             high = 1 / (1 + np.exp(-line))
         return np.column_stack([1 - high, high])

@@ -1,11 +1,11 @@
 """Request ids."""
 
+import time
 import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from penstock.serving import request_ids
 from penstock.serving.request_ids import RequestIds, is_request_id, time_of
 
 
@@ -18,7 +18,7 @@ def test_ids_ascend_as_text() -> None:
 def test_ids_ascend_when_the_clock_is_set_back(monkeypatch: pytest.MonkeyPatch) -> None:
     ids = RequestIds()
     first = ids.next()
-    monkeypatch.setattr(request_ids.time, "time_ns", lambda: 0)
+    monkeypatch.setattr(time, "time_ns", lambda: 0)
     assert ids.next() > first
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,7 +56,7 @@ def test_what_is_no_number_becomes_null(loaded: LoadedBundle) -> None:
 
 
 def test_rows_and_columns_get_the_same_answers(loaded: LoadedBundle) -> None:
-    rows = [ROW, {"age": 1, "income": None, "plan": None}, {"age": 2}]
+    rows: list[dict[str, Any]] = [ROW, {"age": 1, "income": None, "plan": None}, {"age": 2}]
     columns = {
         "age": np.array([40, 1, 2]),
         "income": np.array([1000.5, np.nan, np.nan]),
