@@ -13,6 +13,7 @@ from penstock.graphs import ML, GraphBuilder
 
 SEEN_BY_TREES = 3  # rarer levels share the code of levels never seen, so that the model has met it
 SEEN_BY_DENSE = 10  # rarer levels have no indicator: a weight learnt on fewer rows is noise
+FEW = 20  # of a small table's rows, one in so many is enough
 PRIOR_ROWS = 10.0  # a level's mean counts as if this many rows of the overall mean had been seen with it
 MARK = "\x1f"  # between a column's number and its value in a table of several columns
 
@@ -176,7 +177,8 @@ def _levels(values: NDArray[Any], least: int) -> "pd.Index[Any]":
     """Return the levels seen at least so often, the most frequent first and equal ones by name."""
     codes, levels = pd.factorize(values)
     counts = np.bincount(codes, minlength=len(levels))
-    kept = [place for place in range(len(levels)) if counts[place] >= least]
+    enough = min(least, max(1, len(values) // FEW))
+    kept = [place for place in range(len(levels)) if counts[place] >= enough]
     order = sorted(kept, key=lambda place: (-counts[place], levels[place]))
     return index_of([levels[place] for place in order])
 
@@ -211,6 +213,8 @@ def _by_target(columns: list[NDArray[np.float32]]) -> Matrix:
 
 def _table(levels: list["pd.Index[Any]"], values: list[NDArray[Any]]) -> tuple[list[str], list[float]]:
     keys = [f"{place}{MARK}{level}" for place, names in enumerate(levels) for level in names]
+    if not keys:
+        return [MARK], [0.0]  # a table needs a line; no value has this key
     return keys, [float(value) for column in values for value in column]
 
 

@@ -121,6 +121,8 @@ def _directions(counts: sparse.csr_matrix, seed: int) -> NDArray[np.float64]:
 
 def _speaks(counts: sparse.csr_matrix, centred: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return how far the target of rows with a word lies from the mean, shrunk, in deviations."""
+    if not len(centred):
+        return np.zeros((counts.shape[1], centred.shape[1]))
     has = counts.sign()
     seen = np.asarray(has.sum(axis=0)).ravel()[:, None]
     deviation = np.where(centred.std(axis=0) > 0, centred.std(axis=0), 1.0)

@@ -54,11 +54,16 @@ class Pace:
         if remaining < each:
             raise stop(self.best if env.evaluation_result_list else env.iteration, env.evaluation_result_list)
         if done == FIRST_LOOK:
-            affordable = remaining / each
-            wanted = min(FASTEST, LEARNT / max(affordable, 1.0))
-            if affordable < self.rounds - done and wanted > 1.1 * self.rate:
+            wanted = faster(self.rate, self.rounds - done, remaining / each)
+            if wanted > self.rate:
                 self.rate = wanted
                 env.model.reset_parameter({"learning_rate": wanted})
+
+
+def faster(rate: float, rounds: float, affordable: float) -> float:
+    """Return the rate at which the rounds that there is time for do what was wanted of more of them."""
+    needed = min(rounds, LEARNT / rate)
+    return rate if affordable >= needed else max(rate, min(FASTEST, rate * needed / max(affordable, 1.0)))
 
 
 def on_grid(text: str) -> str:

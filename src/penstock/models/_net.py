@@ -99,7 +99,7 @@ class _Training:
         steps = max(1, rows // size)
         clock = _Clock(self.settings.deadline, steps, self.epochs)
         epoch = 0
-        while epoch < min(self.epochs, self.settings.stop) and not clock.is_late():
+        while epoch == 0 or (epoch < min(self.epochs, self.settings.stop) and not clock.is_late()):
             order: Any = self.torch.randperm(rows).to(self.device)
             for part in order[: steps * size].split(size):
                 self._step(optimiser, part, clock)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
 from penstock.domain.datasets import Problem
 from penstock.domain.search import Choice, Real, SearchSpace, Value
@@ -39,6 +40,11 @@ class LinearEstimator:
         self, x: Matrix, y: Vector, valid: tuple[Matrix, Vector] | None = None, weight: Vector | None = None
     ) -> "LinearEstimator":
         """Fit for each strength, from strong shrinking to weak, and keep what does best on `valid`."""
+        with threadpool_limits(self.context.threads):
+            self._fit(x, y, valid, weight)
+        return self
+
+    def _fit(self, x: Matrix, y: Vector, valid: tuple[Matrix, Vector] | None, weight: Vector | None) -> None:
         self.pieces = learn_bends(x, self.bends)
         shown = self.pieces.apply(x)
         goal = self._goal(y)
@@ -57,7 +63,6 @@ class LinearEstimator:
                 break
         if self.scale is not None:
             self.scale = self.scale.smear(self._raw(x)[:, 0], y)
-        return self
 
     def predict(self, x: Matrix) -> NDArray[np.float64]:
         """Return probabilities of shape (n, classes), or values of shape (n,)."""
