@@ -15,6 +15,9 @@ FEWEST_ROWS = 100  # with fewer rows two figures are learnt from noise
 STEPS = 50  # Newton's method needs fewer than ten
 COVERAGE = 0.9  # of the conformal interval
 HOTTEST, COLDEST = 10.0, 0.1  # temperatures beyond these say that the model is broken, not that it is unsure
+LEAST_WEIGHT = 1e-10  # of a row in Newton's method: certain rows would leave it without a slope
+PRECISION = 1e-8  # of slope and shift: far below what a probability shows
+MOST_ODDS = 500.0  # exp of more is no float
 SEARCH_STEPS = 60  # of the golden section: the interval shrinks by 0.618 each time
 
 Values = NDArray[np.float64]
@@ -42,27 +45,24 @@ class Calibrator:
         if not self.changes:
             return predictions
         if self.classes == 2:  # noqa: PLR2004  binary
-            second = 1.0 / (1.0 + np.exp(-(self.slope * _log_odds(predictions[:, 1]) + self.shift)))
+            second = _sigmoid(self.slope * _log_odds(predictions) + self.shift)
             return np.column_stack([1.0 - second, second])
         return _tempered(np.log(np.clip(predictions, SMALLEST, 1.0)), self.slope)
 
     def to_onnx(self) -> bytes | None:
-        """Return a graph that does what `apply` does, input and output `scores`; None where nothing changes."""
+        """Return a graph that does what `apply` does, input `raw`, output `scores`; None where nothing changes."""
         if not self.changes:
             return None
         graph = GraphBuilder()
-        kept = graph.add("Clip", "scores", graph.constant(SMALLEST), graph.constant(1.0 - SMALLEST))
+        logs = graph.add("Log", graph.add("Clip", "raw", graph.constant(SMALLEST), graph.constant(1.0)))
         if self.classes == 2:  # noqa: PLR2004  binary
-            places = graph.constant(np.array([1], np.int64))
-            second = graph.add("Gather", kept, places, axis=1)
-            odds = graph.add("Sub", graph.add("Log", second), graph.add("Log", graph.add("Sub", _one(graph), second)))
-            moved = graph.add("Add", graph.add("Mul", odds, graph.constant(self.slope)), graph.constant(self.shift))
-            share = graph.add("Sigmoid", moved)
-            given = graph.concat([graph.add("Sub", _one(graph), share), share])
+            first, second = (graph.add("Gather", logs, graph.constant(np.array([k], np.int64)), axis=1) for k in (0, 1))
+            odds = graph.add("Mul", graph.add("Sub", second, first), graph.constant(self.slope))
+            share = graph.add("Sigmoid", graph.add("Add", odds, graph.constant(self.shift)))
+            given = graph.concat([graph.add("Sub", graph.constant(1.0), share), share])
         else:
-            cooled = graph.add("Mul", graph.add("Log", kept), graph.constant(self.slope))
-            given = graph.add("Softmax", cooled, axis=1)
-        return graph.finish({"scores": self.classes}, given, "scores", self.classes)
+            given = graph.add("Softmax", graph.add("Mul", logs, graph.constant(self.slope)), axis=1)
+        return graph.finish({"raw": self.classes}, given, "scores", self.classes)
 
 
 def calibrate(predictions: Values, target: NDArray[Any], fold: NDArray[Any], classes: int) -> Calibrator:
@@ -135,7 +135,7 @@ def threshold(metric: str, predictions: Values, target: NDArray[Any], costs: Val
 
 def _learn(predictions: Values, target: NDArray[Any], classes: int) -> tuple[float, float]:
     if classes == 2:  # noqa: PLR2004  binary
-        return _line(_log_odds(predictions[:, 1]), target == 1)
+        return _line(_log_odds(predictions), target == 1)
     return _temperature(np.log(np.clip(predictions, SMALLEST, 1.0)), target), 0.0
 
 
@@ -144,16 +144,22 @@ def _line(odds: Values, positive: NDArray[np.bool_]) -> tuple[float, float]:
     hits = int(positive.sum())
     wanted = np.where(positive, (hits + 1) / (hits + 2), 1 / (positive.size - hits + 2))
     given = np.column_stack([odds, np.ones_like(odds)])
+
+    def loss(at: Values) -> float:
+        moved = given @ at
+        return float(np.mean(np.logaddexp(0.0, moved) - wanted * moved))
+
     line = np.array([1.0, 0.0])
     for _ in range(STEPS):
-        share = 1.0 / (1.0 + np.exp(-np.clip(given @ line, -500, 500)))
-        weight = np.maximum(share * (1.0 - share), 1e-10)
-        step = np.linalg.solve((given * weight[:, None]).T @ given + 1e-9 * np.eye(2), given.T @ (wanted - share))
+        share = _sigmoid(given @ line)
+        weight = np.maximum(share * (1.0 - share), LEAST_WEIGHT)
+        step = np.linalg.solve((given * weight[:, None]).T @ given, given.T @ (wanted - share))
+        while loss(line + step) > loss(line) and float(np.abs(step).max()) > PRECISION:
+            step /= 2
         line += step
-        if float(np.abs(step).max()) < 1e-8:  # noqa: PLR2004  far below what a probability shows
+        if float(np.abs(step).max()) <= PRECISION:
             break
-    slope = float(np.clip(line[0], COLDEST, HOTTEST))
-    return slope, float(line[1])
+    return float(np.clip(line[0], COLDEST, HOTTEST)), float(line[1])
 
 
 def _temperature(logs: Values, target: NDArray[Any]) -> float:
@@ -179,9 +185,15 @@ def _tempered(logs: Values, slope: float) -> Values:
     return shares
 
 
-def _log_odds(share: Values) -> Values:
-    kept = np.clip(share, SMALLEST, 1.0 - SMALLEST)
-    odds: Values = np.log(kept) - np.log1p(-kept)
+def _sigmoid(odds: Values) -> Values:
+    share: Values = 1.0 / (1.0 + np.exp(-np.clip(odds, -MOST_ODDS, MOST_ODDS)))
+    return share
+
+
+def _log_odds(predictions: Values) -> Values:
+    """Return the log odds of the second of two classes; of both shares, which float32 tells from 1 as from 0."""
+    first, second = np.log(np.clip(predictions, SMALLEST, 1.0)).T
+    odds: Values = second - first
     return odds
 
 
@@ -190,7 +202,3 @@ def _row_gain(moved: Values, before: Values, target: NDArray[Any]) -> Values:
     after, was = (np.log(np.clip(p[rows, target], SMALLEST, 1.0)) for p in (moved, before))
     gain: Values = after - was
     return gain
-
-
-def _one(graph: GraphBuilder) -> str:
-    return graph.constant(1.0)

@@ -3,23 +3,21 @@
 import json
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from penstock.domain.features import Flavour
-from penstock.domain.search import SearchSettings, Slot, Trial, Value
+from penstock.domain.search import Slot, Trial
 from penstock.errors import ModelError
-from penstock.models._base import ModelFamily
 from penstock.search import placement, selection
-from penstock.search.encoding import Encoding, TrainingRows, folds_folder, prepare
+from penstock.search.encoding import Encoding, folds_folder, prepare
 from penstock.search.messages import Answer, FoldDone, GoOn, JobDone, JobFailed, Setting, TrialJob, out_of_fold_path
 from penstock.search.refit import Refit, estimator_path
-from penstock.search.schedule import Plan, Schedule, Shape, best_of
+from penstock.search.schedule import Schedule, Shape, best_of
 from penstock.search.slots import Crew, Host, need_one_library
-from penstock.search.tuning import Draft, Ended, Study
+from penstock.search.tuning import Ended, Study
+from penstock.search.work import AtWork, Found, Hooks, Progress, Work
 
 POLL_SECONDS = 0.05
 TELL_SECONDS = 0.5
@@ -30,65 +28,7 @@ ROOM_FOR_TWO_MB = 1500  # a slot with less memory holds one library's process at
 COMPILED = ("lightgbm", "torch")  # never in one process
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a search is; `best_score` is higher for better."""
-
-    done: int
-    running: int
-    best_family: str | None
-    best_score: float | None
-    seconds_left: float
-
-
-@dataclass(frozen=True, slots=True)
-class Hooks:
-    """What a search calls: `progress` twice a second, `meanwhile` once, in a thread, while the slots work."""
-
-    progress: Callable[[Progress], None] | None = None
-    meanwhile: Callable[[], None] | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Work:
-    """What is searched: rows, families, settings, the folder, the slots; `costs` by class and what it is called."""
-
-    rows: TrainingRows
-    families: dict[str, ModelFamily]
-    settings: SearchSettings
-    folder: Path
-    slots: tuple[Slot, ...]
-    costs: tuple[tuple[float, ...], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What came of a search: `parameters` are those of the final fit, `estimator` is its file."""
-
-    trials: tuple[Trial, ...]
-    best: Ended
-    parameters: dict[str, Value]
-    estimator: Path
-    out_of_fold: Path
-    seconds: float
-    resumed: int
-    reasons: tuple[str, ...]
-
-
-@dataclass(slots=True)
-class AtWork:
-    """A trial that a slot is busy with."""
-
-    draft: Draft
-    plan: Plan
-    host: Host
-    began: float
-    scores: list[float] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    pruned: bool = False
-
-
-def run(work: Work, hooks: Hooks = Hooks()) -> Found:
+def run(work: Work, hooks: Hooks | None = None) -> Found:
     """Search within the budget and fit the best candidate on all rows.
 
     Parameters
@@ -109,7 +49,7 @@ def run(work: Work, hooks: Hooks = Hooks()) -> Found:
     ModelError
         If no trial finished within the budget.
     """
-    campaign = Campaign(work, hooks)
+    campaign = Campaign(work, hooks or Hooks())
     try:
         return campaign.search()
     finally:
@@ -125,8 +65,6 @@ class Campaign:
         prepare(work.folder, work.rows.name)
         self.crew = Crew(work.slots, work.folder)
         self._start_slots()
-        if hooks.meanwhile is not None:
-            threading.Thread(target=hooks.meanwhile, name="meanwhile", daemon=True).start()
         flavours = tuple(sorted({family.flavour for family in work.families.values()}))
         settings = work.settings
         folds = folds_folder(work.folder)
@@ -169,7 +107,7 @@ class Campaign:
         self.finale = self.finale or time.monotonic() >= schedule.must_fit(self.end)
         if not self.finale:
             self._fill(schedule)
-            self.finale = not self.at_work and not any(not host.told for host in self._hosts())
+            self.finale = not self.crew.at_work and all(host.told for host in self._hosts())
         if not self.finale or not any(one.trial.state == "finished" for one in schedule.ended):
             return False
         ranking = self._ranking(schedule)
@@ -287,6 +225,8 @@ class Campaign:
             )
         )
         self.schedule = self._make_schedule(dict(folds.features))
+        if self.hooks.meanwhile is not None:
+            threading.Thread(target=self.hooks.meanwhile, name="meanwhile", daemon=True).start()
 
     def _make_schedule(self, features: dict[Flavour, int]) -> Schedule:
         rows, settings = self.work.rows, self.work.settings
@@ -334,7 +274,7 @@ class Campaign:
         draft = self.study.ask(plan.family, plan.kind, schedule.defaults[plan.family], schedule.spaces[plan.family])
         job = TrialJob(draft.number, plan.family, draft.parameters, plan.deadline, plan.folds, device, plan.most_rows)
         schedule.running[draft.number] = plan
-        self.at_work[draft.number] = AtWork(draft, plan, host, now)
+        self.at_work[draft.number] = AtWork(draft, plan, host, now, device)
         self.crew.submit(host, job)
 
     def _prepare_for(self, slot: Slot, schedule: Schedule, now: float) -> None:
@@ -399,7 +339,7 @@ class Campaign:
             fold_scores=tuple(work.scores),
             seconds=round(time.monotonic() - work.began, 3),
             slot=work.host.slot.number,
-            device="cpu" if work.host.slot.gpu is None else work.host.device,
+            device=work.device,
             predicted_mb=round(self.schedule.memory_mb(draft.family)) if self.schedule else 0,
             peak_mb=work.host.peak_mb,
             partial=plan.kind == "partial",

@@ -194,9 +194,9 @@ class Schedule:
             return None
         rows = self.shape.fold_rows[0]
         while self.predicted(name, rows) > allotted / 2:
-            rows //= 2
-            if rows < LEAST_ROWS:
+            if rows <= LEAST_ROWS:
                 return None
+            rows = max(LEAST_ROWS, rows // 2)
         expected = self.predicted(name, rows)
         return Plan(name, "partial", folds[:1], now + min(allotted, max(2.0, expected * 2)), expected, rows)
 

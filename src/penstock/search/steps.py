@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,12 @@ from penstock.plugins import find_plugins
 from penstock.search import calibration, campaign, placement
 from penstock.search.encoding import TrainingRows, fitted_pipeline
 from penstock.search.fitting import TrainedModel
+from penstock.search.work import Found, Hooks, Progress, Work
 from penstock.spec import ProjectSpec
 from penstock.store import artifacts, frames, records, trainings
+from penstock.store.workspace import visible_gpus
+
+progress = logging.getLogger("penstock.progress")
 
 SIGNS = {"increasing": 1, "decreasing": -1}
 
@@ -114,7 +119,7 @@ def search(
     if known is not None:
         return known
     work, _ = _work(training, split, plan, spec, workspace)
-    found = campaign.run(work)
+    found = campaign.run(work, Hooks(progress=lambda so_far: _tell(so_far, work.settings.metric)))
     family = work.families[found.best.trial.family]
     best = Candidate(
         trial=found.best.trial.number,
@@ -204,19 +209,27 @@ def fit(training: Training, result: SearchResult, split: Split, spec: ProjectSpe
 
 def _work(
     training: Training, split: Split, plan: FeaturePlan, spec: ProjectSpec, workspace: Workspace
-) -> tuple[campaign.Work, Loaded]:
+) -> tuple[Work, Loaded]:
     loaded = _load(split, plan, spec, workspace)
     costs = metrics.cost_matrix(spec.costs, tuple(str(name) for name in loaded.classes))
     settings = _settings(loaded.rows.problem, spec)
-    work = campaign.Work(
+    work = Work(
         rows=loaded.rows,
         families=_families(spec),
         settings=settings,
         folder=_folder(training, workspace),
-        slots=placement.cut(placement.inventory(), settings.budget),
+        slots=placement.cut(placement.inventory(visible_gpus()), settings.budget),
         costs=() if costs is None else tuple(tuple(float(cost) for cost in row) for row in costs),
     )
     return work, loaded
+
+
+def _tell(so_far: Progress, metric: str) -> None:
+    best = ""
+    if so_far.best_score is not None:
+        best = f", best {so_far.best_family} {metrics.shown(metric, so_far.best_score):.4g} {metric}"
+    text = f"search: {so_far.done} trials{best}, {so_far.seconds_left:.0f} s left"
+    progress.info(text, extra={"stage": "search", "state": "running"})
 
 
 def _folder(training: Training, workspace: Workspace) -> Path:
@@ -341,7 +354,7 @@ def _families(spec: ProjectSpec) -> dict[str, ModelFamily]:
     return {name: family() for name, family in known.items() if name in kept}
 
 
-def _out_of_fold(found: campaign.Found, rows: TrainingRows) -> NDArray[np.float64]:
+def _out_of_fold(found: Found, rows: TrainingRows) -> NDArray[np.float64]:
     predictions: NDArray[np.float64] = np.load(found.out_of_fold, allow_pickle=False)
     if len(predictions) != len(rows.target):
         raise DataError(f"Out-of-fold predictions must be of {len(rows.target)} rows, but are of {len(predictions)}.")

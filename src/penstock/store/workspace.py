@@ -124,6 +124,11 @@ def actor() -> str:
     return os.environ.get("PENSTOCK_ACTOR") or os.environ.get("USER") or f"uid {os.getuid()}"
 
 
+def visible_gpus() -> str | None:
+    """Return the GPUs that this process may use, as `CUDA_VISIBLE_DEVICES` says; None for all there are."""
+    return os.environ.get("CUDA_VISIBLE_DEVICES")
+
+
 def demo_exits() -> bool:
     """Return whether `DEMO_EXIT` asks the demo to end by itself."""
     return os.environ.get("DEMO_EXIT", "") not in ("", "0")

@@ -1,0 +1,94 @@
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from penstock.domain.search import Trial
+from penstock.search import campaign
+from penstock.search.encoding import fitted_pipeline
+from penstock.search.work import Found, Work
+from tests.unit.search.conftest import ROWS, make_work
+
+
+def states(found: Found) -> dict[str, str]:
+    return {trial.family: trial.state for trial in found.trials}
+
+
+def of(found: Found, family: str) -> Trial:
+    return next(trial for trial in found.trials if trial.family == family)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Found, Work]:
+    work = make_work(tmp_path_factory.mktemp("search"), "linear", trials=4)
+    return campaign.run(work), work
+
+
+def test_the_best_whole_candidate_is_fitted_on_all_rows(found: tuple[Found, Work]) -> None:
+    result, work = found
+    assert result.best.trial.family == "linear"
+    estimator = pickle.loads(result.estimator.read_bytes())  # noqa: S301  written by the line above
+    pipeline = fitted_pipeline(work.rows, "dense", work.folder, work.settings.seed)
+    predicted = estimator.predict(pipeline.transform(work.rows.numbers, work.rows.texts))
+    assert predicted.shape == (ROWS, 2)
+
+
+def test_the_baseline_comes_first_and_the_number_of_trials_is_kept(
+    found: tuple[Found, Work],
+) -> None:
+    result, _ = found
+    assert result.trials[0].family == "baseline"
+    assert sum(trial.state != "skipped" for trial in result.trials) == 4
+
+
+def test_each_row_has_one_out_of_fold_prediction(found: tuple[Found, Work]) -> None:
+    result, _ = found
+    predictions = np.load(result.out_of_fold)
+    assert predictions.shape == (ROWS, 2)
+    assert np.isfinite(predictions).all()
+
+
+def test_a_repeated_search_of_the_same_folder_keeps_what_is_there(
+    found: tuple[Found, Work],
+) -> None:
+    result, work = found
+    again = campaign.run(work)
+    assert again.resumed == sum(trial.state == "finished" for trial in result.trials)
+    assert (again.trials, again.best, again.estimator) == (result.trials, result.best, result.estimator)
+
+
+def test_a_folder_that_searched_other_rows_is_emptied(tmp_path: Path) -> None:
+    (tmp_path / "rows.json").write_text('{"rows": "other"}', encoding="utf-8")
+    (tmp_path / "journal.log").write_text("not a journal\n", encoding="utf-8")
+    assert campaign.run(make_work(tmp_path, trials=1)).resumed == 0
+
+
+@pytest.mark.usefixtures("mischief")
+def test_a_family_that_outgrows_its_slot_is_ended_alone(tmp_path: Path) -> None:
+    result = campaign.run(make_work(tmp_path / "search", "hungry", seconds=20, memory_mb=700))
+    assert states(result) == {"baseline": "finished", "hungry": "failed"}
+    assert "more than the slot's 700 MB" in of(result, "hungry").reason
+    assert of(result, "hungry").peak_mb > of(result, "hungry").predicted_mb
+
+
+@pytest.mark.usefixtures("mischief")
+def test_a_family_that_never_ends_is_ended_at_its_deadline(tmp_path: Path) -> None:
+    result = campaign.run(make_work(tmp_path / "search", "endless", seconds=5))
+    assert states(result) == {"baseline": "finished", "endless": "failed"}
+    assert result.best.trial.family == "baseline"
+
+
+@pytest.mark.usefixtures("mischief")
+def test_a_process_that_dies_is_tried_twice_again_and_a_family_that_raises_is_not(tmp_path: Path) -> None:
+    result = campaign.run(make_work(tmp_path / "search", "quitter", "clumsy", seconds=30, trials=None))
+    tried = [trial.family for trial in result.trials]
+    assert (tried.count("quitter"), tried.count("clumsy")) == (3, 1)
+    assert "ended with 3" in of(result, "quitter").reason
+    assert of(result, "clumsy").reason == "ValueError: this family stumbles"
+
+
+def test_a_family_that_needs_more_memory_than_any_slot_has_is_skipped_with_the_figures(tmp_path: Path) -> None:
+    result = campaign.run(make_work(tmp_path, "forest", memory_mb=185))
+    assert states(result) == {"baseline": "finished", "forest": "skipped"}
+    assert "more than the slot's 185 MB" in of(result, "forest").reason
