@@ -175,12 +175,13 @@ def _broken_numbers(column: _Texts, numeric: pa.Array) -> bool:
     if _share(numeric, column) <= MOSTLY:
         return False
     numbers = column.filled.filter(numeric)
+    if pc.any(pc.match_substring_regex(numbers, r"\.\d")).as_py():
+        return True  # no category is named by decimals
     if pc.count_distinct(numbers).as_py() <= FEW_NUMBERS:
         return False
     others = column.filled.filter(pc.and_(pc.invert(numeric), pc.is_valid(column.filled)))
     with_digits = pc.sum(pc.match_substring_regex(others, r"\d")).as_py() or 0
-    fractions = pc.any(pc.match_substring_regex(numbers, r"\.\d")).as_py()
-    return bool(fractions) or with_digits * 2 <= len(others)
+    return bool(with_digits * 2 <= len(others))
 
 
 def _numbers(column: _Texts, filled: pa.Array, numeric: pa.Array) -> Column | None:

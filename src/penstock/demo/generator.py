@@ -18,6 +18,8 @@ WEEK = np.array([1.25, 1.15, 1.05, 1.0, 1.1, 0.75, 0.7])  # sign-ups from Monday
 PLANS = np.array(["basic", "standard", "premium", "enterprise"], dtype=object)
 PLAN_SHARES = np.array([0.42, 0.33, 0.19, 0.06])
 PLAN_FEES = np.array([9.0, 19.0, 39.0, 99.0])
+DISCOUNTS = np.array([1.0, 0.9, 0.75])
+DISCOUNT_SHARES = np.array([0.6, 0.25, 0.15])
 REGIONS = np.array(
     ["north", "south", "east", "west", "central", "islands", "coast", "alps", "lakes", "capital"], dtype=object
 )
@@ -131,16 +133,14 @@ def make_day(day: int, rows: int, world: World) -> Arrays:
 def _customers(random: np.random.Generator, rows: int, shifts: dict[str, float]) -> Arrays:
     shares = PLAN_SHARES + shifts.get("plan", 0.0) * np.array([-1, 0, 1, 0])
     plan = _pick(random, rows, shares)
+    fee = PLAN_FEES[plan] * DISCOUNTS[_pick(random, rows, DISCOUNT_SHARES)] + random.gamma(1.0, 1.5, rows)
     usage = random.gamma(2.0, 9.0 + 3.0 * plan) + shifts.get("usage_hours", 0.0)
     return {
         "plan": plan,
         "region": random.integers(0, len(REGIONS), rows),
         "channel": _pick(random, rows, CHANNEL_SHARES),
         "age": np.clip(random.normal(44 + shifts.get("age", 0.0), 15, rows), 18, 92).round(),
-        "monthly_fee": (
-            PLAN_FEES[plan] * random.choice([1.0, 0.9, 0.75], rows, p=[0.6, 0.25, 0.15])
-            + shifts.get("monthly_fee", 0.0)
-        ).round(2),
+        "monthly_fee": (fee + shifts.get("monthly_fee", 0.0)).round(2),
         "usage_hours": np.maximum(0.0, usage).round(1),
         "logins": random.poisson(3 + np.minimum(usage, 60) / 4),
         "support_calls": random.poisson(0.8 + shifts.get("support_calls", 0.0), rows),
