@@ -69,7 +69,7 @@ def find_dependence(groups: NDArray[Any], times: NDArray[Any] | None, *, time_or
     blocks, words = _time_blocks(times) if time_ordered and times is not None else (None, "")
     parts = [words] if words else []
     if repeated:
-        parts.append("groups of rows with one id")
+        parts.append("groups of rows that belong together (one id, or repeated rows)")
     return Dependence(codes.size, codes if repeated else None, blocks, " and ".join(parts) or "rows")
 
 

@@ -72,7 +72,7 @@ def test_groups_widen_the_interval(workspace: Workspace, tmp_path: Path) -> None
     groups = np.repeat(np.arange(300), 8)
     grouped = evaluated(make_world(table, workspace, "regression", tmp_path, groups=groups))
     assert width(grouped.score) > 1.3 * width(alone)
-    assert "groups of rows with one id" in grouped.notes[1]
+    assert "groups of rows that belong together" in grouped.notes[1]
 
 
 def width(score: Score) -> float:
