@@ -116,9 +116,13 @@ def test_a_broken_table_is_stopped_with_one_sentence(
     assert caught.value.exit_code == 3
     assert 0 < len(caught.value.details[0]["examples"]) <= 20
     assert contract_path(spec).exists() is not first
-    report = run(broken, spec, workspace, quarantine=True)
-    assert report.accepted.rows == ROWS - report.quarantined
-    assert pd.Series(run(table(), spec, workspace).reasons).empty
+
+
+def test_the_good_rows_of_a_first_table_go_on_and_make_no_fault_the_rule(tmp_path: Path, workspace: Workspace) -> None:
+    spec = project(tmp_path)
+    report = run(negative_age(table(), share(0.1)), spec, workspace, quarantine=True)
+    assert (report.quarantined, report.accepted.rows) == (60, 540)
+    assert run(table(), spec, workspace).reasons == ()
 
 
 @pytest.mark.parametrize("breaks", BREAKS, ids=lambda one: one.__name__)
