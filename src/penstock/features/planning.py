@@ -6,19 +6,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from penstock.data.readers import DATE_PARTS, MISSING, words
+from penstock.data.readers import MISSING, words
 from penstock.domain.datasets import ColumnProfile, ColumnType, Finding, Problem
 from penstock.domain.features import ColumnPlan, Treatment
 from penstock.errors import DataError, SpecError
+from penstock.features.dates import choose_parts, whole_of
+from penstock.features.identifiers import TEXT_WORDS, mean_words, names_a_row
 
 MOST_LEVELS = 50  # above this a one-hot encoding is wider than it is useful; the target's mean says more
 MOST_TOKENS = 64  # words of a text that are read; more cost a row of serving more than they tell
-UNIQUE_SHARE = 0.9  # of rows: above this a string names the row
-FEW_ROWS = 50  # below this "every value is different" says little
-TEXT_WORDS = 3.0  # mean words above which a string of many values is read word by word
-ID_WORDS = frozenset({"id", "ids", "uuid", "guid", "key", "index", "idx", "number", "no", "nr", "rowid"})
-CYCLES = ("month", "day", "weekday", "hour", "day_of_year")
-YEAR_DAYS = 365
 LONGEST_SHOWN = 40  # letters of a value in a reason
 
 _BY_TYPE: dict[ColumnType, Treatment] = {"number": "number", "boolean": "boolean", "date": "date"}
@@ -99,18 +95,18 @@ def _plan(profile: ColumnProfile, values: pd.Series, frame: pd.DataFrame, facts:
     if reason is None and profile.name not in facts.allowed:
         reason = _leak(profile.name, facts)
         if reason is None and profile.name not in facts.kinds:
-            reason = _identifier(profile, values, frame, facts)
+            reason = names_a_row(profile, values, frame, facts.time)
     if reason is not None:
         return ColumnPlan(profile.name, profile.type, "dropped", reason)
     whole = profile.missing == 0 and not bool(values.isna().any())
     required = whole and profile.name not in facts.optional
     treatment, reason = _treatment(profile, values, facts)
-    within = _whole_of(profile.name, frame, facts) if treatment == "date" else None
+    within = whole_of(profile.name, frame, _out(facts)) if treatment == "date" else None
     if within is not None:
         return ColumnPlan(profile.name, profile.type, "dropped", f"It is the day of {within!r}, which is used.")
     note = " It is marked sensitive: its effect is watched by the fairness gate." if _watched(profile, facts) else ""
     if treatment == "date":
-        parts, why = _date_parts(values, facts)
+        parts, why = choose_parts(values, time_ordered=facts.time is not None)
         if not parts:
             return ColumnPlan(profile.name, profile.type, "dropped", why)
         return ColumnPlan(profile.name, profile.type, "date", why + note, required, parts=parts)
@@ -124,6 +120,10 @@ def _plan(profile: ColumnProfile, values: pd.Series, frame: pd.DataFrame, facts:
 
 def _watched(profile: ColumnProfile, facts: PlanFacts) -> bool:
     return profile.name in facts.sensitive
+
+
+def _out(facts: PlanFacts) -> frozenset[str | None]:
+    return frozenset({facts.target, facts.id, *facts.dropped, *facts.forbidden, *facts.unlisted})
 
 
 def _said_out(name: str, facts: PlanFacts) -> str | None:
@@ -157,44 +157,6 @@ def _leak(name: str, facts: PlanFacts) -> str | None:
     return None
 
 
-def _identifier(profile: ColumnProfile, values: pd.Series, frame: pd.DataFrame, facts: PlanFacts) -> str | None:
-    present = values.dropna()
-    distinct = present.nunique()
-    if len(present) < FEW_ROWS:
-        return None
-    if profile.type == "string":
-        if distinct >= UNIQUE_SHARE * len(present) and _mean_words(present) < TEXT_WORDS:
-            return f"{distinct} of {len(present)} values are different: it names a row and tells nothing of others."
-        return None
-    if profile.type == "number" and profile.whole and distinct == len(present):
-        return _counter(profile.name, present, frame, facts)
-    return None
-
-
-def _counter(name: str, present: pd.Series, frame: pd.DataFrame, facts: PlanFacts) -> str | None:
-    """Say why a column of whole numbers that are all different counts or names rows, if it does."""
-    numbers = present.to_numpy(np.float64)
-    span = float(numbers.max() - numbers.min()) + 1
-    if span <= 1.5 * len(numbers):
-        return "It is a running number: every row has its own, one after the other."
-    if facts.time is not None and facts.time in frame and name != facts.time:
-        order = np.argsort(frame.loc[present.index, facts.time].to_numpy(), kind="stable")
-        if bool(np.all(np.diff(numbers[order]) > 0)):
-            return f"It grows from row to row with {facts.time!r}: later rows have values that no model has seen."
-    if ID_WORDS & set(words(_split_case(name), MOST_TOKENS)):
-        return "Every row has its own whole number and the name says that it is an identifier."
-    return None
-
-
-def _split_case(name: str) -> str:
-    """Return a name with blanks where its words begin: `customerID` gives `customer ID`."""
-    pieces = [
-        " " + letter if letter.isupper() and place and name[place - 1].islower() else letter
-        for place, letter in enumerate(name)
-    ]
-    return "".join(pieces).replace("_", " ")
-
-
 def _treatment(profile: ColumnProfile, values: pd.Series, facts: PlanFacts) -> tuple[Treatment, str]:
     kind = facts.kinds.get(profile.name)
     if kind is not None:
@@ -206,8 +168,8 @@ def _treatment(profile: ColumnProfile, values: pd.Series, facts: PlanFacts) -> t
     if levels <= MOST_LEVELS:
         count = "one value" if levels == 1 else f"{levels} different values, few enough to learn each"
         return "category", f"It has {count}.{_gaps(values)}"
-    if _mean_words(present) >= TEXT_WORDS:
-        return "text", f"It has {_mean_words(present):.0f} words on average and {levels} different values: it is text."
+    if mean_words(present) >= TEXT_WORDS:
+        return "text", f"It has {mean_words(present):.0f} words on average and {levels} different values: it is text."
     reason = (
         f"It has {levels} different values, too many for one feature each: each becomes the mean target seen with it."
     )
@@ -238,11 +200,6 @@ def _gaps(values: pd.Series) -> str:
     return f" Missing in {share:.1%} of the rows, which the model is told." if share else ""
 
 
-def _mean_words(present: pd.Series) -> float:
-    sample = present.iloc[:: max(1, len(present) // 2000)].astype(str)
-    return float(np.mean([len(text.split()) for text in sample])) if len(sample) else 0.0
-
-
 def _tokens(values: pd.Series) -> int:
     """Return how many words nineteen in twenty texts fit into, at most MOST_TOKENS."""
     present = values.dropna()
@@ -267,50 +224,6 @@ def _level(value: object) -> str:
     if isinstance(value, (int, float, np.integer, np.floating)):
         return str(int(value)) if float(value).is_integer() else repr(float(value))
     return str(value)
-
-
-def _date_parts(values: pd.Series, facts: PlanFacts) -> tuple[tuple[str, ...], str]:
-    """Choose the parts of a date: those that vary and, where rows are split by time, only those that come again."""
-    present = pd.to_datetime(values.dropna())
-    seen = {part: _part(present, part).nunique() > 1 for part in DATE_PARTS}
-    if facts.time is None:
-        parts = tuple(part for part in DATE_PARTS if seen[part])
-        return parts, f"It is a date: {_list(parts)} are given to the model." if parts else "It hardly varies."
-    whole_years = (present.max() - present.min()).days >= YEAR_DAYS
-    cycles = CYCLES if whole_years else ("day", "weekday", "hour")
-    parts = tuple(part for part in cycles if seen[part])
-    why = "the year and the days since 1970 are left out, because rows are split by time and later rows have new ones"
-    if not whole_years:
-        why += "; so are the months, because less than a whole year was seen"
-    if not parts:
-        return (), f"It is a date with nothing that comes again: {why}."
-    return parts, f"It is a date: {_list(parts)} are given to the model; {why}."
-
-
-def _whole_of(name: str, frame: pd.DataFrame, facts: PlanFacts) -> str | None:
-    """Return another date column that has the same days and hours besides."""
-    days = frame[name]
-    if not days.equals(days.dt.normalize()):
-        return None
-    for other in frame.columns:
-        out = {facts.target, facts.id, *facts.dropped, *facts.forbidden, *facts.unlisted}
-        if other == name or other in out or frame[other].dtype.kind != "M":
-            continue
-        if frame[other].dt.normalize().equals(days) and not frame[other].equals(days):
-            return str(other)
-    return None
-
-
-def _part(dates: pd.Series, part: str) -> pd.Series:
-    if part == "days":
-        return pd.Series(dates.dt.normalize())
-    shown = getattr(dates.dt, {"day_of_year": "dayofyear"}.get(part, part))
-    return pd.Series(shown)
-
-
-def _list(parts: tuple[str, ...]) -> str:
-    shown = [part.replace("_", " ") for part in parts]
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
 def _short(value: object) -> str:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from penstock.graphs import GraphBuilder
 
 SKEWED = 1.0  # skewness above which a target that is never negative is fitted as a logarithm
+SMEARED = 5_000  # rows that the factor of a logarithm is learnt on
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,7 @@ class TargetScale:
         return np.clip(values, self.lowest, self.highest)
 
     def smear(self, scaled: NDArray[Any], y: NDArray[Any]) -> "TargetScale":
-        """Return the scale with the factor that makes the mean prediction the mean target."""
-        if not self.logarithm:
-            return self
+        """Return a logarithm's scale with the factor that makes the mean prediction the mean target."""
         factor = float(np.mean(np.asarray(y) + 1.0) / np.mean(self.invert(scaled) + 1.0))
         bounded = float(np.clip(factor, 0.8, 1.25))  # more than this is a poor fit, not a matter of exponentials
         return TargetScale(True, self.centre, self.spread, self.lowest, self.highest, bounded)

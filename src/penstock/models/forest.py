@@ -17,7 +17,9 @@ from penstock.models._trees import Tree, grid_step, write_trees
 
 FIRST_TREES = 4  # grown before the time of one is known
 TREES = 100
-LEAVES = 600_000  # in all trees: about 30 MB of graph, and deeper trees gain little on so many rows
+# Rows times trees for each row that a leaf must hold: 10 to 20 MB of graph; deeper trees gain little on so many rows.
+# A class is often pure before, a number never.
+ROWS_A_LEAF = {"binary": 1_200_000, "multiclass": 1_200_000, "regression": 300_000}
 
 
 @dataclass(slots=True)
@@ -116,13 +118,12 @@ class Forest(ModelFamily):
         """Return 100 trees with leaves as small as the size of the graph allows."""
         del features
         smallest = {"binary": 5, "multiclass": 1, "regression": 2}[problem]
-        return {"trees": TREES, "leaf_rows": max(smallest, rows * TREES // (2 * LEAVES)), "share": 0.6}
+        return {"trees": TREES, "leaf_rows": max(smallest, _least(problem, rows)), "share": 0.6}
 
     def space(self, problem: Problem, rows: int, features: int) -> SearchSpace:
         """Return the size of leaves, and the share of features that a split chooses from."""
         del features
-        least = max(1, rows * TREES // (2 * LEAVES))
-        del problem
+        least = max(1, _least(problem, rows))
         return {
             "trees": Choice((TREES,)),
             "leaf_rows": Whole(least, max(20, 2 * least), log=True),
@@ -151,3 +152,7 @@ class Forest(ModelFamily):
             count = graph.constant(float(len(trees)), double=True)
             scores = graph.cast(graph.add("Div", graph.cast(scores, "double"), count), "float")
         return graph.finish({"features": features}, scores, "scores", width)
+
+
+def _least(problem: Problem, rows: int) -> int:
+    return rows * TREES // ROWS_A_LEAF[problem]

@@ -13,7 +13,7 @@ from penstock.graphs import GraphBuilder
 from penstock.models._base import BuildContext, Matrix, ModelFamily, Needs, Vector
 from penstock.models._boosting import Pace, on_grid, read_trees
 from penstock.models._probabilities import probabilities, write_probabilities
-from penstock.models._target import TargetScale, learn_scale, skewness
+from penstock.models._target import SMEARED, TargetScale, learn_scale, skewness
 from penstock.models._trees import write_trees
 
 FEW_ROWS = 5_000  # below this smaller trees on fewer columns do better
@@ -63,8 +63,9 @@ class BoostedEstimator:
         text = on_grid(booster.model_to_string(num_iteration=self.rounds))
         self.booster = lightgbm.Booster(model_str=text)
         self.splits = sum(len(tree.left) for tree in read_trees(text))
-        if self.scale is not None:
-            self.scale = self.scale.smear(self._raw(x)[:, 0], y)
+        if self.scale is not None and self.scale.logarithm:
+            some = slice(None, None, max(1, len(x) // SMEARED))
+            self.scale = self.scale.smear(self._raw(x[some])[:, 0], y[some])
         return self
 
     def predict(self, x: Matrix) -> NDArray[np.float64]:

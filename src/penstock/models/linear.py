@@ -16,7 +16,7 @@ from penstock.graphs import GraphBuilder
 from penstock.models._base import BuildContext, Matrix, ModelFamily, Needs, Vector
 from penstock.models._bends import Bends, learn_bends
 from penstock.models._probabilities import probabilities, write_probabilities
-from penstock.models._target import TargetScale, learn_scale
+from penstock.models._target import SMEARED, TargetScale, learn_scale
 
 STRENGTHS = (0.03, 0.3, 3.0)  # tried in this order on an inner split when no `c` is given, each from the last
 PLAIN = 1.0  # the strength without an inner split
@@ -61,8 +61,9 @@ class LinearEstimator:
             self.weights, self.intercepts = found
             if self._late():
                 break
-        if self.scale is not None:
-            self.scale = self.scale.smear(self._raw(x)[:, 0], y)
+        if self.scale is not None and self.scale.logarithm:
+            some = slice(None, None, max(1, len(x) // SMEARED))
+            self.scale = self.scale.smear(self._raw(x[some])[:, 0], y[some])
 
     def predict(self, x: Matrix) -> NDArray[np.float64]:
         """Return probabilities of shape (n, classes), or values of shape (n,)."""

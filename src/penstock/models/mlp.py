@@ -14,7 +14,7 @@ from penstock.models._base import BuildContext, Matrix, ModelFamily, Needs, Vect
 from penstock.models._bends import Bends, learn_bends
 from penstock.models._net import NetSettings, Weights, fit_net
 from penstock.models._probabilities import probabilities, write_probabilities
-from penstock.models._target import TargetScale, learn_scale
+from penstock.models._target import SMEARED, TargetScale, learn_scale
 
 CHUNK = 20_000  # rows predicted at once
 FEW_ROWS = 2_000  # below this batches are smaller, or there would be too few steps
@@ -44,8 +44,9 @@ class NetEstimator:
         self.pieces = learn_bends(x, int(self.values["bends"] or 0))
         inner = None if valid is None else (self.pieces.apply(valid[0]), self._goal(valid[1]))
         self.weights = fit_net(self.pieces.apply(x), self._goal(y), inner, weight, self._settings(len(x)))
-        if self.scale is not None:
-            self.scale = self.scale.smear(self._raw(x)[:, 0], y)
+        if self.scale is not None and self.scale.logarithm:
+            some = slice(None, None, max(1, len(x) // SMEARED))
+            self.scale = self.scale.smear(self._raw(x[some])[:, 0], y[some])
         return self
 
     def predict(self, x: Matrix) -> NDArray[np.float64]:
