@@ -14,8 +14,9 @@ from penstock.search import placement, selection
 from penstock.search.encoding import Encoding, folds_folder, prepare
 from penstock.search.messages import Answer, FoldDone, GoOn, JobDone, JobFailed, Setting, TrialJob, out_of_fold_path
 from penstock.search.refit import Refit, estimator_path
-from penstock.search.schedule import Schedule, Shape, best_of
+from penstock.search.schedule import BASELINE, Plan, Schedule, Shape, best_of
 from penstock.search.slots import Crew, Host, need_one_library
+from penstock.search.trials import Shelf, evaluate, fit
 from penstock.search.tuning import Ended, Study
 from penstock.search.work import AtWork, Found, Hooks, Progress, Work
 
@@ -104,6 +105,7 @@ class Campaign:
 
     def _turn(self, schedule: Schedule) -> bool:
         """Fill the slots with trials, or from the last moment on with final fits; return whether all is done."""
+        self._lay_baseline(schedule)
         self.finale = self.finale or time.monotonic() >= schedule.must_fit(self.end)
         if not self.finale:
             self._fill(schedule)
@@ -146,7 +148,8 @@ class Campaign:
             seconds = self.work.settings.budget.seconds
             raise ModelError(f"Rows must be encoded within the budget of {seconds:.0f} s, but were not. Raise it.")
         for work in list(self.at_work.values()):
-            self._drop(work.host, "the time for trials was over")
+            if work.host is not None:
+                self._drop(work.host, "the time for trials was over")
         ranking, refit = self._ranking(schedule), self._refit(schedule)
         best = refit.fitted(ranking) or self._quickest(ranking, refit)
         first, reasons = ranking.candidates[0].trial, ranking.reasons
@@ -253,7 +256,6 @@ class Campaign:
             for name, family in self.work.families.items():
                 if family.library == library:
                     schedule.skips.setdefault(name, reason)
-        self._refit(schedule).insure(self.end)
         for slot in self.work.slots:
             if self.crew.busy(slot) is None:
                 self._give(slot, schedule)
@@ -276,6 +278,27 @@ class Campaign:
         schedule.running[draft.number] = plan
         self.at_work[draft.number] = AtWork(draft, plan, host, now, device)
         self.crew.submit(host, job)
+
+    def _lay_baseline(self, schedule: Schedule) -> None:
+        """Try and fit the baseline in this process, while the slots still load: there is always one model."""
+        setting, name = self.crew.setting, BASELINE
+        if setting is None or not self.encoding.done or any(one.trial.family == name for one in schedule.ended):
+            return
+        draft = self.study.ask(name, "default", schedule.defaults[name], schedule.spaces[name])
+        plan = Plan(name, "default", schedule.shape.folds, self.end, schedule.whole_seconds(name))
+        work = AtWork(draft, plan, None, time.monotonic())
+
+        def note(fold: FoldDone) -> bool:
+            work.scores.append(fold.score)
+            work.seconds.append(fold.seconds)
+            return True
+
+        family, shelf = self.work.families[name], Shelf(setting)
+        job = TrialJob(draft.number, name, draft.parameters, plan.deadline, plan.folds)
+        ended = self._ended(work, evaluate(job, family, shelf, note))
+        self.study.tell(ended)
+        schedule.ended.append(ended)
+        fit(self._refit(schedule).job(ended, self.end), family, shelf)
 
     def _prepare_for(self, slot: Slot, schedule: Schedule, now: float) -> None:
         """Load in an idle slot the library that has work, if there is time for both."""
@@ -338,10 +361,10 @@ class Campaign:
             score=None if failed else float(np.mean(work.scores)),
             fold_scores=tuple(work.scores),
             seconds=round(time.monotonic() - work.began, 3),
-            slot=work.host.slot.number,
+            slot=None if work.host is None else work.host.slot.number,
             device=work.device,
             predicted_mb=round(self.schedule.memory_mb(draft.family)) if self.schedule else 0,
-            peak_mb=work.host.peak_mb,
+            peak_mb=0 if work.host is None else work.host.peak_mb,
             partial=plan.kind == "partial",
             reason=answer.reason if isinstance(answer, JobFailed) else _reason(work),
         )

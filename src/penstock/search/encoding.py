@@ -90,6 +90,11 @@ class Encoding:
             raise self.failure
 
     @property
+    def done(self) -> bool:
+        """Whether every file is there."""
+        return self.known.is_set() and self.thread is not None and not self.thread.is_alive()
+
+    @property
     def encoded(self) -> EncodedFolds:
         """What the folder holds, once `known` is set."""
         rows = self.rows

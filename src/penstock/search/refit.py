@@ -10,13 +10,12 @@ import numpy as np
 from penstock.domain.search import Value
 from penstock.models._base import ModelFamily
 from penstock.search.messages import Answer, FitJob, JobDone, JobFailed
-from penstock.search.schedule import FIT_OVERHEAD, Schedule, score_of
+from penstock.search.schedule import Schedule, score_of
 from penstock.search.selection import Ranking
 from penstock.search.slots import Crew, Host
 from penstock.search.tuning import Ended
 
 MOST_MORE_ROUNDS = 1.2  # more rows bear more rounds than the folds settled on, but not in proportion
-QUICK_SECONDS = 0.2  # beyond what every fit takes: what is fitted at once, in case nothing better is
 SAME_SHARE = 0.01  # of the score: one fold has no spread
 SPARE_SHARE = 0.5  # of the time left: what the candidate that is fitted beside the best may take
 
@@ -74,27 +73,19 @@ class Refit:
         if host is None:
             return
         self.started.add(number)
-        path = str(estimator_path(self.folder, one))
-        self.crew.submit(
-            host,
-            FitJob(
-                number=number,
-                family=one.trial.family,
-                parameters=self.parameters(one),
-                deadline=deadline,
-                path=path,
-                least=least_score(one),
-                device=one.trial.device,
-            ),
-        )
+        self.crew.submit(host, self.job(one, deadline))
 
-    def insure(self, end: float) -> None:
-        """Fit the first candidate that takes next to nothing, so that there is always one."""
-        if not self.started and not self.done:
-            whole = [one for one in self.schedule.ended if one.whole]
-            quick = [one for one in whole if self.schedule.fit_seconds(one) <= FIT_OVERHEAD + QUICK_SECONDS]
-            if quick:
-                self.submit(quick[0], end)
+    def job(self, one: Ended, deadline: float) -> FitJob:
+        """Return the job that fits a candidate on all rows."""
+        return FitJob(
+            number=one.trial.number,
+            family=one.trial.family,
+            parameters=self.parameters(one),
+            deadline=deadline,
+            path=str(estimator_path(self.folder, one)),
+            least=least_score(one),
+            device=one.trial.device,
+        )
 
     def take(self, answer: Answer) -> None:
         """Note what became of a fit."""

@@ -10,6 +10,7 @@ from penstock.domain.search import Budget, SearchSpace, Value
 from penstock.models._base import ModelFamily
 from penstock.search.tuning import Ended, Kind
 
+BASELINE = "baseline"
 PARTIAL_BELOW_SECONDS = 60  # from here on every family has time for all folds and rows
 STRETCH = 4.0  # a fit that stops by its deadline is still worth having when its seconds are cut by this
 LEAST_ROWS = 500  # a partial trial on fewer rows says nothing of the whole
@@ -159,6 +160,7 @@ class Schedule:
     def _untried(self) -> list[str]:
         """Return the families without a trial, the quickest first."""
         known = {one.trial.family for one in self.ended} | {plan.family for plan in self.running.values()}
+        known.add(BASELINE)  # laid by the search's own process
         rest = [name for name in self.families if name not in known and name not in self.skips]
         return sorted(rest, key=self.whole_seconds)
 

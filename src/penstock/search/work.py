@@ -59,11 +59,11 @@ class Found:
 
 @dataclass(slots=True)
 class AtWork:
-    """A trial that a slot is busy with."""
+    """A trial that a slot is busy with; the baseline's has no slot."""
 
     draft: Draft
     plan: Plan
-    host: Host
+    host: Host | None
     began: float
     device: str = "cpu"
     scores: list[float] = field(default_factory=list)

@@ -65,21 +65,6 @@ def test_a_folder_that_searched_other_rows_is_emptied(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("mischief")
-def test_a_family_that_outgrows_its_slot_is_ended_alone(tmp_path: Path) -> None:
-    result = campaign.run(make_work(tmp_path / "search", "hungry", seconds=20, memory_mb=700))
-    assert states(result) == {"baseline": "finished", "hungry": "failed"}
-    assert "more than the slot's 700 MB" in of(result, "hungry").reason
-    assert of(result, "hungry").peak_mb > of(result, "hungry").predicted_mb
-
-
-@pytest.mark.usefixtures("mischief")
-def test_a_family_that_never_ends_is_ended_at_its_deadline(tmp_path: Path) -> None:
-    result = campaign.run(make_work(tmp_path / "search", "endless", seconds=5))
-    assert states(result) == {"baseline": "finished", "endless": "failed"}
-    assert result.best.trial.family == "baseline"
-
-
-@pytest.mark.usefixtures("mischief")
 def test_a_process_that_dies_is_tried_twice_again_and_a_family_that_raises_is_not(tmp_path: Path) -> None:
     result = campaign.run(make_work(tmp_path / "search", "quitter", "clumsy", seconds=30, trials=None))
     tried = [trial.family for trial in result.trials]

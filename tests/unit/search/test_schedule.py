@@ -27,14 +27,14 @@ class Timed:
 
 
 def make(seconds: float = 20, trials: int | None = None, **families: Timed) -> Schedule:
-    known = families or {"baseline": Timed("sklearn", 0.01), "lightgbm": Timed("lightgbm", 1), "mlp": Timed("torch", 2)}
+    known = families or {"linear": Timed("sklearn", 0.01), "lightgbm": Timed("lightgbm", 1), "mlp": Timed("torch", 2)}
     return Schedule(
         families=known,  # type: ignore[arg-type]
         shape=Shape((800,) * 5, 1000, FEATURES, 2),
         budget=Budget(seconds, trials),
         slots=2,
         defaults={name: {} for name in known},
-        spaces={name: {"rate": Real(0, 1)} if name != "baseline" else {} for name in known},
+        spaces={name: {"rate": Real(0, 1)} if name != "linear" else {} for name in known},
     )
 
 
@@ -60,12 +60,12 @@ GOOD, FAIR, POOR = (0.9, 0.91, 0.89, 0.92, 0.88), (0.89, 0.905, 0.885, 0.91, 0.8
 def test_what_is_quick_goes_first_and_is_whole() -> None:
     plan = make().next(EVERYTHING, 0, 20)
     assert plan is not None
-    assert (plan.family, plan.kind, plan.folds) == ("baseline", "default", (0, 1, 2, 3, 4))
+    assert (plan.family, plan.kind, plan.folds) == ("linear", "default", (0, 1, 2, 3, 4))
 
 
 def test_a_slot_is_given_only_what_its_processes_have_loaded() -> None:
     schedule = make()
-    schedule.ended.append(ended(1, "baseline", POOR, seconds=0.1))
+    schedule.ended.append(ended(1, "linear", POOR, seconds=0.1))
     plan = schedule.next({"sklearn", "torch"}, 0, 20)
     assert plan is not None
     assert plan.family == "mlp"
