@@ -4,6 +4,7 @@ Start it with ``bentoml serve penstock.serving.service:Inference``; the workspac
 """
 
 import gc
+import logging
 
 import bentoml
 
@@ -41,6 +42,7 @@ class Inference:
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     def start(self) -> None:
         """Load what is released, and then answer."""
+        _tell_on_standard_error()
         self.router.start()
         gc.collect()
         gc.freeze()
@@ -52,6 +54,15 @@ class Inference:
         """End the thread that follows the releases, and close the journal's files."""
         self.router.stop()
         self.journal.close()
+
+
+def _tell_on_standard_error() -> None:
+    """Let our own log be read where BentoML's is, which sets up its own alone."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s [%(levelname)s] [%(name)s] %(message)s"))
+    logger = logging.getLogger("penstock")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
 
 
 Inference.add_asgi_middleware(FastPath)  # type: ignore[attr-defined]  # the decorator made it a BentoML service

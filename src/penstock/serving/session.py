@@ -123,17 +123,24 @@ class LoadedBundle:
         """Return what the caller is told of each row; what is not a number becomes null."""
         if self.signature.problem == "regression":
             return [self._value(row[0]) for row in scores.tolist()]
-        classes, names, positive = self.signature.classes, self.names, self.signature.positive
-        answers: list[Answer] = []
-        for row, code in zip(scores.tolist(), self.chosen(scores).tolist(), strict=True):
-            if _finite(row):
-                score = row[code] if positive is None else row[positive]
-                answers.append(
-                    {"label": classes[code], "score": score, "probabilities": dict(zip(names, row, strict=True))}
-                )
-            else:
-                answers.append({"label": None, "score": None, "probabilities": dict.fromkeys(names)})
-        return answers
+        return [self._class(row) for row in scores.tolist()]
+
+    def _class(self, row: list[float]) -> Answer:
+        """Return what `chosen` says of one row, without an array's overhead."""
+        if not _finite(row):
+            return {"label": None, "score": None, "probabilities": dict.fromkeys(self.names)}
+        signature = self.signature
+        positive = signature.positive
+        if positive is None or signature.threshold is None:
+            code = row.index(max(row))
+        else:
+            code = positive if row[positive] >= signature.threshold else 1 - positive
+        score = row[code if positive is None else positive]
+        return {
+            "label": signature.classes[code],
+            "score": score,
+            "probabilities": dict(zip(self.names, row, strict=True)),
+        }
 
     def _value(self, value: float) -> Answer:
         half = self.signature.half_width

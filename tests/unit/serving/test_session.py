@@ -43,6 +43,17 @@ def test_without_a_positive_class_the_most_probable_one_is_the_label(loaded: Loa
     assert one["score"] == one["probabilities"]["no"]
 
 
+@pytest.mark.parametrize("positive", [None, 0, 1])
+def test_one_row_and_a_table_get_the_same_labels(loaded: LoadedBundle, positive: int | None) -> None:
+    signature = replace(loaded.signature, positive=positive, threshold=None if positive is None else 0.3)
+    other = replace(loaded, signature=signature)
+    high = np.append(np.linspace(0, 1, 101), np.float32(0.3)).astype(np.float32)
+    scores = np.column_stack([1 - high, high])
+    assert [answer["label"] for answer in other.answers(scores)] == [
+        signature.classes[code] for code in other.chosen(scores)
+    ]
+
+
 def test_a_regression_is_answered_with_its_interval(tmp_path: Path) -> None:
     loaded = LoadedBundle.open(write_bundle(tmp_path / "bundle", "regression"))
     one = loaded.predict_rows([ROW])[0]
