@@ -118,10 +118,10 @@ def _uv() -> tuple[list[str | Path], dict[str, str]]:
     """Return the command of uv, installed with pip where it is missing, and the environment it works in."""
     from pip_settings import uv_environment
 
-    pin = re.search(r"^uv==\S+$", TEST_LOCK.read_text(), re.MULTILINE)
+    pin = re.search(r"^uv==\S+$", RUN_LOCK.read_text(), re.MULTILINE)
     if pin is None:
         raise SystemExit(
-            f"penstock: {TEST_LOCK.name} must pin uv, but does not. Run `make lock` where uv is installed."
+            f"penstock: {RUN_LOCK.name} must pin uv, but does not. Run `make lock` where uv is installed."
         )
     quiet = ["--quiet", "--disable-pip-version-check"]
     _say(f"installing {pin[0]} with pip")
