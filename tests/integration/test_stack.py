@@ -52,6 +52,20 @@ from nap import nap
 with running_in_process(find_workspace()):
     nap(float(sys.argv[2]), sys.argv[3])
 """
+FAILING = """
+from penstock.store.workspace import find_workspace
+from penstock.errors import Refused
+from penstock.orchestration.runs import running_in_process
+from prefect import flow
+@flow
+def refuse():
+    raise Refused("No.")
+with running_in_process(find_workspace()):
+    try:
+        refuse()
+    except Refused as error:
+        print(error.message)
+"""
 UP = """
 import sys
 from penstock.store.workspace import find_workspace
@@ -132,6 +146,14 @@ def test_a_killed_command_leaves_a_crashed_run_and_a_living_one_goes_on(stack: W
         living.send_signal(signal.SIGKILL)
         living.wait()
     assert len(runs.close_orphaned_runs(stack)) == 1
+
+
+def test_a_command_hears_of_a_refusal_once_and_without_a_stack_trace(stack: Workspace) -> None:
+    command = [sys.executable, "-c", FAILING]
+    found = subprocess.run(
+        command, env=inherited_environment(stack), cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert (found.stdout, found.stderr) == ("No.\n", "")
 
 
 def test_killed_parts_come_back_and_a_killed_workers_run_goes_on(stack: Workspace, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -188,29 +188,32 @@ def running_in_process(workspace: Workspace, *, verbose: bool = False) -> Iterat
     workspace
         Whose Prefect; its variables must be in this process's environment.
     verbose
-        Whether Prefect's own lines reach standard error below a warning.
+        Whether Prefect's own lines reach standard error.
     """
     from prefect import tags
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
     for name in close_orphaned_runs(workspace):
         log.warning("Closed flow run %s: its process is gone.", name)
-    quiet = temporary_settings(updates={PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
-    with beginning(workspace), quiet, tags(TAG), _console_at(logging.INFO if verbose else logging.CRITICAL):
+    beatless = temporary_settings(updates={PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
+    with beginning(workspace), beatless, tags(TAG), nullcontext() if verbose else _quiet_console():
         yield
 
 
 @contextmanager
-def _console_at(level: int) -> Iterator[None]:
-    """Let Prefect's console say what is at least of a level; what the server keeps of a flow run stays whole."""
+def _quiet_console() -> Iterator[None]:
+    """Keep Prefect's own lines from the console; a failure reaches the caller as an exception, and its server whole."""
     from prefect.logging.handlers import PrefectConsoleHandler
 
     consoles = [each for each in logging.getLogger().handlers if isinstance(each, PrefectConsoleHandler)]
-    before = [each.level for each in consoles]
-    for each in consoles:
-        each.setLevel(level)
+    for console in consoles:
+        console.addFilter(_is_not_prefects)
     try:
         yield
     finally:
-        for each, old in zip(consoles, before, strict=True):
-            each.setLevel(old)
+        for console in consoles:
+            console.removeFilter(_is_not_prefects)
+
+
+def _is_not_prefects(record: logging.LogRecord) -> bool:
+    return record.name.split(".", 1)[0] != "prefect"
