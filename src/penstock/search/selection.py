@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from penstock.errors import ModelError
-from penstock.search.schedule import score_of
+from penstock.search.schedule import BASELINE, score_of
 from penstock.search.tuning import Ended
 
 SAME = 1e-9  # scores that differ by less, relative to their size, are equal: the quicker one is taken
@@ -33,7 +33,7 @@ def rank(ended: list[Ended], limits: dict[str, float], in_time: Callable[[Ended]
     Returns
     -------
     Ranking
-        Whole trials first, by score; a partial trial only where no whole one is left.
+        Whole trials by score; partial ones beside them only where no whole one but the baseline is left.
 
     Raises
     ------
@@ -53,9 +53,10 @@ def rank(ended: list[Ended], limits: dict[str, float], in_time: Callable[[Ended]
     if len(kept) < len(finished):
         reasons.append(f"{len(finished) - len(kept)} trials are over the limit of {most:.0f} parameters")
     whole = [one for one in kept if one.whole]
-    if not whole:
-        reasons.append("no trial on all folds finished: the best partial one was taken")
-    ordered = _ordered(whole or kept)
+    if not any(one.trial.family != BASELINE for one in whole):
+        reasons.append("no trial on all folds finished but the baseline's: the best partial one was taken")
+        whole = kept
+    ordered = _ordered(whole)
     quick = [one for one in ordered if in_time(one)]
     if quick and quick[0] is not ordered[0]:
         late = ordered[0].trial
