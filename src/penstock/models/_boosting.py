@@ -16,6 +16,7 @@ FIRST_LOOK = 8  # rounds timed before the rate is judged
 DEFAULT_LEFT, MISSING_IS_NAN = 2, 2
 
 _LEAVES = re.compile(r"^leaf_value=(.*)$", re.MULTILINE)
+_COUNTS = re.compile(r"^num_leaves=(\d+)$", re.MULTILINE)
 _SIZES = re.compile(r"^tree_sizes=.*\n", re.MULTILINE)  # of the trees' text in bytes; LightGBM reads on without them
 
 
@@ -73,6 +74,11 @@ def on_grid(text: str) -> str:
     step = grid_step(np.array(largest))
     rounded = [_LEAVES.sub(lambda found: _rounded(found.group(1), step), block) for block in blocks]
     return "\nTree=".join([_SIZES.sub("", head), *rounded])
+
+
+def count_nodes(text: str) -> int:
+    """Return the number of splits and leaves of a LightGBM model text."""
+    return sum(2 * int(leaves) - 1 for leaves in _COUNTS.findall(text))
 
 
 def read_trees(text: str, columns: int = 1) -> list[Tree]:

@@ -11,7 +11,7 @@ from penstock.domain.search import Choice, Real, SearchSpace, Value, Whole
 from penstock.errors import MissingExtra, ModelError
 from penstock.graphs import GraphBuilder
 from penstock.models._base import BuildContext, Matrix, ModelFamily, Needs, Vector
-from penstock.models._boosting import Pace, on_grid, read_trees
+from penstock.models._boosting import Pace, count_nodes, on_grid, read_trees
 from penstock.models._probabilities import probabilities, write_probabilities
 from penstock.models._target import SMEARED, TargetScale, learn_scale, skewness
 from penstock.models._trees import write_trees
@@ -62,7 +62,7 @@ class BoostedEstimator:
         self.rate = pace.rate
         text = on_grid(booster.model_to_string(num_iteration=self.rounds))
         self.booster = lightgbm.Booster(model_str=text)
-        self.splits = sum(len(tree.left) for tree in read_trees(text))
+        self.splits = count_nodes(text)
         if self.scale is not None and self.scale.logarithm:
             some = slice(None, None, max(1, len(x) // SMEARED))
             self.scale = self.scale.smear(self._raw(x[some])[:, 0], y[some])
@@ -139,7 +139,8 @@ class LightGBM(ModelFamily):
             own: dict[str, Value] = {"leaves": 16 if few else 63, "column_share": 0.4 if few else 0.7}
             return {**common, **own, "rate": 0.05, "leaf_rows": 3, "row_share": 0.7, "log_target": None}
         if problem == "multiclass":
-            return {**common, "rate": 0.1, "leaves": 20, "leaf_rows": 10, "row_share": 0.75, "column_share": 0.5}
+            own = {"rate": 0.1, "leaves": 20, "leaf_rows": 10, "row_share": 0.75, "column_share": 0.5}
+            return {**common, **own, "l2": 1.0}  # without it many classes at a high rate run away
         leaves = 8 if rows < MANY_ROWS else 16
         return {**common, "rate": 0.05, "leaves": leaves, "leaf_rows": 20, "row_share": 0.75, "column_share": 0.5}
 
@@ -162,8 +163,8 @@ class LightGBM(ModelFamily):
 
     def needs(self, rows: int, features: int, classes: int) -> Needs:
         """Return what the usual rounds take: a pass over rows and features a tree, measured."""
-        trees = _outputs(classes) * {0: 500, 2: 300}.get(classes, 120)
-        seconds = 0.1 + trees * (rows * (features + 12) * 2.2e-9 + features * BINS * 2e-7)
+        trees = _outputs(classes) * {0: 600, 2: 350}.get(classes, 150)
+        seconds = 0.05 + trees * (3e-4 + rows * (features + 12) * 3.4e-9 + features * BINS * 2e-8)
         megabytes = 30 + rows * (features * 5 + 24 * _outputs(classes)) / 1e6 + trees * 0.01
         return Needs(memory_mb=megabytes, seconds=seconds)
 

@@ -21,7 +21,7 @@ from penstock.search.messages import FitJob, FoldDone, JobDone, Setting, TrialJo
 WAIT_SECONDS = 0.02
 INNER_SHARE = 0.1  # of a fold's training rows: what early stopping looks at
 MOST_INNER_ROWS = 20_000
-AFTER = 0.1  # of a fold's time: kept for predicting and scoring, before the first fold has shown what they take
+AFTER = 0.2  # of a fold's time: kept for what follows a fit's deadline, before the first fold has shown how much
 CHECKED_ROWS = 5_000  # that a final fit is checked on
 
 Rows = NDArray[np.int64]
@@ -69,15 +69,17 @@ def evaluate(job: TrialJob, family: ModelFamily, shelf: Shelf, ask: Ask) -> JobD
         x = shelf.array(f"{family.flavour}-{fold}", job.deadline)
         began = time.monotonic()
         share = max(0.0, job.deadline - began) / (len(job.folds) - place)
-        estimator = _fit_fold(job, family, shelf, fold, began + share - min(after or AFTER * share, share / 2))
+        deadline = began + share - min(after or AFTER * share, share / 2)
+        estimator = _fit_fold(job, family, shelf, fold, deadline)
         fitted = time.monotonic()
         validating = shelf.rows(fold)[1]
         out_of_fold[validating] = np.asarray(estimator.predict(np.asarray(x[validating]))).reshape(-1, *shape[1:])
         score = _score(shelf, validating, out_of_fold[validating])
         settled.append(estimator.refit_parameters())
         parameters = max(parameters, int(estimator.parameters))
-        after = time.monotonic() - fitted
-        if not ask(FoldDone(job.number, fold, score, fitted + after - began)):
+        ended = time.monotonic()
+        after = max(after, ended - min(fitted, deadline) if fitted > deadline else ended - fitted)
+        if not ask(FoldDone(job.number, fold, score, ended - began)):
             return JobDone(job.number, stopped=True, seconds=time.monotonic() - started)
     _write(out_of_fold, out_of_fold_path(folds.folder, job.number))
     return JobDone(job.number, _mean(settled), parameters, time.monotonic() - started)

@@ -17,7 +17,7 @@ from typing import Any
 
 from penstock.search.messages import Broken, GoOn, JobFailed, Ready, Setting, TrialJob
 
-NICENESS = 5  # serving answers first; a search takes what is left
+NICENESS = 3  # serving answers first; a search takes what is left
 PR_SET_PDEATHSIG = 1
 WATCH_SECONDS = 0.5
 LOADED_WITH = {
