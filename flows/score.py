@@ -12,5 +12,5 @@ def score(project: str, path: str, output: str) -> int:
     """Predict every row of a file, and return how many there were."""
     workspace = find_workspace()
     with runs.claimed(workspace):
-        scored: int = serving.score_table(project, path, output, workspace)
+        scored: int = serving.score_table(project, path, output, False, workspace)
     return scored

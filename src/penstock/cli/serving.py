@@ -26,7 +26,7 @@ def predict(name: str, file: Path, out: Path | None, explain: bool, as_json: boo
     if not file.exists():
         raise NotFound(f"The file {str(file)!r} must exist, but does not. Give the path of a CSV or Parquet file.")
     target = out or file.with_name(f"{file.stem}.predictions.csv")
-    rows = scoring.score_table(name, str(file), str(target), workspace, explain=explain)
+    rows = scoring.score_table(name, str(file), str(target), explain, workspace)
     output.answer(
         {"project": name, "rows": rows, "output": str(target)}, lambda: click.echo(f"Wrote {rows} predictions to {target}.")
     )

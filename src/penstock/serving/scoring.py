@@ -76,7 +76,7 @@ def answer(bundle: Bundle, split: Split, side: Side, workspace: Workspace) -> Pr
     )
 
 
-def score_table(project: str, path: str, output: str, workspace: Workspace, *, explain: bool = False) -> int:
+def score_table(project: str, path: str, output: str, explain: bool, workspace: Workspace) -> int:
     """Predict every row of a file with the released version, and write a file; the answers are those of the service.
 
     Parameters
@@ -88,12 +88,12 @@ def score_table(project: str, path: str, output: str, workspace: Workspace, *, e
     output
         A `.csv` or `.parquet` file: the id column if there is one, `prediction`, and `probability_<class>` a class,
         or `low` and `high`; rows in the input's order.
-    workspace
-        Where the version is found.
     explain
         Add `contribution_<column>`: how much the score (the value, for a regression) falls when the column's value is
         replaced by a typical one of the file, all others kept (occlusion). Columns that act together share no
         contribution, so that contributions need not sum to the score.
+    workspace
+        Where the version is found.
 
     Returns
     -------

@@ -44,7 +44,7 @@ def read(path: Path) -> pd.DataFrame:
 @pytest.mark.parametrize("wanted", ["csv", "parquet"])
 def test_a_file_gets_the_answers_of_the_service(served: Workspace, tmp_path: Path, given: str, wanted: str) -> None:
     out = tmp_path / f"out.{wanted}"
-    assert score_table("churn", str(write(tmp_path, given)), str(out), served) == 3
+    assert score_table("churn", str(write(tmp_path, given)), str(out), False, served) == 3
     said = read(out)
     assert list(said.columns) == ["customer", "prediction", "probability_no", "probability_yes"]
     assert said["customer"].tolist() == ["007", "7", "x"]
@@ -56,7 +56,7 @@ def test_a_file_gets_the_answers_of_the_service(served: Workspace, tmp_path: Pat
 def test_a_regression_gets_values_and_intervals(workspace: Workspace, tmp_path: Path) -> None:
     keep_version("1", workspace, tmp_path / "1", "regression")
     release("1", workspace)
-    score_table("churn", str(write(tmp_path, "csv")), str(tmp_path / "out.csv"), workspace)
+    score_table("churn", str(write(tmp_path, "csv")), str(tmp_path / "out.csv"), False, workspace)
     said = read(tmp_path / "out.csv")
     assert list(said.columns) == ["customer", "prediction", "low", "high"]
     assert np.allclose(said["high"] - said["low"], 4.0)
@@ -67,14 +67,14 @@ def test_many_rows_are_answered_in_parts_and_in_order(
 ) -> None:
     monkeypatch.setattr(scoring, "CHUNK_ROWS", 7)
     pd.DataFrame({"age": range(50)}).to_csv(tmp_path / "rows.csv", index=False)
-    assert score_table("churn", str(tmp_path / "rows.csv"), str(tmp_path / "out.parquet"), served) == 50
+    assert score_table("churn", str(tmp_path / "rows.csv"), str(tmp_path / "out.parquet"), False, served) == 50
     scores = read(tmp_path / "out.parquet")["probability_yes"]
     assert len(scores) == 50
     assert scores.is_monotonic_increasing
 
 
 def test_contributions_are_what_a_typical_value_would_change(served: Workspace, tmp_path: Path) -> None:
-    score_table("churn", str(write(tmp_path, "csv")), str(tmp_path / "out.csv"), served, explain=True)
+    score_table("churn", str(write(tmp_path, "csv")), str(tmp_path / "out.csv"), True, served)
     said = read(tmp_path / "out.csv")
     assert [name for name in map(str, said) if name.startswith("contribution_")] == [
         "contribution_age", "contribution_income", "contribution_plan",
@@ -88,7 +88,7 @@ def test_contributions_are_what_a_typical_value_would_change(served: Workspace, 
 def test_values_that_do_not_fit_are_refused_by_row_and_column(served: Workspace, tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("age,income\n40,1\nforty,2\n,3\n1,4\n")
     with pytest.raises(DataError) as refused:
-        score_table("churn", str(tmp_path / "rows.csv"), str(tmp_path / "out.csv"), served)
+        score_table("churn", str(tmp_path / "rows.csv"), str(tmp_path / "out.csv"), False, served)
     assert {"row": 1, "column": "age", "must": "be a number", "found": '"forty"'} in refused.value.details
     assert {"row": 2, "column": "age", "must": "be present", "found": "nothing"} in refused.value.details
     assert not (tmp_path / "out.csv").exists()
@@ -97,13 +97,13 @@ def test_values_that_do_not_fit_are_refused_by_row_and_column(served: Workspace,
 def test_a_missing_required_column_is_named(served: Workspace, tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("income\n1\n")
     with pytest.raises(DataError, match="'age'"):
-        score_table("churn", str(tmp_path / "rows.csv"), str(tmp_path / "out.csv"), served)
+        score_table("churn", str(tmp_path / "rows.csv"), str(tmp_path / "out.csv"), False, served)
 
 
 def test_what_is_not_there_is_named(served: Workspace, tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="must exist"):
-        score_table("churn", str(tmp_path / "nothing.csv"), str(tmp_path / "out.csv"), served)
+        score_table("churn", str(tmp_path / "nothing.csv"), str(tmp_path / "out.csv"), False, served)
     with pytest.raises(NotFound, match="no-such"):
-        score_table("no-such", str(write(tmp_path, "csv")), str(tmp_path / "out.csv"), served)
+        score_table("no-such", str(write(tmp_path, "csv")), str(tmp_path / "out.csv"), False, served)
     with pytest.raises(SpecError, match=r"\.csv or \.parquet"):
-        score_table("churn", str(write(tmp_path, "csv")), str(tmp_path / "out.txt"), served)
+        score_table("churn", str(write(tmp_path, "csv")), str(tmp_path / "out.txt"), False, served)

@@ -1,0 +1,168 @@
+"""What journal and router cost a request, and what the service answers in a second: ``make bench-serving``.
+
+Figures are of this machine and moment; the ratios between them are what to look at.
+"""
+
+import asyncio
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from penstock.domain.workspace import Workspace
+from penstock.serving.application import Application, Parts
+from penstock.serving.auth import Keys, project_key
+from penstock.serving.journal import Journal
+from penstock.serving.router import Router
+from penstock.store.records import migrate
+from penstock.store.workspace import inherited_environment, make_folders
+from tests.conftest import ROOT, free_ports
+from tests.unit.serving.stand_in import ROW, keep_version, release
+
+CALLS = 5000
+ROUNDS = 5
+BODY = json.dumps({"rows": [{**ROW, "customer": "c1"}]}).encode()
+
+
+class Nowhere(Journal):
+    """A journal that keeps nothing."""
+
+    def append(self, project: str, request_id: str, rest: bytes) -> None:
+        """Keep nothing."""
+
+
+def seconds_a_call(app: Application, key: str) -> float:
+    """Return the CPU seconds of one predict call inside the process, the median of some rounds."""
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/churn/predict",
+        "headers": [(b"authorization", f"Bearer {key}".encode())],
+    }
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": BODY, "more_body": False}
+
+    async def send(_: Any) -> None:
+        pass
+
+    async def ask() -> None:
+        for _ in range(CALLS):
+            await app(scope, receive, send)
+
+    took = []
+    for _ in range(ROUNDS):
+        began = time.process_time()
+        asyncio.run(ask())
+        took.append((time.process_time() - began) / CALLS)
+    return statistics.median(took)
+
+
+def inside(workspace: Workspace) -> None:
+    """Print what the parts of a predict call cost."""
+    router, keys = Router(workspace), Keys(workspace)
+    router.refresh()
+    keys.refresh()
+    key = project_key("churn", workspace)
+    one = router.current
+    release("2", workspace, previous="1", state="partial", weights={"1": 75.0, "2": 25.0})
+    router.refresh()
+    two = router.current
+    bundle = one.routes["churn"].live["1"].bundle
+
+    def app(routing: Any, journal: Journal) -> float:
+        return seconds_a_call(Application(Parts(lambda: routing, keys, journal, workspace.now)), key)
+
+    floor = app(one, Nowhere(workspace))
+    began = time.process_time()
+    for _ in range(CALLS):
+        bundle.predict_rows([ROW])
+    print(f"{'decode, graph and answer':44}{(time.process_time() - began) / CALLS * 1e6:8.1f} us")
+    print(f"{'the whole call, without a journal':44}{floor * 1e6:8.1f} us")
+    print(f"{'the journal adds':44}{(app(one, Journal(workspace)) - floor) * 1e6:8.1f} us")
+    print(f"{'a second version (the router) adds':44}{(app(two, Nowhere(workspace)) - floor) * 1e6:8.1f} us")
+
+
+def outside(workspace: Workspace) -> None:
+    """Print what the running service answers to one client."""
+    key = project_key("churn", workspace)
+    address = ["--host", "127.0.0.1", "--port", str(workspace.ports.serving)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bentoml", "serve", "penstock.serving.service:Inference", *address],
+        env=inherited_environment(workspace),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        connection = http.client.HTTPConnection("127.0.0.1", workspace.ports.serving, timeout=10)
+        _wait(workspace.ports.serving)
+        print(f"{'an empty call':44}{_measure(connection, process.pid, ('GET', '/livez', b'', key))}")
+        print(f"{'predict, one row':44}{_measure(connection, process.pid, ('POST', '/v1/churn/predict', BODY, key))}")
+    finally:
+        connection.close()
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+
+
+def _measure(connection: http.client.HTTPConnection, pid: int, call: tuple[str, str, bytes, str]) -> str:
+    workers = psutil.Process(pid).children(recursive=True)
+    before = sum(sum(worker.cpu_times()[:2]) for worker in workers)
+    took = []
+    for _ in range(CALLS):
+        began = time.perf_counter()
+        _ask(connection, *call)
+        took.append(time.perf_counter() - began)
+    cpu = sum(sum(worker.cpu_times()[:2]) for worker in workers) - before
+    took.sort()
+    return (
+        f"{CALLS / sum(took):8.0f} requests/s   p50 {took[CALLS // 2] * 1e3:6.2f} ms   "
+        f"p99 {took[CALLS * 99 // 100] * 1e3:6.2f} ms   {cpu / CALLS * 1e6:6.0f} us of the server's CPU"
+    )
+
+
+def _ask(connection: http.client.HTTPConnection, method: str, path: str, body: bytes, key: str) -> int:
+    connection.request(method, path, body or None, {"Authorization": f"Bearer {key}"})
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status
+
+
+def _wait(port: int) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.05)
+    raise SystemExit("The service must listen within 60 s, but did not.")
+
+
+def main() -> None:
+    """Measure."""
+    with tempfile.TemporaryDirectory() as made:
+        workspace = Workspace(home=Path(made), app=ROOT, ports=free_ports())
+        make_folders(workspace)
+        migrate(workspace)
+        for version in ("1", "2"):
+            keep_version(version, workspace, Path(made) / version)
+        release("1", workspace)
+        inside(workspace)
+        release("1", workspace)
+        outside(workspace)
+
+
+if __name__ == "__main__":
+    main()
