@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from penstock.models._base import Matrix
 
 GAIN, LAST = 1.4, 0.1  # of the first weights: what keeps the spread through SiLU layers, and of the last layer
+FIRST_MOMENT, SECOND_MOMENT, SMALLEST = 0.9, 0.95, 1e-8  # of AdamW; the second as RealMLP has it
 WARM = 0.1  # share of the steps in which the rate rises
 TIMED = 20  # steps timed before the number of epochs is judged against the deadline
 PATIENCE = 0.4  # share of the epochs without gain after which fitting ends
@@ -91,9 +92,7 @@ class _Training:
 
     def run(self, valid: tuple[Matrix, NDArray[Any]] | None) -> None:
         """Fit epoch by epoch until the last, until the inner split gains no more, or until the deadline."""
-        optimiser = self.torch.optim.AdamW(
-            self.parameters, lr=self.settings.rate, betas=(0.9, 0.95), weight_decay=self.settings.decay, fused=True
-        )
+        optimiser = _AdamW(self.torch, self.parameters, self.settings.decay)
         inner = None if valid is None else (self._tensor(valid[0]), self._tensor(valid[1]))
         rows, size = len(self.x), self.settings.batch
         steps = max(1, rows // size)
@@ -120,14 +119,10 @@ class _Training:
         layers = tuple(zip(arrays[::2], arrays[1::2], strict=True))
         return Weights(layers, self.epochs, self.stop)
 
-    def _step(self, optimiser: Any, rows: Any, clock: "_Clock") -> None:
-        for group in optimiser.param_groups:
-            group["lr"] = self.settings.rate * clock.height()
+    def _step(self, optimiser: "_AdamW", rows: Any, clock: "_Clock") -> None:
         loss = self._losses(self._forward(self.x[rows], drops=self.settings.dropout > 0), self.goal[rows])
         loss = loss.mean() if self.weight is None else (loss * self.weight[rows]).mean()
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
+        optimiser.step(self.torch.autograd.grad(loss, self.parameters), self.settings.rate * clock.height())
         clock.tick()
 
     def _keep(self, inner: tuple[Any, Any], epoch: int) -> bool:
@@ -173,6 +168,35 @@ class _Training:
     def _tensor(self, values: NDArray[Any]) -> Any:
         kind = np.int64 if values.dtype.kind in "iu" else np.float32
         return self.torch.from_numpy(np.array(values, kind)).to(self.device)
+
+
+class _AdamW:
+    """Steps along gradients (Loshchilov, Hutter 2019, "Decoupled weight decay regularization").
+
+    torch's own loads its compiler when it is made, which takes a second or more in each process of a search.
+    """
+
+    def __init__(self, torch: Any, parameters: list[Any], decay: float) -> None:
+        self.torch = torch
+        self.parameters = parameters
+        self.decay = decay
+        self.first = [torch.zeros_like(parameter) for parameter in parameters]
+        self.second = [torch.zeros_like(parameter) for parameter in parameters]
+        self.steps = 0
+
+    def step(self, gradients: tuple[Any, ...], rate: float) -> None:
+        """Move the parameters, in place, against their gradients."""
+        self.steps += 1
+        first_share, second_share = 1 - FIRST_MOMENT**self.steps, 1 - SECOND_MOMENT**self.steps
+        with self.torch.no_grad():
+            for parameter, gradient, first, second in zip(
+                self.parameters, gradients, self.first, self.second, strict=True
+            ):
+                parameter.mul_(1 - rate * self.decay)
+                first.lerp_(gradient, 1 - FIRST_MOMENT)
+                second.mul_(SECOND_MOMENT).addcmul_(gradient, gradient, value=1 - SECOND_MOMENT)
+                size = second.sqrt().div_(second_share**0.5).add_(SMALLEST)
+                parameter.addcdiv_(first, size, value=-rate / first_share)
 
 
 class _Clock:

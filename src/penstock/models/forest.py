@@ -133,7 +133,7 @@ class Forest(ModelFamily):
     def needs(self, rows: int, features: int, classes: int) -> Needs:
         """Return the time of 100 trees, which grows with rows, depth and the features tried at a split, measured."""
         depth = np.log2(max(rows, 2))
-        seconds = 0.1 + TREES * rows * depth * (2 + features * 0.6) * 1.3e-8 * (1 + max(classes, 2) / 26)
+        seconds = 0.1 + TREES * rows * depth * (2 + features * 0.6) * 6e-9 * (1 + classes / 50)
         nodes = TREES * rows / 2
         return Needs(memory_mb=20 + nodes * (64 + 8 * max(classes, 1)) / 1e6, seconds=float(seconds))
 

@@ -21,7 +21,7 @@ FEW_ROWS = 2_000  # below this batches are smaller, or there would be too few st
 GPU_ROWS = 20_000  # above this a GPU's batches are worth the way there
 BENDING = 12  # features that bend, of a usual table; the rest are indicators
 STEP_SECONDS = 7e-4  # of a step, whatever its size (one core of 2024)
-OPERATIONS = 6e10  # a second
+OPERATIONS = 1e11  # a second
 
 
 @dataclass(slots=True)
@@ -164,7 +164,7 @@ class MLP(ModelFamily):
         batch = int(values["batch"] or 1)
         steps = int(values["epochs"] or 1) * max(1.0, rows / batch)
         seconds = 0.3 + steps * (STEP_SECONDS + batch * weights * 6 / OPERATIONS)
-        megabytes = 120 + rows * (given * 4 + 16) / 1e6 + weights * 24 / 1e6
+        megabytes = 140 + rows * (given * 4 + 16) / 1e6 + weights * 24 / 1e6
         return Needs(memory_mb=megabytes, seconds=seconds, gains_from_gpu=rows > GPU_ROWS)
 
     def build(self, parameters: dict[str, Value], context: BuildContext) -> NetEstimator:
