@@ -1,6 +1,7 @@
 """Names, parameters and deployments of the flows are what schedules, events and people rely on.
 
-A change is meant where the snapshot changes with it: `PYTHONPATH=. .venv/bin/python tests/contract/test_flows.py` writes it anew.
+A change is meant where the snapshot changes with it; `PYTHONPATH=. .venv/bin/python tests/contract/test_flows.py`
+writes it anew.
 """
 
 import importlib
