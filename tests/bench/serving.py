@@ -110,6 +110,7 @@ def outside(workspace: Workspace) -> None:
     try:
         connection = http.client.HTTPConnection("127.0.0.1", workspace.ports.serving, timeout=10)
         _wait(workspace.ports.serving)
+        _ask(connection, "GET", "/readyz", b"", key)  # the port is open before the process behind it is ready
         print(f"{'an empty call':44}{_measure(connection, process.pid, ('GET', '/livez', b'', key))}")
         print(f"{'predict, one row':44}{_measure(connection, process.pid, ('POST', '/v1/churn/predict', BODY, key))}")
     finally:
