@@ -15,8 +15,9 @@ class Signature:
     """What a version takes and gives, in JSON types.
 
     `classes` are the target's values in the order of the probabilities; `positive` is the index of the class whose
-    probability is the score (binary); `threshold` on that probability decides the label; `half_width` is the
-    conformal 90 % half width of a regression; `id_column` keeps a caller on one version.
+    probability is the score (binary); `threshold` on that probability decides the label; with `costs` (a row of
+    class i called j, multiclass) the label is the class of least expected cost; `half_width` is the conformal 90 %
+    half width of a regression; `id_column` keeps a caller on one version.
     """
 
     project: str
@@ -28,6 +29,7 @@ class Signature:
     threshold: float | None = None
     half_width: float | None = None
     id_column: str | None = None
+    costs: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

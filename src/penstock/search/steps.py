@@ -373,9 +373,9 @@ def _signature(loaded: Loaded, plan: FeaturePlan, calibrated: NDArray[np.float64
     )
     if rows.problem == "regression":
         return replace(made, half_width=calibration.half_width(calibrated, rows.target))
-    if rows.problem == "multiclass":
-        return made
     costs = metrics.cost_matrix(spec.costs, tuple(str(name) for name in loaded.classes))
+    if rows.problem == "multiclass":
+        return made if costs is None else replace(made, costs=tuple(tuple(map(float, row)) for row in costs))
     metric = spec.metric or metrics.default_metric(rows.problem)
     return replace(made, positive=1, threshold=calibration.threshold(metric, calibrated, rows.target, costs))
 

@@ -110,9 +110,12 @@ class LoadedBundle:
         """Return the scores of whole columns in their canonical types, as `scores` does."""
         return self.scores(*self.decoder.columns(table))
 
-    def chosen(self, scores: NDArray[np.float32]) -> NDArray[np.int64]:
+    def chosen(self, scores: NDArray[Any]) -> NDArray[np.int64]:
         """Return the position of each row's class, shape (n,), from probabilities of shape (n, classes)."""
         signature = self.signature
+        if signature.costs:
+            cheapest: NDArray[np.int64] = np.argmin(scores.astype(np.float64) @ np.array(signature.costs), axis=1)
+            return cheapest
         if signature.positive is None or signature.threshold is None:
             largest: NDArray[np.int64] = np.argmax(scores, axis=1)
             return largest
@@ -131,7 +134,9 @@ class LoadedBundle:
             return {"label": None, "score": None, "probabilities": dict.fromkeys(self.names)}
         signature = self.signature
         positive = signature.positive
-        if positive is None or signature.threshold is None:
+        if signature.costs:
+            code = int(self.chosen(np.array([row]))[0])
+        elif positive is None or signature.threshold is None:
             code = row.index(max(row))
         else:
             code = positive if row[positive] >= signature.threshold else 1 - positive
