@@ -61,7 +61,7 @@ wheel: install-test  ## build the wheel into dist/
 	@exec $(BIN)/python -m hatchling build -t wheel
 
 bench-%: install-test  ## one benchmark of tests/bench, such as bench-cycle
-	@exec $(BIN)/python tests/bench/$(subst -,_,$*).py
+	@exec env PYTHONPATH=. $(BIN)/python tests/bench/$(subst -,_,$*).py
 
 bench: install-test  ## every benchmark
-	@set -e; for bench in tests/bench/[a-z]*.py; do $(BIN)/python "$$bench"; done
+	@set -e; for bench in tests/bench/[a-z]*.py; do PYTHONPATH=. $(BIN)/python "$$bench"; done
