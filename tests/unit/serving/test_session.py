@@ -43,7 +43,6 @@ def test_without_a_positive_class_the_most_probable_one_is_the_label(loaded: Loa
     assert one["score"] == one["probabilities"]["no"]
 
 
-@pytest.mark.parametrize("positive", [None, 0, 1])
 def test_costs_make_the_label_the_class_of_least_expected_cost(loaded: LoadedBundle) -> None:
     signature = replace(loaded.signature, positive=None, threshold=None, costs=((0.0, 1.0), (10.0, 0.0)))
     answers = replace(loaded, signature=signature).answers(np.array([[0.95, 0.05], [0.8, 0.2]], np.float32))
@@ -53,6 +52,7 @@ def test_costs_make_the_label_the_class_of_least_expected_cost(loaded: LoadedBun
     ]
 
 
+@pytest.mark.parametrize("positive", [None, 0, 1])
 def test_one_row_and_a_table_get_the_same_labels(loaded: LoadedBundle, positive: int | None) -> None:
     signature = replace(loaded.signature, positive=positive, threshold=None if positive is None else 0.3)
     other = replace(loaded, signature=signature)
