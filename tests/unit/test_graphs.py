@@ -8,7 +8,7 @@ from penstock.errors import ModelError
 from penstock.graphs import GraphBuilder, join
 
 
-def times(factor: float, taken: str = "scores", given: str = "scores") -> bytes:
+def times(factor: float, taken: str = "raw", given: str = "scores") -> bytes:
     graph = GraphBuilder()
     return graph.finish({taken: 2}, graph.add("Mul", taken, graph.constant(factor)), given, 2)
 

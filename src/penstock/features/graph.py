@@ -34,7 +34,7 @@ def compose(features: bytes, model: bytes, calibration: bytes | None = None) -> 
     model
         A graph with input `features` and output `scores`.
     calibration
-        A graph with input and output `scores`, or None.
+        A graph with one input of another name and output `scores`, or None.
 
     Returns
     -------
