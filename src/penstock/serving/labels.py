@@ -14,6 +14,7 @@ from penstock.domain.releases import Label, LabelCounts
 from penstock.domain.workspace import Workspace
 from penstock.errors import NotFound
 from penstock.serving import journal
+from penstock.serving.request_ids import LENGTH
 from penstock.serving.session import SIGNATURE, class_name
 from penstock.store import artifacts, records
 from penstock.store.labels import save_labels
@@ -182,8 +183,9 @@ def _refuse_unfit(labels: Sequence[Any], signature: Signature) -> None:
 
 def _address_faults(number: int | None, given: Given) -> list[dict[str, Any]]:
     faults = []
-    if not isinstance(given.get("request_id"), str):
-        faults.append(_fault(number, "request_id", "be the text of an answer's request_id", given.get("request_id")))
+    request_id = given.get("request_id")
+    if not isinstance(request_id, str) or len(request_id) > LENGTH:
+        faults.append(_fault(number, "request_id", "be the text of an answer's request_id", request_id))
     row = given.get("row")
     if isinstance(row, bool) or not isinstance(row, int) or not 0 <= row < 1 << 31:
         faults.append(_fault(number, "row", "be a whole number from 0", row))
