@@ -19,6 +19,7 @@ from penstock.models._trees import write_trees
 FEW_ROWS = 5_000  # below this smaller trees on fewer columns do better
 MANY_ROWS = 20_000  # above this a binary problem carries more leaves
 LOG_SKEW = 1.5  # skewness above which trees gain from the target's logarithm; they mind a long tail less than nets
+MOST_TREES = 5_000  # of all classes together: with more, answering a row takes over a millisecond
 BINS = 255  # of a feature; fewer are a little faster and a little worse
 FIXED: dict[str, Value] = {
     "verbosity": -1,
@@ -56,7 +57,8 @@ class BoostedEstimator:
         parameters = {**FIXED, **self._own()}
         train = lightgbm.Dataset(x, self._goal(y), weight=weight, params=parameters, free_raw_data=True)
         inner = [] if valid is None else [lightgbm.Dataset(valid[0], self._goal(valid[1]), reference=train)]
-        pace = Pace(self.context.deadline, float(self.values["rate"] or 0.05), int(self.values["rounds"] or 1))
+        most = min(int(self.values["rounds"] or 1), MOST_TREES // _outputs(self.context.classes))
+        pace = Pace(self.context.deadline, float(self.values["rate"] or 0.05), max(1, most))
         booster = lightgbm.train(parameters, train, pace.rounds, valid_sets=inner, callbacks=[pace])
         self.rounds = pace.best + 1 if inner else booster.current_iteration()
         self.rate = pace.rate
