@@ -20,6 +20,7 @@ FEW_ROWS = 5_000  # below this smaller trees on fewer columns do better
 MANY_ROWS = 20_000  # above this a binary problem carries more leaves
 LOG_SKEW = 1.5  # skewness above which trees gain from the target's logarithm; they mind a long tail less than nets
 MOST_TREES = 5_000  # of all classes together: with more, answering a row takes over a millisecond
+TREES_AT_ONCE = 256  # whose nodes stay in a core's cache while rows pass: twice as fast for thousands of trees
 BINS = 255  # of a feature; fewer are a little faster and a little worse
 FIXED: dict[str, Value] = {
     "verbosity": -1,
@@ -96,8 +97,13 @@ class BoostedEstimator:
         return write_probabilities(graph, raw, columns)
 
     def _raw(self, x: Matrix) -> NDArray[np.float64]:
-        raw = self.booster.predict(x, raw_score=True, num_threads=self.context.threads)
-        found: NDArray[np.float64] = np.asarray(raw, np.float64).reshape(len(x), -1)
+        some = max(1, TREES_AT_ONCE // _outputs(self.context.classes))
+        found = np.zeros((len(x), _outputs(self.context.classes)))
+        for start in range(0, self.rounds, some):
+            raw = self.booster.predict(
+                x, start_iteration=start, num_iteration=some, raw_score=True, num_threads=self.context.threads
+            )
+            found += np.asarray(raw, np.float64).reshape(found.shape)
         return found
 
     def _goal(self, y: Vector) -> Vector:
