@@ -24,7 +24,7 @@ POLL_SECONDS = 0.05
 TELL_SECONDS = 0.5
 START_SECONDS = 3.0  # a slot's process loads its libraries in about as long
 LATE_SECONDS = 1.2  # how long after the budget's end what is nearly done is waited for
-SLACK_SECONDS = 0.5  # how much longer than the time left a fit may be predicted to take
+SLACK = 2.0  # times the time left a fit may be predicted to take: a fold's seconds hold its patience, a fit has none
 ROOM_FOR_TWO_MB = 1500  # a slot with less memory holds one library's process at a time
 COMPILED = ("lightgbm", "torch")  # never in one process
 
@@ -118,23 +118,29 @@ class Campaign:
         return ready and not self.at_work
 
     def _ranking(self, schedule: Schedule) -> selection.Ranking:
-        refit = self._refit(schedule)
-        left = self.end + SLACK_SECONDS - time.monotonic()
+        left = (self.end - time.monotonic()) * SLACK
         return selection.rank(
             schedule.ended,
             self.work.settings.limits,
-            lambda one: one.trial.number in refit.started | refit.done or schedule.fit_seconds(one) <= left,
+            lambda one: one.trial.number in self._started or schedule.fit_seconds(one) <= left,
         )
 
     def _clear(self, ranking: selection.Ranking) -> None:
         """End the trial that keeps the best candidate from its slot, where no other slot can fit it."""
-        library = self.work.families[ranking.candidates[0].trial.family].library
-        hosts = [(slot, self.crew.busy(slot), self.crew.host(slot, library)) for slot in self.work.slots]
-        if any(busy is None and host is not None for _, busy, host in hosts):
+        if ranking.candidates[0].trial.number in self._started:
             return
-        waiting = [busy for _, busy, host in hosts if busy is not None and host not in (None, busy)]
+        library = self.work.families[ranking.candidates[0].trial.family].library
+        hosts = [(self.crew.busy(slot), self.crew.host(slot, library)) for slot in self.work.slots]
+        if any(busy is None and host is not None for busy, host in hosts):
+            return
+        waiting = [busy for busy, host in hosts if busy is not None and host not in (None, busy)]
         if waiting and waiting[0].job is not None and waiting[0].job.number in self.at_work:
             self._drop(waiting[0], "its slot was needed to fit the best candidate")
+
+    @property
+    def _started(self) -> set[int]:
+        """The trials whose fit on all rows has begun, or is done."""
+        return set() if self.refit is None else self.refit.started | self.refit.schedule.fitted
 
     def _refit(self, schedule: Schedule) -> Refit:
         if self.refit is None:
@@ -249,6 +255,9 @@ class Campaign:
             reasons = [placement.refusal(schedule.memory_mb(name), family.library, slot) for slot in self.work.slots]
             if all(reasons):
                 schedule.skips[name] = str(reasons[0])
+        schedule.fitted |= {
+            one.trial.number for one in schedule.ended if estimator_path(self.work.folder, one).exists()
+        }
         return schedule
 
     def _fill(self, schedule: Schedule) -> None:
@@ -263,6 +272,10 @@ class Campaign:
     def _give(self, slot: Slot, schedule: Schedule) -> None:
         ready = {library for library in ("sklearn", *COMPILED) if self.crew.host(slot, library) is not None}
         now = time.monotonic()
+        best = schedule.fit_early(ready)
+        if best is not None and best.trial.number not in self._started:
+            self._refit(schedule).submit(best, self.end)
+            return
         plan = schedule.next(ready, now, self.end) if ready else None
         if plan is None:
             self._prepare_for(slot, schedule, now)
@@ -299,6 +312,7 @@ class Campaign:
         self.study.tell(ended)
         schedule.ended.append(ended)
         fit(self._refit(schedule).job(ended, self.end), family, shelf)
+        schedule.fitted.add(ended.trial.number)
 
     def _prepare_for(self, slot: Slot, schedule: Schedule, now: float) -> None:
         """Load in an idle slot the library that has work, if there is time for both."""

@@ -28,7 +28,6 @@ class Refit:
     schedule: Schedule
     families: dict[str, ModelFamily]
     folder: Path
-    done: set[int] = field(default_factory=set)
     failed: dict[int, str] = field(default_factory=dict)
     started: set[int] = field(default_factory=set)
 
@@ -52,7 +51,7 @@ class Refit:
             left = end - time.monotonic()
             others = [one for one in ranking.candidates if one is not best and one.trial.number not in self.failed]
             quick = [one for one in others if self.schedule.fit_seconds(one) <= left * SPARE_SHARE]
-            if quick and not self._is_done(quick[0]) and not self.started - {best.trial.number} - self.done:
+            if quick and not self._is_done(quick[0]) and not self.started - {best.trial.number} - self.schedule.fitted:
                 self.submit(quick[0], end)
         return False
 
@@ -90,7 +89,7 @@ class Refit:
     def take(self, answer: Answer) -> None:
         """Note what became of a fit."""
         if isinstance(answer, JobDone):
-            self.done.add(answer.number)
+            self.schedule.fitted.add(answer.number)
         elif isinstance(answer, JobFailed):
             self.failed[answer.number] = answer.reason
             self.started.discard(answer.number)
@@ -105,7 +104,7 @@ class Refit:
         return {**one.trial.parameters, **settled}
 
     def _is_done(self, one: Ended) -> bool:
-        return one.trial.number in self.done or estimator_path(self.folder, one).exists()
+        return one.trial.number in self.schedule.fitted
 
     def _free(self, library: str) -> Host | None:
         slots = [slot for slot in self.crew.slots if self.crew.busy(slot) is None]

@@ -16,6 +16,7 @@ STRETCH = 4.0  # a fit that stops by its deadline is still worth having when its
 LEAST_ROWS = 500  # a partial trial on fewer rows says nothing of the whole
 PARTIAL_SECONDS = 1.5  # what a family is kept for while others run: enough for a trial on capped rows
 QUICK_SHARE = 0.15  # of the time left: a family that takes no longer goes before those of a compiled library
+AFTER_TRIAL = 0.3  # seconds between a trial's deadline and its end: a last round, a prediction, an answer
 LEAST_FOR_FIT = 0.8
 FIT_OVERHEAD = 0.4  # seconds: a message, the rows read, the estimator's file written
 REFIT_FACTOR = 1.3  # a final fit's seconds per row, beside a fold's: more rounds, no early stop, one file written
@@ -61,7 +62,8 @@ class Plan:
 class Schedule:
     """Decides by what was measured so far; it starts nothing itself.
 
-    `spaces` and `defaults` are by family; `skips` gives the reason for each family that is not tried.
+    `spaces` and `defaults` are by family; `skips` gives the reason for each family that is not tried; `failed` are
+    families whose default failed, `fitted` the trials that are fitted on all rows.
     """
 
     families: dict[str, ModelFamily]
@@ -74,6 +76,7 @@ class Schedule:
     running: dict[int, Plan] = field(default_factory=dict)
     skips: dict[str, str] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
+    fitted: set[int] = field(default_factory=set)
 
     def next(self, libraries: set[str], now: float, end: float) -> Plan | None:
         """Return what a slot does next whose processes have loaded some libraries, or None for nothing.
@@ -91,12 +94,26 @@ class Schedule:
         first = [name for name in self._untried() if self.families[name].library in libraries]
         plan = self._first(first, libraries, now, end) if first else None
         plan = plan or self._whole_after_partial(libraries, now, end) or self._tuned(libraries, now, end)
-        return None if plan is None else replace(plan, deadline=min(plan.deadline, self.must_fit(end)))
+        return None if plan is None else replace(plan, deadline=min(plan.deadline, self.must_fit(end) - AFTER_TRIAL))
 
     def must_fit(self, end: float) -> float:
-        """Return when the final fit of the best so far must begin."""
-        whole = [one for one in self.ended if one.whole] or [one for one in self.ended if one.trial.partial]
-        return end - max(LEAST_FOR_FIT, self.fit_seconds(best_of(whole)) if whole else 0.0)
+        """Return when the final fit of the best so far must begin; the end, if it is fitted."""
+        leading = eligible([one for one in self.ended if one.trial.state == "finished"])
+        if not leading:
+            return end - LEAST_FOR_FIT
+        best = best_of(leading)
+        return end if best.trial.number in self.fitted else end - max(LEAST_FOR_FIT, self.fit_seconds(best))
+
+    def fit_early(self, libraries: set[str]) -> Ended | None:
+        """Return the best whole trial, if a slot can fit it, nothing but the baseline is fitted, and no family waits.
+
+        A search that has fitted its best goes on to the end of its budget, and has something to fall back on.
+        """
+        whole = [one for one in self.ended if one.whole and one.trial.family != BASELINE]
+        if not whole or self._untried() or any(one.trial.number in self.fitted for one in whole):
+            return None
+        best = best_of(whole)
+        return best if self.families[best.trial.family].library in libraries else None
 
     def wanted(self, now: float, end: float) -> list[str]:
         """Return the compiled libraries that have work for another slot, the most wanted first."""
@@ -277,6 +294,12 @@ class Schedule:
 def score_of(ended: Ended) -> float:
     """Return a trial's score, higher is better; one without a score is below all."""
     return -math.inf if ended.trial.score is None else ended.trial.score
+
+
+def eligible(finished: list[Ended]) -> list[Ended]:
+    """Return the trials that may win: whole ones, or where only the baseline's is whole, partial ones beside it."""
+    whole = [one for one in finished if one.whole]
+    return whole if any(one.trial.family != BASELINE for one in whole) else finished
 
 
 def best_of(ended: list[Ended]) -> Ended:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from penstock.errors import ModelError
-from penstock.search.schedule import BASELINE, score_of
+from penstock.search.schedule import eligible, score_of
 from penstock.search.tuning import Ended
 
 SAME = 1e-9  # scores that differ by less, relative to their size, are equal: the quicker one is taken
@@ -52,11 +52,9 @@ def rank(ended: list[Ended], limits: dict[str, float], in_time: Callable[[Ended]
         raise ModelError(f"A model must have at most {most:.0f} parameters, but the smallest tried has {least}.")
     if len(kept) < len(finished):
         reasons.append(f"{len(finished) - len(kept)} trials are over the limit of {most:.0f} parameters")
-    whole = [one for one in kept if one.whole]
-    if not any(one.trial.family != BASELINE for one in whole):
+    ordered = _ordered(eligible(kept))
+    if ordered[0].trial.partial:
         reasons.append("no trial on all folds finished but the baseline's: the best partial one was taken")
-        whole = kept
-    ordered = _ordered(whole)
     quick = [one for one in ordered if in_time(one)]
     if quick and quick[0] is not ordered[0]:
         late = ordered[0].trial

@@ -22,6 +22,7 @@ WAIT_SECONDS = 0.02
 INNER_SHARE = 0.1  # of a fold's training rows: what early stopping looks at
 MOST_INNER_ROWS = 20_000
 AFTER = 0.2  # of a fold's time: kept for what follows a fit's deadline, before the first fold has shown how much
+LEAST_OF_A_FOLD = 0.3  # of the folds before: with less time left the rest would say nothing
 CHECKED_ROWS = 5_000  # that a final fit is checked on
 
 Rows = NDArray[np.int64]
@@ -65,10 +66,14 @@ def evaluate(job: TrialJob, family: ModelFamily, shelf: Shelf, ask: Ask) -> JobD
     out_of_fold = np.full(shape, np.nan)
     settled: list[dict[str, Value]] = []
     parameters, after = 0, 0.0
+    first = ended = started
     for place, fold in enumerate(job.folds):
         x = shelf.array(f"{family.flavour}-{fold}", job.deadline)
         began = time.monotonic()
-        share = max(0.0, job.deadline - began) / (len(job.folds) - place)
+        left = max(0.0, job.deadline - began)
+        if left < (ended - first) / max(1, place) * LEAST_OF_A_FOLD:
+            raise ModelError(f"its time was over after {place} of {len(job.folds)} folds")
+        share = left / (len(job.folds) - place)
         deadline = began + share - min(after or AFTER * share, share / 2)
         estimator = _fit_fold(job, family, shelf, fold, deadline)
         fitted = time.monotonic()

@@ -142,11 +142,29 @@ def test_the_best_score_wins_and_equals_go_to_the_smaller() -> None:
 
 
 def test_a_partial_trial_wins_only_if_no_whole_one_finished() -> None:
-    partial, whole = ended(1, "mlp", (0.99,), "partial"), ended(2, "baseline", POOR)
-    assert rank([partial, whole], {}, lambda _: True).candidates[0] is whole
-    alone = rank([partial], {}, lambda _: True)
-    assert alone.candidates == (partial,)
-    assert "best partial one" in alone.reasons[0]
+    partial, whole = ended(1, "mlp", (0.99,), "partial"), ended(2, "linear", POOR)
+    assert rank([partial, whole], {}, lambda _: True).candidates == (whole,)
+
+
+def test_a_partial_trial_wins_over_the_baseline_alone_and_is_waited_for() -> None:
+    partial, baseline = ended(1, "mlp", (0.99,), "partial"), ended(2, "baseline", POOR)
+    found = rank([partial, baseline], {}, lambda _: True)
+    assert found.candidates == (partial, baseline)
+    assert "best partial one" in found.reasons[0]
+    schedule = make()
+    schedule.ended, schedule.fitted = [partial, baseline], {2}
+    assert schedule.must_fit(20) < 19
+
+
+def test_a_search_that_has_fitted_its_best_goes_on_to_the_end() -> None:
+    schedule = make(linear=Timed("sklearn", 0.01), lightgbm=Timed("lightgbm", 1))
+    schedule.ended = [ended(1, "linear", POOR), ended(2, "lightgbm", GOOD)]
+    best = schedule.fit_early(EVERYTHING)
+    assert best is schedule.ended[1]
+    assert schedule.must_fit(20) < 20
+    schedule.fitted.add(2)
+    assert schedule.fit_early(EVERYTHING) is None
+    assert schedule.must_fit(20) == 20
 
 
 def test_a_candidate_over_a_limit_cannot_win() -> None:
