@@ -40,9 +40,7 @@ def train(project: str, seconds: float | None = None, quarantine: bool = False, 
     )
 
 
-def _fit(
-    spec: ProjectSpec, quarantine: bool, stage: Stages, workspace: Workspace
-) -> tuple[Trained, ProjectSpec]:
+def _fit(spec: ProjectSpec, quarantine: bool, stage: Stages, workspace: Workspace) -> tuple[Trained, ProjectSpec]:
     with stage("ingest"):
         dataset = data.ingest(spec, workspace)
         spec = data.complete_spec(spec, dataset, workspace)
@@ -66,9 +64,7 @@ def _fit(
         answers = serving.answer(bundle, split, "holdout", workspace)
         evaluated = evaluation.evaluate(answers, model, split, spec, workspace)
         explained = evaluation.explain(model, evaluated, split, spec, workspace)
-    return Trained(
-        training, report, leaks, split, plan, result, model, bundle, answers, evaluated, explained
-    ), spec
+    return Trained(training, report, leaks, split, plan, result, model, bundle, answers, evaluated, explained), spec
 
 
 def _judge(

@@ -5,8 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
-from prefect.client.schemas.objects import TaskRun
-from prefect.states import State
+from prefect.client.schemas.objects import State, TaskRun
 
 from penstock.domain.datasets import ContractChange, DatasetVersion, ValidationReport
 from penstock.domain.evaluation import Decision
@@ -34,8 +33,10 @@ def publish(task: Any, run: TaskRun, state: State[Any]) -> None:
         return
     try:
         show(record)
-    except Exception:  # noqa: BLE001  what is shown never decides anything, so its failure is only told
-        logging.getLogger("penstock").warning("The artifact of %s could not be shown.", type(record).__name__, exc_info=True)
+    except Exception:
+        logging.getLogger("penstock").warning(
+            "The artifact of %s could not be shown.", type(record).__name__, exc_info=True
+        )
 
 
 def _dataset(dataset: DatasetVersion) -> None:
@@ -57,14 +58,16 @@ def _contract(change: ContractChange) -> None:
 def _report(report: ValidationReport) -> None:
     broken = [result for result in report.results if not result.held]
     lines = [
-        f"| {result.rule} | {result.level} | {result.failing} | {', '.join(result.examples[:20])} |" for result in broken
+        f"| {result.rule} | {result.level} | {result.failing} | {', '.join(result.examples[:20])} |"
+        for result in broken
     ]
     found = "\n".join(f"- **{finding.level}** {finding.message}" for finding in report.findings) or "- none"
     said = "\n".join(f"- {reason}" for reason in report.reasons) or "- Every critical expectation held."
     head = "| rule | level | rows | examples |\n|---|---|---|---|\n"
     create_markdown_artifact(
         key="data-report",
-        markdown=f"## Data report\n\n{said}\n\n### Expectations that did not hold\n\n{head}" + "\n".join(lines)
+        markdown=f"## Data report\n\n{said}\n\n### Expectations that did not hold\n\n{head}"
+        + "\n".join(lines)
         + f"\n\n### Findings\n\n{found}",
     )
 
@@ -104,7 +107,9 @@ def _leaderboard(result: SearchResult) -> None:
 
 def _decision(decision: Decision) -> None:
     reasons = "\n".join(f"- {reason}" for reason in decision.reasons)
-    gates = "\n".join(f"| {gate.name} | {'held' if gate.held else 'broken'} | {gate.detail} |" for gate in decision.gates)
+    gates = "\n".join(
+        f"| {gate.name} | {'held' if gate.held else 'broken'} | {gate.detail} |" for gate in decision.gates
+    )
     create_markdown_artifact(
         key="decision",
         markdown=f"## {decision.verdict}\n\n{reasons}\n\n| gate | | detail |\n|---|---|---|\n{gates}",

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import cloudpickle  # type: ignore[import-untyped]  # ships no types
+import cloudpickle
 import numpy as np
 import onnxruntime
 import pytest

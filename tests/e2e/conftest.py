@@ -31,6 +31,6 @@ def subscriptions(stranger: Stranger) -> pd.DataFrame:
     from penstock.demo.generator import make_table
 
     made = make_table(10_000, seed=11)
-    table: pd.DataFrame = getattr(made, "frame", made)
+    table = made.frame
     table.to_csv(stranger.folder / "churn.csv", index=False)
     return table

@@ -24,7 +24,14 @@ def run(stranger: Stranger, line: str) -> str:
     environment = {**os.environ, **stranger.environment}
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
     said = subprocess.run(
-        line, shell=True, cwd=stranger.folder / "tutorial", env=environment, capture_output=True, text=True, check=False, timeout=200
+        line,
+        shell=True,
+        cwd=stranger.folder / "tutorial",
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
     )
     assert said.returncode == 0, f"{line}\n{said.stdout[-2000:]}\n{said.stderr[-3000:]}"
     return said.stdout
@@ -37,13 +44,15 @@ def test_the_tutorials_commands_do_what_it_says(stranger: Stranger) -> None:
     for line in lines:
         if line == "penstock down":
             continue
-        line = line.replace("churn", "leavers").replace("--target leaversed", "--target churned")
-        line += " --seconds 5" if line.startswith("penstock run") else ""
-        out = run(stranger, line)
-        if "run leavers.csv" in line:
+        asked = line.replace("churn", "leavers").replace("--target leaversed", "--target churned")
+        asked += " --seconds 5" if asked.startswith("penstock run") else ""
+        out = run(stranger, asked)
+        if "run leavers.csv" in asked:
             assert "promote" in out
             assert out.strip().count("\n") >= 10
             curl = next(each for each in out.splitlines() if each.startswith("curl "))
-            assert '"predictions"' in subprocess.run(curl, shell=True, capture_output=True, text=True, check=True).stdout
-        if line.startswith("penstock run leavers "):
+            assert (
+                '"predictions"' in subprocess.run(curl, shell=True, capture_output=True, text=True, check=True).stdout
+            )
+        if asked.startswith("penstock run leavers "):
             assert "hold" in out

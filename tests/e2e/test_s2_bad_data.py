@@ -13,7 +13,9 @@ SHARE = 0.06  # over `validation.quarantine`, which is 0.05
 BREAKS: dict[str, Callable[[pd.DataFrame, np.ndarray], pd.DataFrame]] = {}
 
 
-def breaking(act: Callable[[pd.DataFrame, np.ndarray], pd.DataFrame]) -> Callable[[pd.DataFrame, np.ndarray], pd.DataFrame]:
+def breaking(
+    act: Callable[[pd.DataFrame, np.ndarray], pd.DataFrame],
+) -> Callable[[pd.DataFrame, np.ndarray], pd.DataFrame]:
     """Name a way to break a file."""
     BREAKS[act.__name__] = act
     return act
@@ -52,7 +54,8 @@ def text_in_a_number(table: pd.DataFrame, hit: np.ndarray) -> pd.DataFrame:
 
 def hits(rows: int, share: float) -> np.ndarray:
     """Return which rows are broken: every n-th."""
-    return np.arange(rows) % round(1 / share) == 1
+    every = round(1 / share)
+    return np.asarray(np.arange(rows) % every == 1)
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ PATIENCE = 120
 @pytest.fixture
 def table(stranger: Stranger, subscriptions: pd.DataFrame, request: pytest.FixtureRequest) -> str:
     """The name of a project of this test alone, its file written."""
-    name = request.node.name.removeprefix("test_").replace("_", "-")[:40]
+    name: str = request.node.name.removeprefix("test_").replace("_", "-")[:40]
     subscriptions.head(2000).to_csv(stranger.folder / f"{name}.csv", index=False)
     return name
 

@@ -11,7 +11,11 @@ from tests.stranger import Stranger
 def test_the_guard_refuses_and_writes_down_what_leaves_the_machine(tmp_path: Path) -> None:
     log = tmp_path / "attempts.txt"
     code = "import socket; socket.create_connection(('192.0.2.1', 80), 1)"
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent / "loopback_only"), "LOOPBACK_ONLY_LOG": str(log)}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).parent / "loopback_only"),
+        "LOOPBACK_ONLY_LOG": str(log),
+    }
     said = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert "PermissionError" in said.stderr
     assert "192.0.2.1" in log.read_text()

@@ -23,12 +23,12 @@ def list_them(name: str, as_json: bool) -> None:
     records.migrate(workspace)
     records.project_path(name, workspace)
     reports = records.list_records("validation", name, ValidationReport, workspace)
+    aside = [(report.quarantine[:12], report) for report in reports if report.quarantine]
     body = [
-        {"id": report.quarantine[:12], "rows": report.quarantined, "blocked": report.blocked, "reasons": report.reasons}
-        for report in reports
-        if report.quarantine
+        {"id": name, "rows": report.quarantined, "blocked": report.blocked, "reasons": report.reasons}
+        for name, report in aside
     ]
-    rows = [(str(each["id"]), str(each["rows"]), " ".join(each["reasons"])) for each in body]
+    rows = [(name, str(report.quarantined), " ".join(report.reasons)) for name, report in aside]
     output.answer({"quarantined": body}, lambda: click.echo(table(rows) or "Nothing was set aside."))
 
 
@@ -39,7 +39,7 @@ def list_them(name: str, as_json: bool) -> None:
 @json_option
 def readmit(name: str, identity: str, rows: tuple[int, ...], as_json: bool) -> None:
     """Let rows in that were set aside: the next run of project NAME takes them as they are."""
-    from penstock.data.quarantine import readmit as let_in  # noqa: PLC0415
+    from penstock.data.quarantine import readmit as let_in
 
     workspace, output = find_workspace(), Output(as_json=as_json)
     records.migrate(workspace)

@@ -19,8 +19,8 @@ def demo(folder: Path, ends: bool, as_json: bool) -> None:
 
     Stays up until Ctrl-C, and then leaves no process behind.
     """
-    from penstock.demo.story import Stage, play  # noqa: PLC0415
-    from penstock.stack.supervision import down  # noqa: PLC0415
+    from penstock.demo.story import Stage, play
+    from penstock.stack.supervision import down
 
     folder.mkdir(parents=True, exist_ok=True)
     workspace = find_workspace(folder=folder)

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -30,9 +30,7 @@ class Output:
     def error(self, error: PenstockError, *, blocked: bool = False) -> None:
         """Say what must hold, what was found and what to do; `blocked`, the verdict of a training too."""
         if self.as_json:
-            body: dict[str, Any] = {
-                "error": {"kind": error.kind, "message": error.message, "details": error.details}
-            }
+            body: dict[str, Any] = {"error": {"kind": error.kind, "message": error.message, "details": error.details}}
             if blocked:
                 body |= {"version": None, "decision": {"verdict": "block", "reasons": [error.message]}}
             click.echo(json.dumps(body, default=str))
@@ -49,9 +47,11 @@ def _line(detail: object) -> str:
     return str(detail)
 
 
-def table(rows: list[tuple[str, ...]]) -> str:
+def table(rows: Sequence[tuple[str, ...]]) -> str:
     """Return rows as lines with aligned columns."""
     if not rows:
         return ""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )

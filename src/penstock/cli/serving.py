@@ -9,6 +9,7 @@ from penstock.cli.output import Output, table
 from penstock.errors import NotFound
 from penstock.serving import auth, scoring
 from penstock.store import access, ledger, records
+from penstock.store.ledger import Act
 from penstock.store.workspace import actor, find_workspace
 
 
@@ -28,7 +29,8 @@ def predict(name: str, file: Path, out: Path | None, explain: bool, as_json: boo
     target = out or file.with_name(f"{file.stem}.predictions.csv")
     rows = scoring.score_table(name, str(file), str(target), explain, workspace)
     output.answer(
-        {"project": name, "rows": rows, "output": str(target)}, lambda: click.echo(f"Wrote {rows} predictions to {target}.")
+        {"project": name, "rows": rows, "output": str(target)},
+        lambda: click.echo(f"Wrote {rows} predictions to {target}."),
     )
 
 
@@ -42,8 +44,8 @@ def label(name: str, file: Path, as_json: bool) -> None:
     FILE has the columns request_id, row, value and perhaps observed_at; or the project's id column, its target and,
     if there is one, its time column.
     """
-    from penstock.cli.training import require_stack  # noqa: PLC0415
-    from penstock.serving.label_tables import label_file  # noqa: PLC0415
+    from penstock.cli.training import require_stack
+    from penstock.serving.label_tables import label_file
 
     workspace, output = find_workspace(), Output(as_json=as_json)
     records.migrate(workspace)
@@ -51,7 +53,9 @@ def label(name: str, file: Path, as_json: bool) -> None:
     require_stack(workspace)
     counts = label_file(name, file, workspace)
     body = {"accepted": counts.accepted, "superseded": counts.superseded, "unknown": counts.unknown}
-    said = f"{counts.accepted} accepted, {counts.superseded} of them in place of another value, {counts.unknown} unknown."
+    said = (
+        f"{counts.accepted} accepted, {counts.superseded} of them in place of another value, {counts.unknown} unknown."
+    )
     output.answer(body, lambda: click.echo(said))
 
 
@@ -71,9 +75,7 @@ def create(name: str, projects: tuple[str, ...], as_json: bool) -> None:
     for project in projects:
         records.project_path(project, workspace)
     key = auth.create_key(name, projects, workspace)
-    ledger.record_act(
-        actor(), "key.created", project=None, reason=name, after={"projects": list(projects)}, workspace=workspace
-    )
+    ledger.record_act(Act(actor(), "key.created", None, name, {"projects": list(projects)}), workspace)
     output.answer({"key": key}, lambda: click.echo(key))
 
 
@@ -96,7 +98,8 @@ def list_them(as_json: bool) -> None:
         ]
     }
     rows = [
-        (key.name, ", ".join(key.projects) or "all projects", "revoked" if key.revoked_at else "in use") for key in known
+        (key.name, ", ".join(key.projects) or "all projects", "revoked" if key.revoked_at else "in use")
+        for key in known
     ]
     output.answer(body, lambda: click.echo(table(rows) or "There are none yet."))
 
@@ -109,5 +112,5 @@ def revoke(name: str, as_json: bool) -> None:
     workspace, output = find_workspace(), Output(as_json=as_json)
     records.migrate(workspace)
     access.revoke_key(name, workspace)
-    ledger.record_act(actor(), "key.revoked", project=None, reason=name, after={}, workspace=workspace)
+    ledger.record_act(Act(actor(), "key.revoked", None, name, {}), workspace)
     output.answer({"revoked": name}, lambda: click.echo(f"The key {name!r} is revoked."))

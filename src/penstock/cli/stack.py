@@ -15,7 +15,7 @@ from penstock.store.workspace import find_workspace, use_environment
 @json_option
 def up(as_json: bool) -> None:
     """Start the stack on this machine, and wait until every part answers."""
-    from penstock.stack.supervision import up as start  # noqa: PLC0415
+    from penstock.stack.supervision import up as start
 
     workspace, output = find_workspace(), Output(as_json=as_json)
     use_environment(workspace)
@@ -27,7 +27,7 @@ def up(as_json: bool) -> None:
 @json_option
 def down(as_json: bool) -> None:
     """End the stack; running flow runs are handed back first."""
-    from penstock.stack.supervision import down as end  # noqa: PLC0415
+    from penstock.stack.supervision import down as end
 
     workspace, output = find_workspace(create=False), Output(as_json=as_json)
     use_environment(workspace)
@@ -39,7 +39,7 @@ def down(as_json: bool) -> None:
 @json_option
 def status(as_json: bool) -> None:
     """Say what runs, where and since when, and which version of each project answers."""
-    from penstock.stack.state import status as state  # noqa: PLC0415
+    from penstock.stack.state import status as state
 
     workspace, output = find_workspace(create=False), Output(as_json=as_json)
     parts = [asdict(part) for part in state(workspace)]
@@ -52,7 +52,7 @@ def status(as_json: bool) -> None:
 @json_option
 def doctor(as_json: bool) -> None:
     """Examine this machine and the workspace, and say what to do about what is found."""
-    from penstock.stack.doctor import examine  # noqa: PLC0415
+    from penstock.stack.doctor import examine
 
     workspace, output = find_workspace(create=False), Output(as_json=as_json)
     checks = [asdict(check) for check in examine(workspace)]
@@ -63,7 +63,7 @@ def doctor(as_json: bool) -> None:
 def _projects(workspace: Workspace) -> list[dict[str, Any]]:
     if workspace.database_server is None and not (workspace.home / "penstock.db").exists():
         return []
-    from penstock.store import records  # noqa: PLC0415
+    from penstock.store import records
 
     projects = []
     for name in records.list_projects(workspace):
@@ -78,4 +78,6 @@ def _parts(parts: list[dict[str, Any]]) -> str:
 
 
 def _served(projects: list[dict[str, Any]]) -> str:
-    return table([(each["name"], f"version {each['champion']}" if each["champion"] else "not released") for each in projects])
+    return table(
+        [(each["name"], f"version {each['champion']}" if each["champion"] else "not released") for each in projects]
+    )

@@ -55,7 +55,7 @@ def init(name: str, path: Path, target: str | None, moment: str | None, identity
 @click.option("--quarantine", is_flag=True, help="Go on without the rows that fail, however many.")
 @click.option("--wait", is_flag=True, help="Wait for the rollout's end.")
 @json_option
-def run(  # noqa: PLR0913  one argument an option
+def run(
     what: str,
     target: str | None,
     moment: str | None,
@@ -88,7 +88,7 @@ def run(  # noqa: PLR0913  one argument an option
         "answer": round(ended - trained, 3),
         "total": round(ended - began, 3),
     }
-    from penstock.serving.auth import project_key  # noqa: PLC0415
+    from penstock.serving.auth import project_key
 
     body["key"] = project_key(name, workspace)
     output.answer(body, lambda: _tell(body, outcome))
@@ -112,7 +112,7 @@ def train(name: str, seconds: float | None, quarantine: bool, no_release: bool, 
 
 def require_stack(workspace: Workspace) -> None:
     """Raise unless the stack is up."""
-    from penstock.stack.state import is_up  # noqa: PLC0415
+    from penstock.stack.state import is_up
 
     if not is_up(workspace):
         raise SpecError("This command needs the stack, and it is not up. Start it with `penstock up`.")
@@ -126,7 +126,7 @@ def _workspace() -> Workspace:
 
 
 def _columns_of(path: Path) -> str:
-    from penstock.data.drafting import columns_of  # noqa: PLC0415
+    from penstock.data.drafting import columns_of
 
     return f"{path} has: {', '.join(columns_of(path))}."
 
@@ -164,7 +164,7 @@ def _project_of(
 
 
 def _known_source(name: str, workspace: Workspace) -> Path | None:
-    from penstock.spec import load_spec  # noqa: PLC0415
+    from penstock.spec import load_spec
 
     if name not in records.list_projects(workspace):
         return None
@@ -176,8 +176,8 @@ def _known_source(name: str, workspace: Workspace) -> Path | None:
 
 
 def _same_target(name: str, target: str | None, workspace: Workspace) -> None:
-    from penstock.data.drafting import columns_of  # noqa: PLC0415
-    from penstock.spec import load_spec  # noqa: PLC0415
+    from penstock.data.drafting import columns_of
+    from penstock.spec import load_spec
 
     file = records.project_path(name, workspace)
     spec = load_spec(file)
@@ -186,13 +186,15 @@ def _same_target(name: str, target: str | None, workspace: Workspace) -> None:
     columns = columns_of(spec.folder / str(spec.source.path))
     if target not in columns:
         raise SpecError(f"The source must have the target column {target!r}, but has {', '.join(columns)}.")
-    raise SpecError(f"Project {name!r} predicts {spec.target!r}, not {target!r}. Change `target` in {file}, or copy the data.")
+    raise SpecError(
+        f"Project {name!r} predicts {spec.target!r}, not {target!r}. Change `target` in {file}, or copy the data."
+    )
 
 
 def _draft(
     name: str, path: Path, target: str, overrides: dict[str, str | None], workspace: Workspace
 ) -> tuple[Path, list[str]]:
-    from penstock.data.drafting import draft_project  # noqa: PLC0415
+    from penstock.data.drafting import draft_project
 
     file = Path("projects").resolve() / f"{name}.yaml"
     notes = draft_project(name, path.resolve(), target, overrides, file)
@@ -201,11 +203,11 @@ def _draft(
 
 
 def _start_stack(workspace: Workspace, output: Output) -> None:
-    from penstock.stack.state import is_up  # noqa: PLC0415
+    from penstock.stack.state import is_up
 
     if is_up(workspace):
         return
-    from penstock.stack.supervision import up  # noqa: PLC0415
+    from penstock.stack.supervision import up
 
     up(workspace, output.note)
 
@@ -216,10 +218,10 @@ def _train(
     """Run the flow in this process; return what it came to, and seconds by stage with what lies around them."""
     began = time.perf_counter()
     sys.path.insert(0, str(workspace.app))
-    from penstock.orchestration.runs import running_in_process  # noqa: PLC0415
+    from penstock.orchestration.runs import running_in_process
 
     with contextlib.redirect_stdout(sys.stderr), progress_on(sys.stderr), running_in_process(workspace):
-        from flows.train import train as flow  # noqa: PLC0415
+        from flows.train import train as flow
 
         loaded = time.perf_counter()
         outcome = flow(project=name, seconds=seconds, quarantine=quarantine, release=release)
@@ -235,7 +237,7 @@ def _train(
 
 
 def _answering(outcome: Outcome, workspace: Workspace) -> dict[str, Any]:
-    from penstock.store import artifacts  # noqa: PLC0415
+    from penstock.store import artifacts
 
     released = records.newest_release(outcome.project, workspace)
     served = released.version if released else None
@@ -267,11 +269,11 @@ def _standing(outcome: Outcome, released: Any) -> dict[str, Any]:
 
 def _wait_for(project: str, version: str, workspace: Workspace) -> None:
     """Wait until the service answers with a version."""
-    import json  # noqa: PLC0415
-    import urllib.error  # noqa: PLC0415
-    import urllib.request  # noqa: PLC0415
+    import json
+    import urllib.error
+    import urllib.request
 
-    from penstock.serving.auth import project_key  # noqa: PLC0415
+    from penstock.serving.auth import project_key
 
     request = urllib.request.Request(  # noqa: S310  our own service on loopback
         f"{workspace.serving_url}/v1/{project}/versions",
@@ -296,10 +298,10 @@ def _wait_for(project: str, version: str, workspace: Workspace) -> None:
 
 def curl_line(project: str, version: str, workspace: Workspace) -> str:
     """Return a line for a shell that asks the service about one row, and works."""
-    import json  # noqa: PLC0415
+    import json
 
-    from penstock.serving.auth import project_key  # noqa: PLC0415
-    from penstock.store import artifacts  # noqa: PLC0415
+    from penstock.serving.auth import project_key
+    from penstock.store import artifacts
 
     bundle = artifacts.local_folder(records.find_version(project, version, workspace).bundle, workspace)
     row = json.loads((bundle / "examples.json").read_text())["rows"][0]

@@ -65,7 +65,7 @@ def play(stage: Stage) -> Ending:
 
 def write_rentals(path: Path) -> Path:
     """Write the hours of 2011 as a CSV file, `casual` and `registered` included."""
-    import pandas as pd  # noqa: PLC0415  a second that only the demo pays
+    import pandas as pd
 
     table = pd.read_parquet(Path(__file__).parent / "data" / "bike_sharing_hourly.parquet")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -94,7 +94,9 @@ def _command(stage: Stage, *arguments: str) -> str:
     with _penstock(stage, *arguments) as process:
         said, _ = process.communicate()
     if process.returncode != 0:
-        raise PenstockError(f"`penstock {' '.join(arguments)}` must end well, but ended with code {process.returncode}.")
+        raise PenstockError(
+            f"`penstock {' '.join(arguments)}` must end well, but ended with code {process.returncode}."
+        )
     return said
 
 
@@ -104,7 +106,7 @@ def _run(stage: Stage, file: Path) -> dict[str, Any]:
 
 
 def _ask_for_a_day(answer: dict[str, Any], file: Path) -> list[tuple[str, float, dict[str, Any]]]:
-    import pandas as pd  # noqa: PLC0415
+    import pandas as pd
 
     day = pd.read_csv(file).tail(ROWS_ASKED)
     rows = json.loads(day.drop(columns=[TARGET]).to_json(orient="records"))
@@ -137,7 +139,8 @@ def _tell_end(stage: Stage, answer: dict[str, Any], seconds: dict[str, float]) -
     tell("  of the main job:")
     for name, took in answer["seconds"].items():
         tell(f"    {name:16}{took:6.1f}")
-    tell(f"\n{score['metric']} {score['value']:.4g} ({score['low']:.4g} to {score['high']:.4g}) on {score['rows']} held-out rows")
+    interval = f"({score['low']:.4g} to {score['high']:.4g})"
+    tell(f"\n{score['metric']} {score['value']:.4g} {interval} on {score['rows']} held-out rows")
     tell(f"version {answer['version']}: {answer['decision']['verdict']}")
     for reason in answer["decision"]["reasons"]:
         tell(f"  {reason}")

@@ -69,8 +69,10 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """The files that serve a version: a folder artifact with `graph.onnx`, `signature.json`, `schema.json`,
-    `certificate.json` and `examples.json`."""
+    """The files that serve a version, measured.
+
+    A folder artifact with `graph.onnx`, `signature.json`, `schema.json`, `certificate.json` and `examples.json`.
+    """
 
     project: str
     digest: str

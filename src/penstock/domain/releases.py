@@ -4,9 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-ReleaseState = Literal[
-    "none", "held", "pending_approval", "shadow", "partial", "serving", "rolled_back", "superseded"
-]
+ReleaseState = Literal["none", "held", "pending_approval", "shadow", "partial", "serving", "rolled_back", "superseded"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from penstock.domain.releases import Release
 from penstock.domain.workspace import Workspace
 from penstock.errors import Refused
 from penstock.store import records, tables, tracking
-from penstock.store.ledger import append_audit
+from penstock.store.ledger import Act, append_audit
 
 WHOLE = 100.0
 
@@ -106,7 +106,9 @@ def release_version(project: str, version: str, *, actor: str, reason: str, work
     decisions = records.list_records("decision", project, Decision, workspace)
     decision = next((each for each in reversed(decisions) if each.version == version), None)
     if decision is None:
-        raise Refused(f"Version {version} of {project!r} must have passed its gates, but has none. Train it to its end.")
+        raise Refused(
+            f"Version {version} of {project!r} must have passed its gates, but has none. Train it to its end."
+        )
     broken = [gate for gate in decision.gates if not gate.held]
     if broken:
         said = "; ".join(f"{gate.name}: {gate.detail}" for gate in broken)
@@ -245,17 +247,13 @@ def _replace(  # noqa: PLR0913  one row's facts
             alias_seen=before.alias_seen if before else None,
         )
     )
-    append_audit(
-        connection,
-        actor,
-        "release.rolled_back" if leaves == "rolled_back" else "release.moved",
-        project=project,
-        reason=reason,
-        before=before.weights if before else {},
-        after={version: WHOLE},
-    )
-    row = connection.execute(sa.select(table).where(table.c.id == made.inserted_primary_key[0])).one()
-    return records.release_of(row)
+    action = "release.rolled_back" if leaves == "rolled_back" else "release.moved"
+    weights_before = before.weights if before else {}
+    append_audit(connection, Act(actor, action, project, reason, after={version: WHOLE}, before=weights_before))
+    newest = _newest(connection, project)
+    if newest is None or made.rowcount != 1:
+        raise Refused(f"The release of version {version} of {project!r} must be written, but was not.")
+    return newest
 
 
 def _former(connection: sa.Connection, project: str, version: str, before: Release | None) -> str | None:
@@ -271,4 +269,4 @@ def _former(connection: sa.Connection, project: str, version: str, before: Relea
         .order_by(table.c.id)
         .limit(1)
     ).one_or_none()
-    return earlier.previous if earlier else None
+    return None if earlier is None else earlier.previous

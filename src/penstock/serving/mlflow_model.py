@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import pandas as pd
+from mlflow.models import set_model
+from mlflow.pyfunc.model import PythonModel
 
 from penstock.serving.session import LoadedBundle
 
 
-class PenstockModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # MLflow's classes carry no types
+class PenstockModel(PythonModel):
     """Answers a frame of rows as the inference service does."""
 
     def load_context(self, context: Any) -> None:
@@ -23,4 +24,4 @@ class PenstockModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # MLflow'
         return pd.json_normalize(self.bundle.predict_rows(rows))
 
 
-mlflow.models.set_model(PenstockModel())
+set_model(PenstockModel())

@@ -57,14 +57,9 @@ def register(trained: Trained, spec: ProjectSpec, flow_run: str, workspace: Work
     sample = frames.load_table(model.dataset, workspace).head(SAMPLED_ROWS)
     run_id = tracking.log_run(_tracked(trained, spec, flow_run, workspace), sample, model.dataset, workspace)
     used = [column.name for column in trained.plan.used]
-    number = tracking.register_version(
-        spec.name,
-        run_id,
-        training.id,
-        bundle=artifacts.local_folder(bundle.digest, workspace),
-        example=_example(sample[used].head(5)),
-        workspace=workspace,
-    )
+    folder = artifacts.local_folder(bundle.digest, workspace)
+    tracked = tracking.TrackedModel(spec.name, run_id, training.id, folder)
+    number = tracking.register_version(tracked, _example(sample[used].head(5)), workspace)
     version = ModelVersion(
         project=spec.name,
         version=number,
@@ -154,7 +149,9 @@ def attach_report(version: ModelVersion, report: str, workspace: Workspace) -> M
     """
     page = tracking.write_temporary("report.html", artifacts.read_bytes(report, workspace))
     tracking.add_files(version.run_id, [("", page)], workspace)
-    kept = ModelVersion(**{name: getattr(version, name) for name in version.__slots__ if name != "report"}, report=report)
+    kept = ModelVersion(
+        **{name: getattr(version, name) for name in version.__slots__ if name != "report"}, report=report
+    )
     records.save_version(kept, workspace)
     return kept
 

@@ -135,7 +135,7 @@ def _publish(temporary: Path, target: Path) -> None:
 
 @lru_cache(maxsize=8)
 def _bucket(url: str) -> tuple[Any, str]:
-    import fsspec  # noqa: PLC0415  most workspaces keep artifacts on disk and never load it
+    import fsspec
 
     filesystem, root = fsspec.core.url_to_fs(url)
     return filesystem, str(root).rstrip("/")

@@ -25,7 +25,8 @@ def save_table(frame: pd.DataFrame, workspace: Workspace) -> str:
 def load_table(digest: str, workspace: Workspace, columns: list[str] | None = None) -> pd.DataFrame:
     """Return a table, or some of its columns, as a frame with a RangeIndex."""
     table = pq.read_table(artifacts.local_path(digest, workspace), columns=columns)
-    return table.to_pandas()
+    frame: pd.DataFrame = table.to_pandas()
+    return frame
 
 
 def save_array(array: NDArray[Any], workspace: Workspace) -> str:

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -14,52 +16,51 @@ from penstock.store.records import connect, reading
 FIRST = "0" * 64
 
 
-def append_audit(
-    connection: sa.Connection,
-    actor: str,
-    action: str,
-    *,
-    project: str | None,
-    reason: str,
-    before: object,
-    after: object,
-) -> AuditEntry:
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What an entry says: who did what to which project, why, and plain values before and after."""
+
+    actor: str
+    action: str
+    project: str | None
+    reason: str
+    after: object
+    before: object = None
+
+
+def append_audit(connection: sa.Connection, act: Act) -> AuditEntry:
     """Add an entry inside the caller's transaction, so that it stands if and only if the act does.
 
     Parameters
     ----------
     connection
         A connection in a transaction that holds the write lock.
-    actor, action
-        Who acts, and a word such as ``release.opened``.
-    before, after
-        Plain values that JSON can hold.
+    act
+        What the entry says; its action is a word such as ``release.moved``.
     """
     table = tables.audit
     if connection.dialect.name == "postgresql":
         connection.execute(sa.text("lock table audit in exclusive mode"))
     last = connection.execute(sa.select(table).order_by(table.c.number.desc()).limit(1)).one_or_none()
-    fields = {
+    fields: dict[str, Any] = {
         "number": 1 if last is None else last.number + 1,
         "at": datetime.now(UTC).isoformat(),
-        "actor": actor,
-        "action": action,
-        "project": project,
-        "reason": reason,
-        "before": json.dumps(before, sort_keys=True, default=str),
-        "after": json.dumps(after, sort_keys=True, default=str),
+        "actor": act.actor,
+        "action": act.action,
+        "project": act.project,
+        "reason": act.reason,
+        "before": json.dumps(act.before, sort_keys=True, default=str),
+        "after": json.dumps(act.after, sort_keys=True, default=str),
     }
     fields["hash"] = _hash(fields, FIRST if last is None else last.hash)
     connection.execute(sa.insert(table).values(fields))
     return _entry(fields)
 
 
-def record_act(
-    actor: str, action: str, *, project: str | None, reason: str, after: object, workspace: Workspace
-) -> AuditEntry:
+def record_act(act: Act, workspace: Workspace) -> AuditEntry:
     """Add an entry in a transaction of its own."""
     with connect(workspace).begin() as connection:
-        return append_audit(connection, actor, action, project=project, reason=reason, before=None, after=after)
+        return append_audit(connection, act)
 
 
 def list_audit(project: str, workspace: Workspace, at: datetime | None = None) -> list[AuditEntry]:
@@ -82,10 +83,10 @@ def first_broken(workspace: Workspace) -> int | None:
     return None
 
 
-def _hash(fields: dict[str, object], before: str) -> str:
+def _hash(fields: dict[str, Any], before: str) -> str:
     body = json.dumps({name: fields[name] for name in sorted(fields) if name != "hash"}, default=str)
     return hashlib.sha256(f"{before}\n{body}".encode()).hexdigest()
 
 
-def _entry(fields: dict[str, object]) -> AuditEntry:
-    return AuditEntry(**{**fields, "at": datetime.fromisoformat(str(fields["at"]))})  # type: ignore[arg-type]
+def _entry(fields: dict[str, Any]) -> AuditEntry:
+    return AuditEntry(**{**fields, "at": datetime.fromisoformat(str(fields["at"]))})

@@ -27,7 +27,9 @@ def open_project(name: str, workspace: Workspace, seconds: float | None = None) 
     """
     path = project_path(name, workspace)
     if not path.exists():
-        raise NotFound(f"The file of project {name!r} must lie at {path}, but is gone. Put it back, or run `penstock init`.")
+        raise NotFound(
+            f"The file of project {name!r} must lie at {path}, but is gone. Put it back, or run `penstock init`."
+        )
     spec = load_spec(path)
     if seconds is None:
         return spec

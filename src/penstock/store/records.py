@@ -287,7 +287,7 @@ def migrate(workspace: Workspace) -> None:
     """Bring the database to the code's schema; see `penstock.store.schema`."""
     if _revision(workspace) == tables.REVISION:
         return
-    from penstock.store import schema  # noqa: PLC0415  Alembic takes 0.3 s, and most commands find nothing to do
+    from penstock.store import schema
 
     schema.migrate(workspace)
 

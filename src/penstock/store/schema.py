@@ -34,8 +34,8 @@ def migrate(workspace: Workspace) -> None:
     known = {each.revision for each in script.walk_revisions()}
     if found is not None and found not in known:
         raise Refused(
-            f"The database of {workspace.home} must have a schema that this Penstock knows, but has revision {found!r}, "
-            "which is newer. Use the Penstock that wrote it, or restore a backup."
+            f"The database of {workspace.home} must have a schema that this Penstock knows, "
+            f"but has revision {found!r}, which is newer. Use the Penstock that wrote it, or restore a backup."
         )
     if found == script.get_current_head():
         return
@@ -68,7 +68,7 @@ def _make_databases(workspace: Workspace) -> None:
                     connection.execute(sa.text(f'create database "{name}"'))
     except sa.exc.OperationalError as error:
         raise SourceUnavailable(
-            "The PostgreSQL server of PENSTOCK_DATABASE_URL must answer, but does not. Check its address and that it runs."
+            "The server of PENSTOCK_DATABASE_URL must answer, but does not. Check its address and that it runs."
         ) from error
     finally:
         engine.dispose()

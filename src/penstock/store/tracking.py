@@ -47,10 +47,20 @@ class TrackedRun:
     trials: Sequence[TrackedTrial] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class TrackedModel:
+    """A bundle's folder, to be registered as a version of the project by its run and training."""
+
+    project: str
+    run_id: str
+    training: str
+    bundle: Path
+
+
 def warm_up() -> None:
     """Import MLflow, which takes seconds; a search's parent does so while its slots work."""
-    import mlflow  # noqa: F401, PLC0415
-    import mlflow.pyfunc  # noqa: F401, PLC0415
+    import mlflow
+    import mlflow.pyfunc  # noqa: F401
 
 
 def log_run(run: TrackedRun, dataset: "pd.DataFrame", digest: str, workspace: Workspace) -> str:
@@ -68,72 +78,74 @@ def log_run(run: TrackedRun, dataset: "pd.DataFrame", digest: str, workspace: Wo
     SourceUnavailable
         If MLflow does not answer.
     """
-    import mlflow  # noqa: PLC0415
+    import mlflow
 
     client = _client(workspace)
-    experiment = _experiment(client, run.project)
+    experiment = _experiment(client, run.project, workspace)
     run_id = _find_run(client, experiment, run.training) or _create_run(client, experiment, run)
     _log_values(client, run_id, run)
-    with warnings.catch_warnings():
+    mlflow.set_tracking_uri(workspace.mlflow_url)
+    with warnings.catch_warnings(), mlflow.start_run(run_id=run_id, log_system_metrics=False):
         warnings.simplefilter("ignore")  # MLflow finds one class of source twice, and says so
-        source = mlflow.data.from_pandas(
+        source = mlflow.data.pandas_dataset.from_pandas(
             dataset, source=str(artifacts.local_path(digest, workspace)), name=run.project, digest=digest[:32]
         )
-    from mlflow.entities import DatasetInput, InputTag  # noqa: PLC0415
-
-    client.log_inputs(
-        run_id, [DatasetInput(source._to_mlflow_entity(), [InputTag("mlflow.data.context", "training")])]
-    )
+        mlflow.log_input(source, context="training")
     add_files(run_id, run.files, workspace)
     _log_trials(client, experiment, run_id, run.trials)
     client.set_terminated(run_id, "FINISHED")
     return run_id
 
 
-def register_version(
-    project: str, run_id: str, training: str, *, bundle: Path, example: "pd.DataFrame", workspace: Workspace
-) -> str:
-    """Log the bundle as a model of the run, register it, and return the version's number.
+def register_version(model: TrackedModel, example: "pd.DataFrame", workspace: Workspace) -> str:
+    """Log a bundle as a model of its run, register it, and return the version's number.
 
     A training has one version: called again, it returns the one there is.
 
     Parameters
     ----------
-    bundle
-        The bundle's folder; the model answers a frame of rows as the service does.
+    model
+        What to register.
     example
         A few rows without the target: signature and input example.
+
+    Raises
+    ------
+    SourceUnavailable
+        If MLflow does not answer.
     """
-    import mlflow  # noqa: PLC0415
-    from mlflow.models import ModelSignature, infer_signature  # noqa: F401, PLC0415
+    import mlflow
+    from mlflow.models import infer_signature
 
     client = _client(workspace)
-    found = find_registered(project, training, workspace)
+    found = find_registered(model.project, model.training, workspace)
     if found is not None:
         return found
     mlflow.set_tracking_uri(workspace.mlflow_url)
-    signature = infer_signature(example)
-    with warnings.catch_warnings(), mlflow.start_run(run_id=run_id, log_system_metrics=False):
+    with warnings.catch_warnings(), mlflow.start_run(run_id=model.run_id, log_system_metrics=False):
         warnings.simplefilter("ignore")  # about type hints of the model's code, which takes any frame
         logged = mlflow.pyfunc.log_model(
             name="model",
             python_model=str(MODEL_CODE),
-            artifacts={"bundle": str(bundle)},
-            signature=signature,
+            artifacts={"bundle": str(model.bundle)},
+            signature=infer_signature(example),
             input_example=example,
             pip_requirements=["penstock"],
         )
-    _ensure_registered_model(client, project)
+    _ensure_registered_model(client, model.project)
     version = client.create_model_version(
-        project, logged.model_uri, run_id=run_id, model_id=logged.model_id, tags={"penstock.training": training}
+        model.project,
+        logged.model_uri,
+        run_id=model.run_id,
+        model_id=logged.model_id,
+        tags={"penstock.training": model.training},
     )
-    client.set_terminated(run_id, "FINISHED")
     return str(version.version)
 
 
 def find_registered(project: str, training: str, workspace: Workspace) -> str | None:
     """Return the version that a training registered, or None."""
-    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+    from mlflow.exceptions import MlflowException
 
     try:
         found = _client(workspace).search_model_versions(f"name = '{project}'")
@@ -165,7 +177,7 @@ def set_alias(project: str, version: str, workspace: Workspace) -> None:
     SourceUnavailable
         If MLflow does not answer.
     """
-    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+    from mlflow.exceptions import MlflowException
 
     try:
         _client(workspace).set_registered_model_alias(project, CHAMPION, version)
@@ -181,7 +193,7 @@ def find_alias(project: str, workspace: Workspace) -> str | None:
     SourceUnavailable
         If MLflow does not answer.
     """
-    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+    from mlflow.exceptions import MlflowException
 
     try:
         aliases = _client(workspace).get_registered_model(project).aliases
@@ -206,26 +218,27 @@ def version_link(project: str, version: str, workspace: Workspace) -> str:
 
 
 def _client(workspace: Workspace) -> "MlflowClient":
-    from mlflow import MlflowClient  # noqa: PLC0415
+    from mlflow import MlflowClient
 
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     return MlflowClient(tracking_uri=workspace.mlflow_url, registry_uri=workspace.mlflow_url)
 
 
 def _unavailable(error: Exception, workspace: Workspace) -> Exception:
+    said = str(error)[:200]
     return SourceUnavailable(
-        f"MLflow must answer at {workspace.mlflow_url}, but said {str(error)[:200]!r}. `penstock status` shows its state."
+        f"MLflow must answer at {workspace.mlflow_url}, but said {said!r}. `penstock status` shows its state."
     )
 
 
-def _experiment(client: "MlflowClient", project: str) -> str:
-    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+def _experiment(client: "MlflowClient", project: str, workspace: Workspace) -> str:
+    from mlflow.exceptions import MlflowException
 
     try:
         found = client.get_experiment_by_name(project)
         return str(found.experiment_id if found else client.create_experiment(project))
     except MlflowException as error:
-        raise _unavailable(error, Workspace(Path(), Path())) from error
+        raise _unavailable(error, workspace) from error
 
 
 def _find_run(client: "MlflowClient", experiment: str, training: str) -> str | None:
@@ -239,7 +252,7 @@ def _create_run(client: "MlflowClient", experiment: str, run: TrackedRun) -> str
 
 
 def _log_values(client: "MlflowClient", run_id: str, run: TrackedRun) -> None:
-    from mlflow.entities import Metric, Param, RunTag  # noqa: PLC0415
+    from mlflow.entities import Metric, Param, RunTag
 
     now = int(time.time() * 1000)
     client.log_batch(
@@ -251,7 +264,7 @@ def _log_values(client: "MlflowClient", run_id: str, run: TrackedRun) -> None:
 
 
 def _log_trials(client: "MlflowClient", experiment: str, run_id: str, trials: Sequence[TrackedTrial]) -> None:
-    from mlflow.entities import Metric, Param  # noqa: PLC0415
+    from mlflow.entities import Metric, Param
 
     if not trials or client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{run_id}'", max_results=1):
         return
@@ -267,7 +280,7 @@ def _log_trials(client: "MlflowClient", experiment: str, run_id: str, trials: Se
 
 
 def _ensure_registered_model(client: "MlflowClient", project: str) -> None:
-    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+    from mlflow.exceptions import MlflowException
 
     try:
         client.create_registered_model(project)

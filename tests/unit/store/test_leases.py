@@ -74,7 +74,7 @@ def test_a_training_of_other_data_does_not_take_over(workspace: Workspace) -> No
 
 def test_a_changed_or_missing_audit_entry_is_named(workspace: Workspace) -> None:
     for number in range(4):
-        ledger.record_act("me", "act", project="churn", reason=str(number), after={}, workspace=workspace)
+        ledger.record_act(ledger.Act("me", "act", "churn", str(number), {}), workspace)
     assert ledger.first_broken(workspace) is None
     with records.connect(workspace).begin() as connection:
         connection.execute(sa.update(tables.audit).where(tables.audit.c.number == 3).values(reason="else"))
