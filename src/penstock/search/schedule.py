@@ -13,6 +13,7 @@ from penstock.search.tuning import Ended, Kind
 BASELINE = "baseline"
 PARTIAL_BELOW_SECONDS = 60  # from here on every family has time for all folds and rows
 STRETCH = 4.0  # a fit that stops by its deadline is still worth having when its seconds are cut by this
+STRETCH_AFTER = 2.0  # the same for a family that has had a trial on capped rows: it is not owed another
 LEAST_ROWS = 500  # a partial trial on fewer rows says nothing of the whole
 PARTIAL_SECONDS = 1.5  # what a family is kept for while others run: enough for a trial on capped rows
 QUICK_SHARE = 0.15  # of the time left: a family that takes no longer goes before those of a compiled library
@@ -212,12 +213,12 @@ class Schedule:
         if self.budget.seconds >= PARTIAL_BELOW_SECONDS:
             return None
         rows = self.shape.fold_rows[0]
-        while self.predicted(name, rows) > allotted / 2:
+        while self.predicted(name, rows) > max(allotted / 2, left / 3):
             if rows <= LEAST_ROWS:
                 return None
             rows = max(LEAST_ROWS, rows // 2)
         expected = self.predicted(name, rows)
-        return Plan(name, "partial", folds[:1], now + min(allotted, max(2.0, expected * 2)), expected, rows)
+        return Plan(name, "partial", folds[:1], now + max(min(allotted, 2.0), expected * 2), expected, rows)
 
     def _whole_after_partial(self, libraries: set[str], now: float, end: float) -> Plan | None:
         """Return the whole default of a family that so far had a partial trial, if there is time for it."""
@@ -227,7 +228,7 @@ class Schedule:
         for name in sorted(waiting - done - set(self.skips), key=self._promise, reverse=True):
             most = (end - now - FIT_OVERHEAD) / (1 + self.shape.growth * REFIT_FACTOR / len(self.shape.folds))
             predicted = self.whole_seconds(name)
-            if self.families[name].library in libraries and predicted <= most * STRETCH:
+            if self.families[name].library in libraries and predicted <= most * STRETCH_AFTER:
                 return Plan(name, "default", self.shape.folds, now + most, min(predicted, most))
         return None
 
