@@ -120,9 +120,7 @@ def _uv() -> tuple[list[str | Path], dict[str, str]]:
 
     pin = re.search(r"^uv==\S+$", RUN_LOCK.read_text(), re.MULTILINE)
     if pin is None:
-        raise SystemExit(
-            f"penstock: {RUN_LOCK.name} must pin uv, but does not. Run `make lock` where uv is installed."
-        )
+        raise SystemExit(f"penstock: {RUN_LOCK.name} must pin uv, but does not. Run `make lock` where uv is installed.")
     quiet = ["--quiet", "--disable-pip-version-check"]
     _say(f"installing {pin[0]} with pip")
     subprocess.run([PYTHON, "-m", "pip", "install", *quiet, pin[0]], check=True)

@@ -32,7 +32,6 @@ def command_of(arguments: tuple[object, ...]) -> str:
     return " ".join(words[:2]) if words[0] in {"keys", "quarantine"} else words[0]
 
 
-
 @dataclass
 class Said:
     """What a command printed, and its exit code."""
@@ -82,7 +81,9 @@ class Stranger:
     def refuse(self, code: int, *arguments: object) -> str:
         """Run a command that must end with a code and an error in the documented form; return its message."""
         said = self.penstock(*arguments, "--json")
-        assert said.code == code, f"penstock {arguments} ended with {said.code}:\n{said.out[-2000:]}\n{said.err[-4000:]}"
+        assert said.code == code, (
+            f"penstock {arguments} ended with {said.code}:\n{said.out[-2000:]}\n{said.err[-4000:]}"
+        )
         check_shape(said.body, "commands.json", "error")
         assert "Traceback" not in said.out + said.err
         message: str = said.body["error"]["message"]

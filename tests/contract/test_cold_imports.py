@@ -10,8 +10,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 WORKSHOP = {
     "alembic", "bentoml", "evidently", "great_expectations", "lightgbm", "matplotlib", "mlflow", "numpy", "onnx",
-    "onnxmltools", "onnxruntime", "optuna", "pandas", "prefect", "prometheus_client", "pyarrow", "pydantic", "scipy",
-    "shap", "skl2onnx", "sklearn", "sqlalchemy", "torch",
+    "onnxruntime", "optuna", "pandas", "prefect", "prometheus_client", "pyarrow", "pydantic", "scipy",
+    "shap", "sklearn", "sqlalchemy", "torch",
 }  # fmt: skip
 MAY_LOAD = {
     "penstock.errors": set(),
@@ -39,9 +39,8 @@ SECONDS_TO_IMPORT = {
     "great_expectations",
     "lightgbm",
     "mlflow",
-    "onnxmltools",
+   
     "shap",
-    "skl2onnx",
     "torch",
 }
 LOADED = """

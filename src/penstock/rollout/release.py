@@ -197,11 +197,13 @@ def _promoted(decision: Decision) -> str:
     return decision.version
 
 
-def _newest(connection: sa.Connection, project: str) -> Release | None:
+def _newest_row(connection: sa.Connection, project: str) -> sa.CursorResult[Any]:
     table = tables.releases
-    row: Any = connection.execute(
-        sa.select(table).where(table.c.project == project).order_by(table.c.id.desc()).limit(1)
-    ).one_or_none()
+    return connection.execute(sa.select(table).where(table.c.project == project).order_by(table.c.id.desc()).limit(1))
+
+
+def _newest(connection: sa.Connection, project: str) -> Release | None:
+    row = _newest_row(connection, project).one_or_none()
     return None if row is None else records.release_of(row)
 
 
@@ -233,7 +235,7 @@ def _replace(  # noqa: PLR0913  one row's facts
     before = _newest(connection, project)
     if before is not None:
         connection.execute(sa.update(table).where(table.c.id == before.id).values(state=leaves))
-    made = connection.execute(
+    connection.execute(
         sa.insert(table).values(
             project=project,
             version=version,
@@ -250,10 +252,7 @@ def _replace(  # noqa: PLR0913  one row's facts
     action = "release.rolled_back" if leaves == "rolled_back" else "release.moved"
     weights_before = before.weights if before else {}
     append_audit(connection, Act(actor, action, project, reason, after={version: WHOLE}, before=weights_before))
-    newest = _newest(connection, project)
-    if newest is None or made.rowcount != 1:
-        raise Refused(f"The release of version {version} of {project!r} must be written, but was not.")
-    return newest
+    return records.release_of(_newest_row(connection, project).one())
 
 
 def _former(connection: sa.Connection, project: str, version: str, before: Release | None) -> str | None:
