@@ -202,18 +202,21 @@ def running_in_process(workspace: Workspace, *, verbose: bool = False) -> Iterat
 
 @contextmanager
 def _quiet_console() -> Iterator[None]:
-    """Keep Prefect's own lines from the console; a failure reaches the caller as an exception, and its server whole."""
+    """Keep Prefect's own lines, and progress that the command shows itself, from the console.
+
+    A failure reaches the caller as an exception, and Prefect's server whole.
+    """
     from prefect.logging.handlers import PrefectConsoleHandler
 
     consoles = [each for each in logging.getLogger().handlers if isinstance(each, PrefectConsoleHandler)]
     for console in consoles:
-        console.addFilter(_is_not_prefects)
+        console.addFilter(_is_not_told_elsewhere)
     try:
         yield
     finally:
         for console in consoles:
-            console.removeFilter(_is_not_prefects)
+            console.removeFilter(_is_not_told_elsewhere)
 
 
-def _is_not_prefects(record: logging.LogRecord) -> bool:
-    return record.name.split(".", 1)[0] != "prefect"
+def _is_not_told_elsewhere(record: logging.LogRecord) -> bool:
+    return record.name.split(".", 1)[0] != "prefect" and record.name != "penstock.progress"
