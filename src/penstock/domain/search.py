@@ -138,7 +138,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """Every trial of a search, the candidate chosen, and where its fitted estimator lies."""
+    """Every trial of a search, the candidate chosen, and where its fitted estimator lies.
+
+    `reasons` name what was passed over, and why.
+    """
 
     study: str
     trials: tuple[Trial, ...]
@@ -147,6 +150,7 @@ class SearchResult:
     seconds: float
     slots: tuple[Slot, ...]
     resumed: int = 0
+    reasons: tuple[str, ...] = ()
 
     @property
     def finished(self) -> int:

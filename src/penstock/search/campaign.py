@@ -1,6 +1,7 @@
 """One search within one budget: from the start of the slots to the estimator fitted on all rows."""
 
 import json
+import math
 import threading
 import time
 from pathlib import Path
@@ -8,23 +9,22 @@ from pathlib import Path
 import numpy as np
 
 from penstock.domain.features import Flavour
-from penstock.domain.search import Slot, Trial
+from penstock.domain.search import Slot
 from penstock.errors import ModelError
-from penstock.search import placement, selection
+from penstock.search import placement
 from penstock.search.encoding import Encoding, folds_folder, prepare
-from penstock.search.messages import Answer, FoldDone, GoOn, JobDone, JobFailed, Setting, TrialJob, out_of_fold_path
+from penstock.search.messages import Answer, FoldDone, GoOn, JobFailed, Setting, TrialJob, out_of_fold_path
 from penstock.search.refit import Refit, estimator_path
 from penstock.search.schedule import BASELINE, Plan, Schedule, Shape, best_of
 from penstock.search.slots import Crew, Host, need_one_library
 from penstock.search.trials import Shelf, evaluate, fit
-from penstock.search.tuning import Ended, Study
+from penstock.search.tuning import Study
 from penstock.search.work import AtWork, Found, Hooks, Progress, Work
 
 POLL_SECONDS = 0.05
 TELL_SECONDS = 0.5
 START_SECONDS = 3.0  # a slot's process loads its libraries in about as long
 LATE_SECONDS = 1.2  # how long after the budget's end what is nearly done is waited for
-SLACK = 2.0  # times the time left a fit may be predicted to take: a fold's seconds hold its patience, a fit has none
 ROOM_FOR_TWO_MB = 1500  # a slot with less memory holds one library's process at a time
 COMPILED = ("lightgbm", "torch")  # never in one process
 
@@ -52,6 +52,7 @@ def run(work: Work, hooks: Hooks | None = None) -> Found:
     """
     campaign = Campaign(work, hooks or Hooks())
     try:
+        campaign.start()
         return campaign.search()
     finally:
         campaign.close()
@@ -64,25 +65,27 @@ class Campaign:
         self.began = self.told = time.monotonic()
         self.work, self.hooks = work, hooks
         prepare(work.folder, work.rows.name)
-        self.crew = Crew(work.slots, work.folder)
-        self._start_slots()
         flavours = tuple(sorted({family.flavour for family in work.families.values()}))
         settings = work.settings
-        folds = folds_folder(work.folder)
-        self.encoding = Encoding(work.rows, flavours, folds, settings.seed, settings.monotone)
-        self.encoding.start()
+        self.encoding = Encoding(work.rows, flavours, folds_folder(work.folder), settings.seed, settings.monotone)
+        self.crew = Crew(work.slots, work.folder)
         self.study = Study(work.folder / "journal.log", settings.seed)
-        self.study.reap()
         earlier = self.study.ended()
         self.resumed = sum(one.trial.state == "finished" for one in earlier)
+        self.earlier = [one for one in earlier if one.trial.state != "failed"]
         self.failed = [one for one in earlier if one.trial.state == "failed"]
         self.schedule: Schedule | None = None
-        self.earlier = [one for one in earlier if one.trial.state != "failed"]
-        self.at_work: dict[int, AtWork] = {}
         self.refit: Refit | None = None
+        self.at_work: dict[int, AtWork] = {}
         self.finale = False
         self.spent = _spent(work.folder)
         self.end = self.began + max(settings.budget.seconds - self.spent, self._least())
+
+    def start(self) -> None:
+        """Start the slots and, while their processes load, the encoding; fail what a dead process left running."""
+        self._start_slots()
+        self.encoding.start()
+        self.study.reap()
 
     def search(self) -> Found:
         """Try configurations while there is time, fit the best on all rows, and return it.
@@ -112,43 +115,18 @@ class Campaign:
             self.finale = not self.crew.at_work and all(host.told for host in self._hosts())
         if not self.finale or not any(one.trial.state == "finished" for one in schedule.ended):
             return False
-        ranking = self._ranking(schedule)
-        self._clear(ranking)
-        ready = self._refit(schedule).go_on(ranking, self.end, spare=not self.at_work)
-        return ready and not self.at_work
-
-    def _ranking(self, schedule: Schedule) -> selection.Ranking:
-        left = (self.end - time.monotonic()) * SLACK
-        return selection.rank(
-            schedule.ended,
-            self.work.settings.limits,
-            lambda one: one.trial.number in self._started or schedule.fit_seconds(one) <= left,
-        )
-
-    def _clear(self, ranking: selection.Ranking) -> None:
-        """End the trial that keeps the best candidate from its slot, where no other slot can fit it."""
-        if ranking.candidates[0].trial.number in self._started:
-            return
-        library = self.work.families[ranking.candidates[0].trial.family].library
-        hosts = [(self.crew.busy(slot), self.crew.host(slot, library)) for slot in self.work.slots]
-        if any(busy is None and host is not None for busy, host in hosts):
-            return
-        waiting = [busy for busy, host in hosts if busy is not None and host not in (None, busy)]
-        if waiting and waiting[0].job is not None and waiting[0].job.number in self.at_work:
-            self._drop(waiting[0], "its slot was needed to fit the best candidate")
-
-    @property
-    def _started(self) -> set[int]:
-        """The trials whose fit on all rows has begun, or is done."""
-        return set() if self.refit is None else self.refit.started | self.refit.schedule.fitted
+        refit = self._refit(schedule)
+        for host in refit.in_the_way():
+            self._drop(host, "its slot was needed to fit the best candidate")
+        return refit.go_on(spare=not self.at_work) and not self.at_work
 
     def _refit(self, schedule: Schedule) -> Refit:
         if self.refit is None:
-            self.refit = Refit(self.crew, schedule, self.work.families, self.work.folder)
+            self.refit = Refit(self.crew, schedule, self.work, self.end)
         return self.refit
 
     def _found(self) -> Found:
-        """Return the best candidate that is fitted; where none is, fit the quickest."""
+        """Return the best candidate that is fitted."""
         schedule = self.schedule
         if schedule is None:
             seconds = self.work.settings.budget.seconds
@@ -156,14 +134,10 @@ class Campaign:
         for work in list(self.at_work.values()):
             if work.host is not None:
                 self._drop(work.host, "the time for trials was over")
-        ranking, refit = self._ranking(schedule), self._refit(schedule)
-        best = refit.fitted(ranking) or self._quickest(ranking, refit)
-        first, reasons = ranking.candidates[0].trial, ranking.reasons
-        if best.trial is not first:
-            why = refit.failed.get(first.number, "its fit did not end within the budget")
-            reasons += (f"trial {first.number} ({first.family}) scored best, but was not fitted: {why}",)
+        refit = self._refit(schedule)
+        best, reasons = refit.best_fitted()
         return Found(
-            trials=self._trials(schedule),
+            trials=schedule.listed(self.failed),
             best=best,
             parameters=refit.parameters(best),
             estimator=estimator_path(self.work.folder, best),
@@ -172,26 +146,6 @@ class Campaign:
             resumed=self.resumed,
             reasons=reasons,
         )
-
-    def _quickest(self, ranking: selection.Ranking, refit: Refit) -> Ended:
-        """Fit the quickest candidate: a fraction of a second, when nothing else was fitted in time."""
-        for host in self.crew.at_work:
-            self._drop(host, "the budget ended")
-        schedule = refit.schedule
-        one = min(ranking.candidates, key=lambda one: (schedule.fit_seconds(one), one.trial.number))
-        until = time.monotonic() + LATE_SECONDS
-        while time.monotonic() < until:
-            refit.submit(one, until)
-            self._hear(POLL_SECONDS)
-            if refit.fitted(ranking) is not None or one.trial.number in refit.failed:
-                break
-        fitted = refit.fitted(ranking)
-        if fitted is None:
-            raise ModelError(
-                "A candidate must be fitted on all rows within the budget, but none was. Raise `budget.seconds`.",
-                list(refit.failed.values()),
-            )
-        return fitted
 
     def _drop(self, host: Host, reason: str) -> None:
         for ended, answer in self.crew.end(host, reason, "deadline"):
@@ -273,8 +227,8 @@ class Campaign:
         ready = {library for library in ("sklearn", *COMPILED) if self.crew.host(slot, library) is not None}
         now = time.monotonic()
         best = schedule.fit_early(ready)
-        if best is not None and best.trial.number not in self._started:
-            self._refit(schedule).submit(best, self.end)
+        if best is not None and not self._refit(schedule).is_begun(best):
+            self._refit(schedule).submit(best)
             return
         plan = schedule.next(ready, now, self.end) if ready else None
         if plan is None:
@@ -298,7 +252,7 @@ class Campaign:
         if setting is None or not self.encoding.done or any(one.trial.family == name for one in schedule.ended):
             return
         draft = self.study.ask(name, "default", schedule.defaults[name], schedule.spaces[name])
-        plan = Plan(name, "default", schedule.shape.folds, self.end, schedule.whole_seconds(name))
+        plan = Plan(name, "default", schedule.shape.folds, math.inf, schedule.whole_seconds(name))
         work = AtWork(draft, plan, None, time.monotonic())
 
         def note(fold: FoldDone) -> bool:
@@ -308,10 +262,10 @@ class Campaign:
 
         family, shelf = self.work.families[name], Shelf(setting)
         job = TrialJob(draft.number, name, draft.parameters, plan.deadline, plan.folds)
-        ended = self._ended(work, evaluate(job, family, shelf, note))
+        ended = work.ended(evaluate(job, family, shelf, note), round(schedule.memory_mb(name)))
         self.study.tell(ended)
         schedule.ended.append(ended)
-        fit(self._refit(schedule).job(ended, self.end), family, shelf)
+        fit(self._refit(schedule).job(ended), family, shelf)
         schedule.fitted.add(ended.trial.number)
 
     def _prepare_for(self, slot: Slot, schedule: Schedule, now: float) -> None:
@@ -351,7 +305,7 @@ class Campaign:
             self.crew.answer(host, GoOn(go=not work.pruned))
             return
         del self.at_work[answer.number], self.schedule.running[answer.number]
-        ended = self._ended(work, answer)
+        ended = work.ended(answer, round(self.schedule.memory_mb(work.draft.family)))
         self.study.tell(ended)
         if ended.trial.state == "failed":
             self.failed.append(ended)
@@ -362,28 +316,6 @@ class Campaign:
         else:
             self.schedule.ended.append(ended)
         self._keep_spent()
-
-    def _ended(self, work: AtWork, answer: JobDone | JobFailed) -> Ended:
-        draft, plan = work.draft, work.plan
-        failed = isinstance(answer, JobFailed)
-        state = "failed" if failed else "pruned" if work.pruned else "finished"
-        trial = Trial(
-            number=draft.number,
-            family=draft.family,
-            parameters=draft.parameters,
-            state=state,  # type: ignore[arg-type]
-            score=None if failed else float(np.mean(work.scores)),
-            fold_scores=tuple(work.scores),
-            seconds=round(time.monotonic() - work.began, 3),
-            slot=None if work.host is None else work.host.slot.number,
-            device=work.device,
-            predicted_mb=round(self.schedule.memory_mb(draft.family)) if self.schedule else 0,
-            peak_mb=0 if work.host is None else work.host.peak_mb,
-            partial=plan.kind == "partial",
-            reason=answer.reason if isinstance(answer, JobFailed) else _reason(work),
-        )
-        done = answer if isinstance(answer, JobDone) else JobDone(draft.number)
-        return Ended(trial, plan.kind, done.refit, done.fitted_parameters, tuple(work.seconds), plan.most_rows)
 
     # --- time ------------------------------------------------------------------------------------------------------
 
@@ -406,34 +338,6 @@ class Campaign:
         best = best_of(whole).trial if whole else None
         family, score = (best.family, best.score) if best else (None, None)
         self.hooks.progress(Progress(len(whole), len(self.at_work), family, score, max(0.0, self.end - now)))
-
-    def _trials(self, schedule: Schedule) -> tuple[Trial, ...]:
-        tried = sorted([one.trial for one in (*schedule.ended, *self.failed)], key=lambda trial: trial.number)
-        number = tried[-1].number if tried else 0
-        skipped = [
-            Trial(
-                number=number + 1 + place,
-                family=name,
-                parameters=schedule.defaults[name],
-                state="skipped",
-                score=None,
-                fold_scores=(),
-                seconds=0.0,
-                slot=None,
-                predicted_mb=round(schedule.memory_mb(name)),
-                reason=reason,
-            )
-            for place, (name, reason) in enumerate(sorted(schedule.reasons.items()))
-        ]
-        return (*tried, *skipped)
-
-
-def _reason(work: AtWork) -> str:
-    if work.pruned:
-        return f"behind the best on the first {len(work.scores)} folds"
-    if work.plan.kind == "partial":
-        return f"one fold, at most {work.plan.most_rows} rows: all would not have fitted into the time"
-    return ""
 
 
 def _spent(folder: Path) -> float:

@@ -8,80 +8,108 @@ from pathlib import Path
 import numpy as np
 
 from penstock.domain.search import Value
-from penstock.models._base import ModelFamily
+from penstock.errors import ModelError
 from penstock.search.messages import Answer, FitJob, JobDone, JobFailed
 from penstock.search.schedule import Schedule, score_of
-from penstock.search.selection import Ranking
+from penstock.search.selection import Ranking, rank
 from penstock.search.slots import Crew, Host
 from penstock.search.tuning import Ended
+from penstock.search.work import Work
 
 MOST_MORE_ROUNDS = 1.2  # more rows bear more rounds than the folds settled on, but not in proportion
 SAME_SHARE = 0.01  # of the score: one fold has no spread
 SPARE_SHARE = 0.5  # of the time left: what the candidate that is fitted beside the best may take
+SLACK = 2.0  # times the time left a fit may be predicted to take: a fold's seconds hold its patience, a fit has none
 
 
 @dataclass(slots=True)
 class Refit:
-    """Which candidates are fitted on all rows, are being fitted, or cannot be."""
+    """Which candidates are being fitted on all rows, and which cannot be; `schedule.fitted` are those that are."""
 
     crew: Crew
     schedule: Schedule
-    families: dict[str, ModelFamily]
-    folder: Path
+    work: Work
+    end: float
     failed: dict[int, str] = field(default_factory=dict)
     started: set[int] = field(default_factory=set)
 
-    def go_on(self, ranking: Ranking, end: float, *, spare: bool) -> bool:
+    def ranking(self) -> Ranking:
+        """Return the candidates at present, those that cannot be fitted in time last."""
+        left = (self.end - time.monotonic()) * SLACK
+        return rank(
+            self.schedule.ended,
+            self.work.settings.limits,
+            lambda one: self.is_begun(one) or self.schedule.fit_seconds(one) <= left,
+        )
+
+    def is_begun(self, one: Ended) -> bool:
+        """Return whether a candidate is fitted, or about to be."""
+        return one.trial.number in self.started or self._is_done(one)
+
+    def go_on(self, *, spare: bool) -> bool:
         """Start what should be fitted and has a slot; return whether the best candidate is fitted.
 
-        Parameters
-        ----------
-        ranking
-            The candidates at present.
-        end
-            The end of the budget, as `time.monotonic()`.
-        spare
-            Whether a slot has nothing else to do, so that a quicker candidate is fitted beside the best.
+        With `spare`, slots have nothing else to do, so that a quicker candidate is fitted beside the best.
         """
-        best = self.best(ranking)
-        if best is None or self._is_done(best):
-            return best is not None
-        self.submit(best, end)
+        candidates = [one for one in self.ranking().candidates if one.trial.number not in self.failed]
+        if not candidates or self._is_done(candidates[0]):
+            return bool(candidates)
+        best, *others = candidates
+        self.submit(best)
         if spare and best.trial.number in self.started:
-            left = end - time.monotonic()
-            others = [one for one in ranking.candidates if one is not best and one.trial.number not in self.failed]
-            quick = [one for one in others if self.schedule.fit_seconds(one) <= left * SPARE_SHARE]
-            if quick and not self._is_done(quick[0]) and not self.started - {best.trial.number} - self.schedule.fitted:
-                self.submit(quick[0], end)
+            left = (self.end - time.monotonic()) * SPARE_SHARE
+            quick = [one for one in others if self.schedule.fit_seconds(one) <= left][:1]
+            if quick and not self._is_done(quick[0]) and self.started == {best.trial.number}:
+                self.submit(quick[0])
         return False
 
-    def best(self, ranking: Ranking) -> Ended | None:
-        """Return the first candidate whose fit did not fail."""
-        return next((one for one in ranking.candidates if one.trial.number not in self.failed), None)
+    def in_the_way(self) -> list[Host]:
+        """Return the process whose trial keeps the best candidate from a slot, where no other slot can fit it."""
+        best = self.ranking().candidates[0]
+        if self.is_begun(best):
+            return []
+        library = self.work.families[best.trial.family].library
+        hosts = [(self.crew.busy(slot), self.crew.host(slot, library)) for slot in self.crew.slots]
+        if any(busy is None and host is not None for busy, host in hosts):
+            return []
+        ready = [busy for busy, host in hosts if busy is not None and host not in (None, busy)]
+        return [host for host in ready if host.job is not None and host.job.number in self.schedule.running][:1]
 
-    def fitted(self, ranking: Ranking) -> Ended | None:
-        """Return the first candidate that is fitted."""
-        return next((one for one in ranking.candidates if self._is_done(one)), None)
+    def best_fitted(self) -> tuple[Ended, tuple[str, ...]]:
+        """Return the best candidate that is fitted, and what was passed over, with the reasons.
 
-    def submit(self, one: Ended, deadline: float) -> None:
+        Raises
+        ------
+        ModelError
+            If none is.
+        """
+        ranking = self.ranking()
+        best = next((one for one in ranking.candidates if self._is_done(one)), None)
+        first = ranking.candidates[0].trial
+        why = self.failed.get(first.number, "its fit did not end within the budget")
+        if best is None:
+            raise ModelError(f"A candidate must be fitted on all rows, but none was: {why}. Raise `budget.seconds`.")
+        if best.trial is first:
+            return best, ranking.reasons
+        told = f"trial {first.number} ({first.family}) scored best, but was not fitted: {why}"
+        return best, (*ranking.reasons, told)
+
+    def submit(self, one: Ended) -> None:
         """Give a candidate to a free slot, unless it is at work already."""
         number = one.trial.number
-        if number in self.started:
-            return
-        host = self._free(self.families[one.trial.family].library)
-        if host is None:
-            return
-        self.started.add(number)
-        self.crew.submit(host, self.job(one, deadline))
+        host = None if number in self.started else self._free(self.work.families[one.trial.family].library)
+        if host is not None:
+            self.started.add(number)
+            self.crew.submit(host, self.job(one))
 
-    def job(self, one: Ended, deadline: float) -> FitJob:
+    def job(self, one: Ended) -> FitJob:
         """Return the job that fits a candidate on all rows."""
         return FitJob(
             number=one.trial.number,
             family=one.trial.family,
             parameters=self.parameters(one),
-            deadline=deadline,
-            path=str(estimator_path(self.folder, one)),
+            deadline=self.end,
+            path=str(estimator_path(self.work.folder, one)),
             least=least_score(one),
             device=one.trial.device,
         )

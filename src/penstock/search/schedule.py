@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from penstock.domain.features import Flavour
-from penstock.domain.search import Budget, SearchSpace, Value
+from penstock.domain.search import Budget, SearchSpace, Trial, Value
 from penstock.models._base import ModelFamily
 from penstock.search.tuning import Ended, Kind
 
@@ -167,6 +167,27 @@ class Schedule:
         reached = {one.trial.family for one in self.ended} | self.failed
         late = "the budget ended before its turn"
         return {name: self.skips.get(name, late) for name in self.families if name not in reached}
+
+    def listed(self, failed: list[Ended]) -> tuple[Trial, ...]:
+        """Return every trial, those that failed too, and behind them the families that were skipped."""
+        tried = sorted([one.trial for one in (*self.ended, *failed)], key=lambda trial: trial.number)
+        number = tried[-1].number if tried else 0
+        skipped = [
+            Trial(
+                number=number + 1 + place,
+                family=name,
+                parameters=self.defaults[name],
+                state="skipped",
+                score=None,
+                fold_scores=(),
+                seconds=0.0,
+                slot=None,
+                predicted_mb=round(self.memory_mb(name)),
+                reason=reason,
+            )
+            for place, (name, reason) in enumerate(sorted(self.reasons.items()))
+        ]
+        return (*tried, *skipped)
 
     def _features(self, family: str) -> int:
         return self.shape.features.get(self.families[family].flavour, 1)

@@ -5,16 +5,14 @@ import json
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from penstock.data.contract_file import find_contract
 from penstock.data.decoding import compile_decoding
 from penstock.data.splitting import load_assignment, training_rows
-from penstock.data.targets import infer_positive, infer_problem, plain
+from penstock.data.targets import infer_problem
 from penstock.domain.datasets import DatasetVersion, Finding, Problem, Split
 from penstock.domain.features import FeaturePlan
 from penstock.domain.models import FittedModel, Signature, Target
@@ -29,6 +27,7 @@ from penstock.plugins import find_plugins
 from penstock.search import calibration, campaign, placement
 from penstock.search.encoding import TrainingRows, fitted_pipeline
 from penstock.search.fitting import TrainedModel
+from penstock.search.targets import codes_of_target, out_of_fold_table
 from penstock.search.work import Found, Hooks, Progress, Work
 from penstock.spec import ProjectSpec
 from penstock.store import artifacts, frames, records, trainings
@@ -138,6 +137,7 @@ def search(
         seconds=found.seconds,
         slots=work.slots,
         resumed=found.resumed,
+        reasons=found.reasons,
     )
     trainings.remember(training.id, "plan", plan, workspace)
     trainings.remember(training.id, "search", result, workspace)
@@ -199,7 +199,7 @@ def fit(training: Training, result: SearchResult, split: Split, spec: ProjectSpe
         parameters=result.best.parameters,
         signature=signature,
         training_rows=frames.save_array(np.sort(digests), workspace),
-        out_of_fold=frames.save_table(_table(calibrated, loaded.positions), workspace),
+        out_of_fold=frames.save_table(out_of_fold_table(calibrated, loaded.positions), workspace),
         calibration=calibrator.reason,
         seconds=result.seconds,
     )
@@ -287,7 +287,7 @@ def _load(split: Split, plan: FeaturePlan, spec: ProjectSpec, workspace: Workspa
         positions = positions[order]
     frame = frame.iloc[positions]
     problem = spec.problem or infer_problem(frame[spec.target])[0]
-    target, classes = _target(frame[spec.target], problem, spec)
+    target, classes = codes_of_target(frame[spec.target], problem, spec.positive)
     numbers, texts = compile_decoding(plan.decoding).columns({name: frame[name] for name in columns})
     name = hashlib.sha256(json.dumps([split.dataset, split.assignment, plan.digest, spec.seed]).encode()).hexdigest()
     rows = TrainingRows(
@@ -304,29 +304,6 @@ def _load(split: Split, plan: FeaturePlan, spec: ProjectSpec, workspace: Workspa
         name=name,
     )
     return Loaded(rows, positions, classes)
-
-
-def _target(values: pd.Series, problem: Problem, spec: ProjectSpec) -> tuple[NDArray[Any], tuple[Target, ...]]:
-    """Return class codes and the classes in their order (the positive one last), or values and no classes."""
-    if problem == "regression":
-        return values.to_numpy(dtype=np.float64), ()
-    codes, uniques = pd.factorize(values, sort=True)
-    classes = tuple(plain(value) for value in uniques)
-    if problem == "binary":
-        positive = infer_positive(values) if spec.positive is None else spec.positive
-        place = next((place for place, value in enumerate(classes) if _same(value, positive)), None)
-        if place is None or len(classes) != 2:  # noqa: PLR2004  binary
-            raise DataError(
-                f"The target {spec.target!r} must have two values in the training rows, one of them {positive!r}, "
-                f"but has {', '.join(map(repr, classes))}."
-            )
-        if place == 0:
-            return 1 - codes.astype(np.int64), classes[::-1]
-    return codes.astype(np.int64), classes
-
-
-def _same(value: Target, other: object) -> bool:
-    return value == other or str(value).lower() == str(other).lower()
 
 
 def _settings(problem: Problem, spec: ProjectSpec) -> SearchSettings:
@@ -378,13 +355,3 @@ def _signature(loaded: Loaded, plan: FeaturePlan, calibrated: NDArray[np.float64
         return made if costs is None else replace(made, costs=tuple(tuple(map(float, row)) for row in costs))
     metric = spec.metric or metrics.default_metric(rows.problem)
     return replace(made, positive=1, threshold=calibration.threshold(metric, calibrated, rows.target, costs))
-
-
-def _table(predictions: NDArray[np.float64], positions: NDArray[np.int64]) -> pd.DataFrame:
-    """Return out-of-fold predictions as a table: those that there are, in the dataset version's order."""
-    wide = predictions.reshape(len(predictions), -1)
-    known = np.isfinite(wide).all(axis=1)
-    names = ["prediction"] if predictions.ndim == 1 else [f"p{code}" for code in range(wide.shape[1])]
-    table = pd.DataFrame(wide[known], columns=names)
-    table.insert(0, "row", positions[known])
-    return table.sort_values("row", ignore_index=True)

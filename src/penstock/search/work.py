@@ -1,5 +1,6 @@
 """What a search is given, what it tells while it goes, and what it finds."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from penstock.domain.search import SearchSettings, Slot, Trial, Value
 from penstock.models._base import ModelFamily
 from penstock.search.encoding import TrainingRows
+from penstock.search.messages import JobDone, JobFailed
 from penstock.search.schedule import Plan
 from penstock.search.slots import Host
 from penstock.search.tuning import Draft, Ended
@@ -69,3 +71,33 @@ class AtWork:
     scores: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     pruned: bool = False
+
+    def ended(self, answer: JobDone | JobFailed, predicted_mb: int) -> Ended:
+        """Return the trial as it ended."""
+        done = answer if isinstance(answer, JobDone) else JobDone(self.draft.number)
+        failed = isinstance(answer, JobFailed)
+        trial = Trial(
+            number=self.draft.number,
+            family=self.draft.family,
+            parameters=self.draft.parameters,
+            state="failed" if failed else "pruned" if self.pruned else "finished",
+            score=None if failed else sum(self.scores) / len(self.scores),
+            fold_scores=tuple(self.scores),
+            seconds=round(time.monotonic() - self.began, 3),
+            slot=None if self.host is None else self.host.slot.number,
+            device=self.device,
+            predicted_mb=predicted_mb,
+            peak_mb=0 if self.host is None else self.host.peak_mb,
+            partial=self.plan.kind == "partial",
+            reason=answer.reason if isinstance(answer, JobFailed) else self._reason(),
+        )
+        return Ended(
+            trial, self.plan.kind, done.refit, done.fitted_parameters, tuple(self.seconds), self.plan.most_rows
+        )
+
+    def _reason(self) -> str:
+        if self.pruned:
+            return f"behind the best on the first {len(self.scores)} folds"
+        if self.plan.kind == "partial":
+            return f"one fold, at most {self.plan.most_rows} rows: all would not have fitted into the time"
+        return ""
