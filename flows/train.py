@@ -35,6 +35,7 @@ def train(project: str, seconds: float | None = None, quarantine: bool = False, 
         skipped=trained.result.skipped,
         report=page,
         closing=closing,
+        left_out=tuple(leak.message for leak in trained.leaks if leak.level == "warning"),
         release=moved,
         seconds=stage.ended(),
     )

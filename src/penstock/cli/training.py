@@ -255,6 +255,7 @@ def _answering(outcome: Outcome, workspace: Workspace) -> dict[str, Any]:
         "score": {name: getattr(outcome.score, name) for name in outcome.score.__slots__},
         "seconds": outcome.seconds,
         "trials": {"finished": outcome.finished, "skipped": outcome.skipped},
+        "left_out": list(outcome.left_out),
         "release": state,
         "report": str(report),
         "endpoint": workspace.endpoint(outcome.project) if served else None,
@@ -323,6 +324,8 @@ def _tell(body: dict[str, Any], outcome: Outcome) -> None:
     click.echo(f"version {body['version']}: {decision['verdict']}")
     for reason in decision["reasons"]:
         click.echo(f"  {reason}")
+    for told in body["left_out"]:
+        click.echo(f"left out: {told}")
     click.echo(f"report    {body['report']}")
     if body["endpoint"]:
         click.echo(f"endpoint  {body['endpoint']}")

@@ -141,6 +141,8 @@ def _tell_end(stage: Stage, answer: dict[str, Any], seconds: dict[str, float]) -
         tell(f"    {name:16}{took:6.1f}")
     interval = f"({score['low']:.4g} to {score['high']:.4g})"
     tell(f"\n{score['metric']} {score['value']:.4g} {interval} on {score['rows']} held-out rows")
+    for told in answer["left_out"]:
+        tell(f"left out: {told}")
     tell(f"version {answer['version']}: {answer['decision']['verdict']}")
     for reason in answer["decision"]["reasons"]:
         tell(f"  {reason}")

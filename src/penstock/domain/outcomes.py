@@ -31,7 +31,8 @@ class Trained:
 class Outcome:
     """A training from its first stage to its decision, and the release that followed.
 
-    `report` is the digest of the HTML report; `closing` are its three closing lines; `seconds` are by stage.
+    `report` is the digest of the HTML report; `closing` are its three closing lines; `left_out` says which columns give
+    the answer away; `seconds` are by stage.
     """
 
     project: str
@@ -42,5 +43,6 @@ class Outcome:
     skipped: int
     report: str
     closing: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
     release: Release | None = None
     seconds: dict[str, float] = field(default_factory=dict)
