@@ -9,7 +9,8 @@ Schema = dict[str, Any]
 
 _TEXT: Schema = {"type": "string"}
 _WHOLE: Schema = {"type": "integer", "minimum": 0}
-_NUMBER: Schema = {"type": ["number", "null"]}
+_NUMBER: Schema = {"type": "number"}
+_PROBABILITY: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 _PLACE = "#/components/schemas/"
 _ANY: Schema = {"description": "any JSON value"}
 
@@ -33,9 +34,9 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "Class": _object(
         {
-            "label": {"type": ["string", "number", "boolean", "null"], "description": "in the target's JSON type"},
-            "score": {**_NUMBER, "description": "probability of the positive class, or of the label"},
-            "probabilities": {"type": "object", "additionalProperties": _NUMBER},
+            "label": {"type": ["string", "number", "boolean"], "description": "in the target's JSON type"},
+            "score": {**_PROBABILITY, "description": "probability of the positive class, or of the label"},
+            "probabilities": {"type": "object", "additionalProperties": _PROBABILITY},
         }
     ),
     "Value": _object(

@@ -13,7 +13,7 @@ from penstock.domain.datasets import Split
 from penstock.domain.evaluation import Predictions
 from penstock.domain.models import Bundle
 from penstock.domain.workspace import Workspace
-from penstock.errors import DataError, NotFound, SpecError
+from penstock.errors import DataError, ModelError, NotFound, SpecError
 from penstock.serving.occlusion import explain_rows
 from penstock.serving.rows import arrays_of
 from penstock.serving.session import LoadedBundle
@@ -108,6 +108,8 @@ def score_table(project: str, path: str, output: str, explain: bool, workspace: 
         If the output's name says no format.
     DataError
         If the file is no table, lacks a required column or holds values that do not fit, naming the first rows.
+    ModelError
+        If the version answers a row with something that is no finite number.
     """
     target = Path(output)
     if target.suffix.lower() not in FORMATS:
@@ -141,18 +143,27 @@ def released_bundle(project: str, workspace: Workspace) -> LoadedBundle:
 def _scored(loaded: LoadedBundle, chunk: pd.DataFrame) -> pd.DataFrame:
     signature = loaded.signature
     scores = _scores(loaded, chunk)
+    _check_finite(scores, chunk)
     name = signature.id_column
     said: dict[str, Any] = {} if name is None or name not in chunk else {name: chunk[name]}
     if signature.problem == "regression":
-        half = np.nan if signature.half_width is None else signature.half_width
         value = scores[:, 0].astype(np.float64)
-        said |= {"prediction": value, "low": value - half, "high": value + half}
+        said |= {"prediction": value, "low": value - loaded.half_width, "high": value + loaded.half_width}
     else:
         labels = np.array(signature.classes, dtype=object)[loaded.chosen(scores)]
-        labels[~np.isfinite(scores).all(axis=1)] = None
         columns = {f"probability_{name}": scores[:, code].astype(np.float64) for code, name in enumerate(loaded.names)}
         said |= {"prediction": pd.Series(labels, index=chunk.index).infer_objects(), **columns}
     return pd.DataFrame(said, index=chunk.index)
+
+
+def _check_finite(scores: NDArray[np.float32], chunk: pd.DataFrame) -> None:
+    """Refuse what the service refuses: a version that does not answer every row with numbers."""
+    wrong = np.flatnonzero(~np.isfinite(scores).all(axis=1))
+    if len(wrong):
+        row = int(chunk.index[wrong[0]])
+        raise ModelError(
+            f"A version's scores must be finite numbers, but those of row {row} are {scores[wrong[0]].tolist()}."
+        )
 
 
 def _scores(loaded: LoadedBundle, table: pd.DataFrame) -> NDArray[np.float32]:

@@ -45,6 +45,7 @@ class LoadedBundle:
     known: frozenset[str]
     names: tuple[str, ...]
     inputs: tuple[str, ...]
+    half_width: float
     session: ort.InferenceSession
 
     @classmethod
@@ -77,6 +78,7 @@ class LoadedBundle:
             known=frozenset(schema["properties"]) | frozenset(schema.get("x-unused", ())) | _id_column(signature),
             names=tuple(class_name(value) for value in signature.classes),
             inputs=tuple(given.name for given in session.get_inputs()),
+            half_width=_half_width(signature),
             session=session,
         )
 
@@ -123,15 +125,20 @@ class LoadedBundle:
         return np.where(high, signature.positive, 1 - signature.positive).astype(np.int64)
 
     def answers(self, scores: NDArray[np.float32]) -> list[Answer]:
-        """Return what the caller is told of each row; what is not a number becomes null."""
+        """Return what the caller is told of each row.
+
+        Raises
+        ------
+        ModelError
+            If a score is not a finite number: the version has failed, and nobody is told half an answer.
+        """
         if self.signature.problem == "regression":
             return [self._value(row[0]) for row in scores.tolist()]
         return [self._class(row) for row in scores.tolist()]
 
     def _class(self, row: list[float]) -> Answer:
         """Return what `chosen` says of one row, without an array's overhead."""
-        if not _finite(row):
-            return {"label": None, "score": None, "probabilities": dict.fromkeys(self.names)}
+        _check_finite(row)
         signature = self.signature
         positive = signature.positive
         if signature.costs:
@@ -148,17 +155,22 @@ class LoadedBundle:
         }
 
     def _value(self, value: float) -> Answer:
-        half = self.signature.half_width
-        if not _finite([value]):
-            return {"value": None, "low": None, "high": None}
-        if half is None:
-            return {"value": value, "low": None, "high": None}
+        _check_finite([value])
+        half = self.half_width
         return {"value": value, "low": value - half, "high": value + half}
 
 
-def _finite(row: list[float]) -> bool:
+def _check_finite(row: list[float]) -> None:
     total = sum(row)
-    return total - total == 0.0
+    if total - total != 0.0:
+        raise ModelError(f"A version's scores must be finite numbers, but are {row}.")
+
+
+def _half_width(signature: Signature) -> float:
+    """Return half the width of a regression's interval; classes have none, which is 0."""
+    if signature.problem == "regression" and signature.half_width is None:
+        raise ModelError("The signature of a regression must have the half width of its interval, but has none.")
+    return signature.half_width or 0.0
 
 
 def _id_column(signature: Signature) -> frozenset[str]:

@@ -76,6 +76,19 @@ def test_the_best_threshold_for_f1_is_the_best_one_seen() -> None:
     assert metrics.score("f1", BINARY, CHANCE, threshold=found) == pytest.approx(max(tried))
 
 
+def test_the_best_threshold_lies_between_probabilities_so_that_their_last_digit_flips_no_label() -> None:
+    above = 0.4 + 1e-12  # the same number in float32
+    positive = np.array([0.9, above, 0.4, 0.2, 0.1])
+    found = metrics.best_threshold("f1", np.array([1, 1, 0, 0, 0]), positive)
+    assert found == pytest.approx(0.3)
+    nudged = np.nextafter(positive.astype(np.float32), np.float32(0)).astype(np.float64)
+    assert ((nudged >= found) == (positive >= found)).all()
+
+
+def test_the_best_threshold_may_call_every_row() -> None:
+    assert metrics.best_threshold("f1", np.ones(4), np.full(4, 0.2)) == pytest.approx(0.1)
+
+
 def test_one_class_alone_scores_chance_and_not_an_error() -> None:
     assert metrics.score("roc_auc", np.ones(10), np.linspace(0, 1, 10)) == 0.5
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from penstock.domain.workspace import Workspace
-from penstock.errors import DataError, NotFound, SpecError
+from penstock.errors import DataError, ModelError, NotFound, SpecError
 from penstock.serving import scoring
 from penstock.serving.scoring import released_bundle, score_table
 from tests.unit.serving.stand_in import keep_version, release
@@ -60,6 +60,16 @@ def test_a_regression_gets_values_and_intervals(workspace: Workspace, tmp_path: 
     said = read(tmp_path / "out.csv")
     assert list(said.columns) == ["customer", "prediction", "low", "high"]
     assert np.allclose(said["high"] - said["low"], 4.0)
+
+
+def test_a_version_whose_scores_are_no_numbers_writes_no_file(workspace: Workspace, tmp_path: Path) -> None:
+    steep = "1" + "0" * 11  # weights grow with the number of a stand-in
+    keep_version(steep, workspace, tmp_path / "1", "regression")
+    release(steep, workspace)
+    pd.DataFrame({"age": [40.0, 1e30]}).to_csv(tmp_path / "rows.csv", index=False)
+    with pytest.raises(ModelError, match=r"those of row 1 are \[inf\]"):
+        score_table("churn", str(tmp_path / "rows.csv"), str(tmp_path / "out.csv"), False, workspace)
+    assert not (tmp_path / "out.csv").exists()
 
 
 def test_many_rows_are_answered_in_parts_and_in_order(

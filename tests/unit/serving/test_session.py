@@ -9,7 +9,7 @@ import pytest
 
 from penstock.data.decoding import RowErrors
 from penstock.errors import ModelError
-from penstock.serving.session import LoadedBundle, class_name
+from penstock.serving.session import SIGNATURE, LoadedBundle, class_name
 from tests.unit.serving.stand_in import ROW, write_bundle
 
 
@@ -69,10 +69,21 @@ def test_a_regression_is_answered_with_its_interval(tmp_path: Path) -> None:
     assert one == {"value": pytest.approx(2.30025), "low": one["value"] - 2, "high": one["value"] + 2}
 
 
-def test_what_is_no_number_becomes_null(loaded: LoadedBundle) -> None:
-    answers = loaded.answers(np.array([[np.nan, np.nan], [0.25, 0.75]], np.float32))
-    assert answers[0] == {"label": None, "score": None, "probabilities": {"no": None, "yes": None}}
-    assert answers[1]["label"] == "yes"
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_version_whose_scores_are_no_numbers_has_failed(loaded: LoadedBundle, tmp_path: Path, bad: float) -> None:
+    with pytest.raises(ModelError, match="must be finite numbers"):
+        loaded.answers(np.array([[0.25, 0.75], [bad, 0.5]], np.float32))
+    regression = LoadedBundle.open(write_bundle(tmp_path / "bundle", "regression"))
+    with pytest.raises(ModelError, match="must be finite numbers"):
+        regression.answers(np.array([[bad]], np.float32))
+
+
+def test_a_regression_without_an_interval_is_no_bundle(tmp_path: Path) -> None:
+    folder = write_bundle(tmp_path / "bundle", "regression")
+    text = (folder / SIGNATURE).read_text()
+    (folder / SIGNATURE).write_text(text.replace('"half_width":2.0', '"half_width":null'))
+    with pytest.raises(ModelError, match="half width of its interval"):
+        LoadedBundle.open(folder)
 
 
 def test_rows_and_columns_get_the_same_answers(loaded: LoadedBundle) -> None:
