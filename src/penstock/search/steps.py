@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from penstock.data.contract_file import find_contract
 from penstock.data.decoding import compile_decoding
 from penstock.data.splitting import load_assignment, training_rows
-from penstock.data.targets import infer_problem
+from penstock.data.targets import infer_positive, infer_problem
 from penstock.domain.datasets import DatasetVersion, Finding, Problem, Split
 from penstock.domain.features import FeaturePlan
 from penstock.domain.models import FittedModel, Signature, Target
@@ -287,7 +287,8 @@ def _load(split: Split, plan: FeaturePlan, spec: ProjectSpec, workspace: Workspa
         positions = positions[order]
     frame = frame.iloc[positions]
     problem = spec.problem or infer_problem(frame[spec.target])[0]
-    target, classes = codes_of_target(frame[spec.target], problem, spec.positive)
+    positive = infer_positive(frame[spec.target]) if problem == "binary" and spec.positive is None else spec.positive
+    target, classes = codes_of_target(frame[spec.target], problem, positive)
     numbers, texts = compile_decoding(plan.decoding).columns({name: frame[name] for name in columns})
     name = hashlib.sha256(json.dumps([split.dataset, split.assignment, plan.digest, spec.seed]).encode()).hexdigest()
     rows = TrainingRows(

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from penstock.data.targets import infer_positive, plain
 from penstock.domain.datasets import Problem
 from penstock.domain.models import Target
 from penstock.errors import DataError
@@ -24,7 +23,7 @@ def codes_of_target(
     problem
         A regression learns values, the others class codes.
     positive
-        The class that a binary problem looks for; None: the rarer one.
+        The class that a binary problem looks for; None for the others.
 
     Returns
     -------
@@ -39,13 +38,12 @@ def codes_of_target(
     if problem == "regression":
         return values.to_numpy(dtype=np.float64), ()
     codes, uniques = pd.factorize(values, sort=True)
-    classes = tuple(plain(value) for value in uniques)
+    classes = tuple(_plain(value) for value in uniques)
     if problem == "binary":
-        wanted = infer_positive(values) if positive is None else positive
-        place = next((place for place, value in enumerate(classes) if _same(value, wanted)), None)
+        place = next((place for place, value in enumerate(classes) if _same(value, positive)), None)
         if place is None or len(classes) != 2:  # noqa: PLR2004  binary
             raise DataError(
-                f"The target {values.name!r} must have two values in the training rows, one of them {wanted!r}, "
+                f"The target {values.name!r} must have two values in the training rows, one of them {positive!r}, "
                 f"but has {', '.join(map(repr, classes))}."
             )
         if place == 0:
@@ -65,3 +63,11 @@ def out_of_fold_table(predictions: NDArray[np.float64], positions: NDArray[np.in
 
 def _same(value: Target, other: object) -> bool:
     return value == other or str(value).lower() == str(other).lower()
+
+
+def _plain(value: object) -> Target:
+    """Return a value as JSON has it: a whole float is a whole number."""
+    plain = value.item() if isinstance(value, np.generic) else value
+    if isinstance(plain, float) and plain.is_integer():
+        return int(plain)
+    return plain if isinstance(plain, str | int | float) else str(plain)
