@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from penstock.errors import ModelError
-from penstock.search.schedule import eligible, score_of
+from penstock.search.schedule import BASELINE, eligible, score_of
 from penstock.search.tuning import Ended
 
 SAME = 1e-9  # scores that differ by less, relative to their size, are equal: the quicker one is taken
@@ -56,6 +56,8 @@ def rank(ended: list[Ended], limits: dict[str, float], in_time: Callable[[Ended]
     if ordered[0].trial.partial:
         reasons.append("no trial on all folds finished but the baseline's: the best partial one was taken")
     quick = [one for one in ordered if in_time(one)]
+    if all(one.trial.family == BASELINE for one in quick):
+        return Ranking(tuple(ordered), tuple(reasons))  # a fit that may be late is worth more than none
     if quick and quick[0] is not ordered[0]:
         late = ordered[0].trial
         reasons.append(f"trial {late.number} ({late.family}) scored best, but no time was left to fit it on all rows")

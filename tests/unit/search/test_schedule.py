@@ -175,10 +175,16 @@ def test_a_candidate_over_a_limit_cannot_win() -> None:
 
 
 def test_what_there_is_no_time_to_fit_comes_last_and_is_named() -> None:
+    candidates = [ended(3, "mlp", GOOD), ended(1, "linear", POOR)]
+    found = rank(candidates, {}, lambda one: one.trial.family == "linear")
+    assert [one.trial.family for one in found.candidates] == ["linear", "mlp"]
+    assert "no time was left" in found.reasons[0]
+
+
+def test_a_fit_that_may_be_late_is_tried_before_the_baseline() -> None:
     candidates = [ended(3, "mlp", GOOD), ended(1, "baseline", POOR)]
     found = rank(candidates, {}, lambda one: one.trial.family == "baseline")
-    assert [one.trial.family for one in found.candidates] == ["baseline", "mlp"]
-    assert "no time was left" in found.reasons[0]
+    assert [one.trial.family for one in found.candidates] == ["mlp", "baseline"]
 
 
 def test_every_family_in_the_folder_says_what_a_fit_needs() -> None:
