@@ -19,7 +19,9 @@ from penstock.spec import ProjectSpec
 
 ENOUGH = 30  # values; below this a file says nothing of what always holds
 MOST_WRONG = 0.25  # of the rows: above this the values are rather a habit of the source than faults
+LESS_THAN_HALF = 0.5  # of the rows: with that many on either side there is no majority to go by
 KEY_SHARE = 0.75  # different values among those present: below, a column named as an id repeats by design
+ALL_BUT_ONE = 0.95  # the same among the rows without its most frequent value: that value is then none of the names
 KEY_WORDS = frozenset({"id", "uuid", "guid"})
 NEVER_NEGATIVE = frozenset(
     """
@@ -29,6 +31,11 @@ NEVER_NEGATIVE = frozenset(
     """.split()  # noqa: SIM905  a list of words is easier to read and to add to
 )
 
+NEVER_REVERSED = frozenset(
+    "age ages tenure height weight length width size area population rooms children".split()  # noqa: SIM905
+)  # of these there are no returns, refunds or corrections, which turn a sign in many rows of an honest file
+
+_CODE = re.compile(r"-([1-9])\1*")  # -1, -8, -99, -777: what surveys write for "unknown", "refused" and the like
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 
@@ -63,7 +70,7 @@ def expect(frame: pd.DataFrame, spec: ProjectSpec) -> Expected:
     keys = [name for name in frame.columns if name not in {spec.target, *spec.columns.kinds, *spec.columns.drop}]
     values = _target_values(frame[spec.target], spec)
     return Expected(
-        tuple(name for name in keys if _is_key(frame[name], spec.id == name)),
+        tuple(name for name in keys if _is_key(frame[name], spec.id == name, first=name == frame.columns[0])),
         _target_type(frame[spec.target], values),
         values,
     )
@@ -91,11 +98,24 @@ def says_id(name: str) -> bool:
     return bool(words) and words[-1] in KEY_WORDS
 
 
-def _is_key(values: pd.Series, is_id: bool) -> bool:
+def _is_key(values: pd.Series, is_id: bool, *, first: bool) -> bool:
     present = values.dropna()
-    if not (is_id or says_id(str(values.name))) or len(present) < ENOUGH:
+    named = says_id(str(values.name))
+    if not (is_id or named) or len(present) < ENOUGH:
         return False
-    return bool(present.nunique() >= KEY_SHARE * len(present))
+    counts = present.value_counts()
+    if len(counts) >= KEY_SHARE * len(present):
+        return True
+    return (is_id or first) and _but_for_one_value(counts)
+
+
+def _but_for_one_value(counts: pd.Series) -> bool:
+    """Whether most rows have a value of their own, and nearly all others share a single one.
+
+    A column of which one thing has many rows, and others few, is not that clear-cut.
+    """
+    others = int(counts.sum()) - int(counts.max())
+    return others > LESS_THAN_HALF * counts.sum() and len(counts) - 1 >= ALL_BUT_ONE * others
 
 
 def _sign(values: pd.Series, *, doubted: bool) -> int:
@@ -106,10 +126,18 @@ def _sign(values: pd.Series, *, doubted: bool) -> int:
     if not (numbers > 0).any():
         return -1
     share = negative.mean()
-    if not doubted or share > MOST_WRONG:
+    if not doubted or share >= LESS_THAN_HALF:
         return 0
-    never_negative = set(name_words(str(values.name))) & NEVER_NEGATIVE
+    named = set(name_words(str(values.name)))
+    if share > MOST_WRONG:
+        return 1 if named & NEVER_REVERSED and _away_from_zero(numbers) and not _are_codes(numbers[negative]) else 0
+    never_negative = named & NEVER_NEGATIVE
     return 1 if (never_negative and not _is_code(numbers[negative])) or _beyond_a_gap(numbers) else 0
+
+
+def _are_codes(negative: NDArray[np.float64]) -> bool:
+    """Whether every negative number is a code of those that surveys write."""
+    return all(_CODE.fullmatch(f"{value:g}") for value in np.unique(negative))
 
 
 def _is_code(negative: NDArray[np.float64]) -> bool:
@@ -122,8 +150,13 @@ def _beyond_a_gap(numbers: NDArray[np.float64]) -> bool:
 
     One repeated negative value is rather a sign for "unknown" than a fault.
     """
-    positive, negative = numbers[numbers > 0], numbers[numbers < 0]
-    if (numbers == 0).any() or (numbers % 1 != 0).any() or len(np.unique(negative)) < 3:  # noqa: PLR2004
+    return len(np.unique(numbers[numbers < 0])) >= 3 and _away_from_zero(numbers)  # noqa: PLR2004
+
+
+def _away_from_zero(numbers: NDArray[np.float64]) -> bool:
+    """Whether numbers are whole, and the positive ones keep away from zero: those of a centred column do not."""
+    positive = numbers[numbers > 0]
+    if (numbers == 0).any() or (numbers % 1 != 0).any():
         return False
     return bool(positive.min() > np.median(positive) / 4)
 

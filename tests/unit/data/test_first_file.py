@@ -47,6 +47,12 @@ def test_an_id_says_so_at_its_end() -> None:
         ("age", np.r_[RANDOM.integers(18, 80, 90), [-4] * 10], 1),
         ("age", np.r_[RANDOM.integers(18, 80, 90), [-999] * 10], 0),
         ("age", np.r_[RANDOM.integers(18, 80, 50), -RANDOM.integers(18, 80, 50)], 0),
+        ("age", np.r_[RANDOM.integers(18, 80, 60), -RANDOM.integers(18, 80, 40)], 1),
+        ("age", np.r_[RANDOM.integers(18, 80, 60), [-40] * 40], 1),
+        ("age", np.r_[RANDOM.integers(18, 80, 60), [-1] * 20, [-8] * 10, [-99] * 10], 0),  # as surveys say "unknown"
+        ("age", np.r_[RANDOM.integers(1, 40, 60), -RANDOM.integers(1, 40, 40)], 0),  # in years from the mean
+        ("age", RANDOM.normal(0.3, 1.0, 100), 0),  # standardised
+        ("fee", np.r_[RANDOM.integers(100, 300, 60), -RANDOM.integers(100, 300, 40)], 0),  # refunds
         ("score", np.r_[RANDOM.integers(300, 800, 90), -RANDOM.integers(300, 800, 10)], 1),
         ("score", np.r_[RANDOM.integers(300, 800, 90), [-1] * 10], 0),
         ("few", np.arange(10), None),
@@ -68,6 +74,23 @@ def test_a_column_that_a_person_spoke_about_is_not_second_guessed() -> None:
 def test_an_id_that_repeats_by_design_is_no_key() -> None:
     table = frame(user_id=np.repeat(np.arange(50), 4))
     assert expect(table, spec(id="user_id")).keys == ()
+
+
+@pytest.mark.parametrize("share", [0.1, 0.4])
+def test_an_id_that_is_one_value_in_many_rows_and_its_own_in_all_others_is_a_key(share: float) -> None:
+    ids = np.where(np.arange(100) < 100 * share, "C7", [f"C{row}" for row in range(100)])
+    assert expect(frame(customer=ids), spec(id="customer")).keys == ("customer",)
+    assert expect(frame(customer_id=ids), spec()).keys == ("customer_id",)
+
+
+def test_a_column_of_names_with_one_for_none_is_no_key() -> None:
+    coupons = np.where(np.arange(100) < 40, "none", [f"K{row}" for row in range(100)])
+    assert expect(frame(age=np.arange(100) % 50, coupon_id=coupons), spec()).keys == ()
+
+
+def test_an_id_of_guests_and_of_customers_who_come_again_is_no_key() -> None:
+    ids = np.where(np.arange(300) < 120, 0, np.arange(300) // 2)
+    assert expect(frame(user_id=ids), spec(id="user_id")).keys == ()
 
 
 @pytest.mark.parametrize(

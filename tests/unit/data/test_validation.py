@@ -118,6 +118,15 @@ def test_a_broken_table_is_stopped_with_one_sentence(
     assert contract_path(spec).exists() is not first
 
 
+@pytest.mark.parametrize("breaks", [negative_age, missing_key, repeated_id], ids=lambda one: one.__name__)
+def test_a_first_table_with_four_bad_rows_of_ten_is_stopped(
+    tmp_path: Path, workspace: Workspace, breaks: Break
+) -> None:
+    with pytest.raises(Refused, match=r"validation\.quarantine") as caught:
+        run(breaks(table(), share(0.4)), project(tmp_path), workspace)
+    assert caught.value.details[0]["column"] in {"age", "customer_id"}
+
+
 def test_the_good_rows_of_a_first_table_go_on_and_make_no_fault_the_rule(tmp_path: Path, workspace: Workspace) -> None:
     spec = project(tmp_path)
     report = run(negative_age(table(), share(0.1)), spec, workspace, quarantine=True)
