@@ -17,7 +17,8 @@ class Signature:
     `classes` are the target's values in the order of the probabilities; `positive` is the index of the class whose
     probability is the score (binary); `threshold` on that probability decides the label; with `costs` (a row of
     class i called j, multiclass) the label is the class of least expected cost; `half_width` is the conformal 90 %
-    half width of a regression; `id_column` keeps a caller on one version.
+    half width of a regression, whose interval ends at 0 where the target was `never_negative`; `id_column` keeps a
+    caller on one version.
     """
 
     project: str
@@ -30,6 +31,7 @@ class Signature:
     half_width: float | None = None
     id_column: str | None = None
     costs: tuple[tuple[float, ...], ...] = ()
+    never_negative: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -350,7 +350,8 @@ def _signature(loaded: Loaded, plan: FeaturePlan, calibrated: NDArray[np.float64
         id_column=spec.id,
     )
     if rows.problem == "regression":
-        return replace(made, half_width=calibration.half_width(calibrated, rows.target))
+        width = calibration.half_width(calibrated, rows.target)
+        return replace(made, half_width=width, never_negative=bool((rows.target >= 0).all()))
     costs = metrics.cost_matrix(spec.costs, tuple(str(name) for name in loaded.classes))
     if rows.problem == "multiclass":
         return made if costs is None else replace(made, costs=tuple(tuple(map(float, row)) for row in costs))

@@ -148,7 +148,7 @@ def _scored(loaded: LoadedBundle, chunk: pd.DataFrame) -> pd.DataFrame:
     said: dict[str, Any] = {} if name is None or name not in chunk else {name: chunk[name]}
     if signature.problem == "regression":
         value = scores[:, 0].astype(np.float64)
-        said |= {"prediction": value, "low": value - loaded.half_width, "high": value + loaded.half_width}
+        said |= {"prediction": value, "low": loaded.lows(value), "high": value + loaded.half_width}
     else:
         labels = np.array(signature.classes, dtype=object)[loaded.chosen(scores)]
         columns = {f"probability_{name}": scores[:, code].astype(np.float64) for code, name in enumerate(loaded.names)}

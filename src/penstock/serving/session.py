@@ -8,7 +8,7 @@ from typing import Any, Self
 import msgspec
 import numpy as np
 import onnxruntime as ort
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from penstock.data.decoding import Decoder, compile_decoding
 from penstock.data.readers import Row
@@ -156,8 +156,13 @@ class LoadedBundle:
 
     def _value(self, value: float) -> Answer:
         _check_finite([value])
-        half = self.half_width
-        return {"value": value, "low": value - half, "high": value + half}
+        return {"value": value, "low": float(self.lows(value)), "high": value + self.half_width}
+
+    def lows(self, values: ArrayLike) -> NDArray[np.float64]:
+        """Return the lower ends of the intervals around values: not below 0 where the target never was."""
+        found = np.asarray(values, dtype=np.float64)
+        lows = found - self.half_width
+        return np.minimum(found, np.maximum(lows, 0.0)) if self.signature.never_negative else lows
 
 
 def _check_finite(row: list[float]) -> None:

@@ -69,6 +69,13 @@ def test_a_regression_is_answered_with_its_interval(tmp_path: Path) -> None:
     assert one == {"value": pytest.approx(2.30025), "low": one["value"] - 2, "high": one["value"] + 2}
 
 
+def test_an_interval_ends_at_zero_where_the_target_was_never_negative(tmp_path: Path) -> None:
+    loaded = LoadedBundle.open(write_bundle(tmp_path / "bundle", "regression"))
+    counted = replace(loaded, signature=replace(loaded.signature, never_negative=True))
+    assert list(counted.lows([1.0, 3.0, -0.5])) == [0.0, 1.0, -0.5]
+    assert list(loaded.lows([1.0, 3.0])) == [-1.0, 1.0]
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_a_version_whose_scores_are_no_numbers_has_failed(loaded: LoadedBundle, tmp_path: Path, bad: float) -> None:
     with pytest.raises(ModelError, match="must be finite numbers"):
