@@ -52,7 +52,7 @@ def _fit(spec: ProjectSpec, quarantine: bool, stage: Stages, workspace: Workspac
     training: Training = data.begin_training(report, spec, workspace)
     runs.name_run(f"{spec.name} dataset {report.accepted.number}")
     with stage("plan"):
-        champion = rollout.find_champion(spec.name, workspace)
+        champion = rollout.find_champion(spec.name, training, workspace)
         split = data.split(report.accepted, champion, spec, workspace)
         leaks = data.find_leaks(report.accepted, split, spec, workspace)
         plan = features.plan(split, leaks, spec, workspace)
@@ -79,7 +79,8 @@ def _judge(
         gates = evaluation.check_gates(trained.bundle, package, trained.evaluation, spec, workspace)
         serving.tag_gates(version, package, gates, workspace)
         challenger = serving.stand(version, trained, gates, workspace)
-        champion = serving.stand_champion(rollout.find_champion(spec.name, workspace), trained.split, workspace)
+        serves = rollout.find_champion(spec.name, trained.training, workspace)
+        champion = serving.stand_champion(serves, trained.split, workspace)
         decision = evaluation.judge(challenger, champion, trained.split, spec, workspace)
     with stage("report"):
         shown = evaluation.gather(trained, package, decision, stage.seconds)

@@ -43,20 +43,20 @@ def kill_when(stranger: Stranger, name: str, seconds: float, ready: Callable[[],
     """Start the main job, and kill it without mercy as soon as something is so."""
     process = stranger.start("run", f"{name}.csv", "--target", "churned", "--seconds", seconds, "--json")
     deadline = time.monotonic() + PATIENCE
-    while not ready():
-        assert process.poll() is None, "the job ended before it could be killed"
-        assert time.monotonic() < deadline
+    while not ready() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
-    children = psutil.Process(process.pid).children(recursive=True)
+    ended = process.poll()
+    children = psutil.Process(process.pid).children(recursive=True) if ended is None else []
     process.send_signal(signal.SIGKILL)
-    process.communicate()
+    said = process.communicate()
+    assert ended is None, f"the job ended with {ended} before it could be killed: {said}"
     gone, alive = psutil.wait_procs(children, timeout=20)
     assert not alive, f"slots outlive the search: {alive}"
     assert len(gone) == len(children)
 
 
-def finished(stranger: Stranger, name: str) -> dict[int, float]:
-    """Return the finished trials of a project's newest study, by number."""
+def finished(stranger: Stranger, name: str) -> dict[tuple[str, int], float]:
+    """Return the finished trials of a project's newest search, by study and number."""
     import optuna
     from optuna.storages.journal import JournalFileBackend
 
@@ -67,9 +67,12 @@ def finished(stranger: Stranger, name: str) -> dict[int, float]:
     if not journals:
         return {}
     storage = optuna.storages.JournalStorage(JournalFileBackend(str(journals[0])))
-    studies = optuna.get_all_study_summaries(storage)
-    trials = optuna.load_study(study_name=studies[0].study_name, storage=storage).trials if studies else []
-    return {each.number: each.value for each in trials if each.state.name == "COMPLETE" and each.value is not None}
+    return {
+        (study.study_name, each.number): each.value
+        for study in storage.get_all_studies()
+        for each in storage.get_all_trials(study._study_id)
+        if each.state.name == "COMPLETE" and each.value is not None
+    }
 
 
 def in_order_again(stranger: Stranger, name: str) -> Iterator[str]:

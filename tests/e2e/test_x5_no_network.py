@@ -21,7 +21,7 @@ def test_the_guard_refuses_and_writes_down_what_leaves_the_machine(tmp_path: Pat
     assert "192.0.2.1" in log.read_text()
 
 
-def test_the_main_job_asks_for_loopback_only(stranger: Stranger, subscriptions: object) -> None:
-    assert subscriptions is not None
-    stranger.answer("run", "churn.csv", "--target", "churned", "--seconds", 5)
+def test_the_stack_is_under_guard_and_has_asked_for_loopback_only(stranger: Stranger) -> None:
+    assert stranger.environment["PYTHONPATH"].endswith("loopback_only")
+    stranger.answer("status")
     assert not Path(stranger.environment["LOOPBACK_ONLY_LOG"]).exists()

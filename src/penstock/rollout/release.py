@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from penstock.domain.evaluation import Decision
 from penstock.domain.models import ModelVersion
-from penstock.domain.releases import Release
+from penstock.domain.releases import Release, Training
 from penstock.domain.workspace import Workspace
 from penstock.errors import Refused
 from penstock.store import records, tables, tracking
@@ -16,13 +16,16 @@ from penstock.store.ledger import Act, append_audit
 WHOLE = 100.0
 
 
-def find_champion(project: str, workspace: Workspace) -> ModelVersion | None:
-    """Return the version that serves a project, or None before its first release.
+def find_champion(project: str, training: Training, workspace: Workspace) -> ModelVersion | None:
+    """Return the version that a training is to beat: the one that serves, or None before the first release.
 
     Parameters
     ----------
     project
         The project's name.
+    training
+        The training that asks. If it was killed after its own version was released, the version to beat is the one
+        that its version replaced, so that it comes to the same decision again.
     workspace
         Where releases are kept.
 
@@ -37,7 +40,12 @@ def find_champion(project: str, workspace: Workspace) -> ModelVersion | None:
         If the release names a version that is not kept.
     """
     serving = records.newest_release(project, workspace)
-    return None if serving is None else records.find_version(project, serving.version, workspace)
+    if serving is None:
+        return None
+    version = records.find_version(project, serving.version, workspace)
+    if version.training != training.id:
+        return version
+    return None if serving.previous is None else records.find_version(project, serving.previous, workspace)
 
 
 def open_release(decision: Decision, workspace: Workspace) -> Release:

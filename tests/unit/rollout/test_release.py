@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from penstock.domain.evaluation import Decision, Gate, VerdictWord
 from penstock.domain.models import ModelVersion
+from penstock.domain.releases import Training
 from penstock.domain.workspace import Workspace
 from penstock.errors import NotFound, Refused
 from penstock.rollout import release as releases
@@ -31,6 +32,18 @@ def keep(version: str, workspace: Workspace, verdict: VerdictWord = "promote", *
     decision = make_decision(version, verdict, held=held)
     records.save_record("decision", decision.id, "churn", decision, workspace)
     return decision
+
+
+def test_a_training_is_to_beat_what_served_before_its_own_version(workspace: Workspace) -> None:
+    def to_beat(training: str) -> str | None:
+        found = releases.find_champion("churn", Training(training, "churn", "s", datetime.now(UTC)), workspace)
+        return found.version if found else None
+
+    assert to_beat("t1") is None
+    releases.open_release(keep("1", workspace), workspace)
+    assert (to_beat("t1"), to_beat("t2")) == (None, "1")
+    releases.open_release(keep("2", workspace), workspace)
+    assert (to_beat("t2"), to_beat("t3")) == ("1", "2")
 
 
 def test_a_promotion_gives_all_traffic_once(workspace: Workspace) -> None:
