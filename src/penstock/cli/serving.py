@@ -6,6 +6,7 @@ import click
 
 from penstock.cli.main import json_option
 from penstock.cli.output import Output, table
+from penstock.cli.stack import require_stack
 from penstock.errors import NotFound
 from penstock.serving import auth, scoring
 from penstock.store import access, ledger, records
@@ -44,7 +45,6 @@ def label(name: str, file: Path, as_json: bool) -> None:
     FILE has the columns request_id, row, value and perhaps observed_at; or the project's id column, its target and,
     if there is one, its time column.
     """
-    from penstock.cli.training import require_stack
     from penstock.serving.label_tables import label_file
 
     workspace, output = find_workspace(), Output(as_json=as_json)

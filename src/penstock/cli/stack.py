@@ -8,6 +8,7 @@ import click
 from penstock.cli.main import json_option
 from penstock.cli.output import Output, table
 from penstock.domain.workspace import Workspace
+from penstock.errors import SpecError
 from penstock.store.workspace import find_workspace, use_environment
 
 
@@ -58,6 +59,15 @@ def doctor(as_json: bool) -> None:
     checks = [asdict(check) for check in examine(workspace)]
     rows = [(check["state"], check["name"], check["found"], check["advice"]) for check in checks]
     output.answer({"checks": checks}, lambda: click.echo(table(rows)))
+
+
+def require_stack(workspace: Workspace, *, whole: bool = False) -> None:
+    """Raise unless the stack is up: some of it, as traffic is moved though MLflow is down, or the whole."""
+    from penstock.stack.state import status as state
+
+    running = [part.state == "running" for part in state(workspace)]
+    if not (all(running) if whole else any(running)):
+        raise SpecError("This command needs the stack, and it is not up. Start it with `penstock up`.")
 
 
 def _projects(workspace: Workspace) -> list[dict[str, Any]]:

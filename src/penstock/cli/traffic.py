@@ -7,6 +7,7 @@ import click
 
 from penstock.cli.main import json_option
 from penstock.cli.output import Output, table
+from penstock.cli.stack import require_stack
 from penstock.domain.releases import Release
 from penstock.domain.workspace import Workspace
 from penstock.errors import Refused, SourceUnavailable, SpecError
@@ -23,6 +24,7 @@ from penstock.store.workspace import actor, find_workspace, use_environment
 def release(name: str, version: str, reason: str, as_json: bool) -> None:
     """Give all traffic of project NAME to VERSION, a held version too."""
     workspace, output = _workspace(name), Output(as_json=as_json)
+    require_stack(workspace)
     made = releases.release_version(name, version, actor=actor(), reason=reason, workspace=workspace)
     _tell(_follow(made, output, workspace), output)
 

@@ -13,6 +13,7 @@ from penstock.cli.outcome import answering, tell
 from penstock.cli.output import Output
 from penstock.cli.progress import progress_on
 from penstock.cli.projects import columns_said, draft, find_project
+from penstock.cli.stack import require_stack
 from penstock.domain.outcomes import Outcome
 from penstock.domain.workspace import Workspace
 from penstock.errors import SpecError
@@ -102,18 +103,10 @@ def train(name: str, seconds: float | None, quarantine: bool, no_release: bool, 
     """Search, judge and, if it is better, release a new version of project NAME."""
     output, workspace = Output(as_json=as_json), _workspace()
     records.project_path(name, workspace)
-    require_stack(workspace)
+    require_stack(workspace, whole=True)
     outcome, around = _train(name, seconds, quarantine=quarantine, workspace=workspace, release=not no_release)
     body = {**answering(outcome, workspace), "seconds": around}
     output.answer(body, lambda: tell(body, outcome))
-
-
-def require_stack(workspace: Workspace) -> None:
-    """Raise unless the stack is up."""
-    from penstock.stack.state import is_up
-
-    if not is_up(workspace):
-        raise SpecError("This command needs the stack, and it is not up. Start it with `penstock up`.")
 
 
 def _workspace() -> Workspace:
