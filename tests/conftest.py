@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from penstock.domain.workspace import Ports, Workspace
-from penstock.store.records import connect, migrate
+from penstock.store.database import connect
+from penstock.store.schema import migrate
 from penstock.store.workspace import make_folders, use_environment
 
 ROOT = Path(__file__).resolve().parents[1]

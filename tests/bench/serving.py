@@ -27,7 +27,7 @@ from penstock.serving.application import Application, Parts
 from penstock.serving.auth import Keys, project_key
 from penstock.serving.journal import Journal
 from penstock.serving.router import Router
-from penstock.store.records import migrate
+from penstock.store.schema import migrate
 from penstock.store.workspace import inherited_environment, make_folders
 from tests.conftest import ROOT, free_ports
 from tests.unit.serving.stand_in import ROW, keep_version, release

@@ -39,7 +39,6 @@ SECONDS_TO_IMPORT = {
     "great_expectations",
     "lightgbm",
     "mlflow",
-   
     "shap",
     "torch",
 }

@@ -21,7 +21,7 @@ import pytest
 from penstock.domain.workspace import Workspace
 from penstock.serving import journal
 from penstock.serving.auth import project_key
-from penstock.store.records import connect
+from penstock.store.database import connect
 from penstock.store.workspace import inherited_environment, make_folders
 from tests.conftest import ROOT, free_ports
 from tests.unit.serving.stand_in import ROW, keep_version, release

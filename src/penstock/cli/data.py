@@ -5,7 +5,7 @@ import click
 from penstock.cli.main import json_option
 from penstock.cli.output import Output, table
 from penstock.domain.datasets import ValidationReport
-from penstock.store import records
+from penstock.store import records, schema
 from penstock.store.workspace import find_workspace
 
 
@@ -20,7 +20,7 @@ def quarantine() -> None:
 def list_them(name: str, as_json: bool) -> None:
     """List what was set aside of project NAME's tables, oldest first, with the reasons."""
     workspace, output = find_workspace(), Output(as_json=as_json)
-    records.migrate(workspace)
+    schema.migrate(workspace)
     records.project_path(name, workspace)
     reports = records.list_records("validation", name, ValidationReport, workspace)
     aside = [(report.quarantine[:12], report) for report in reports if report.quarantine]
@@ -42,7 +42,7 @@ def readmit(name: str, identity: str, rows: tuple[int, ...], as_json: bool) -> N
     from penstock.data.quarantine import readmit as let_in
 
     workspace, output = find_workspace(), Output(as_json=as_json)
-    records.migrate(workspace)
+    schema.migrate(workspace)
     records.project_path(name, workspace)
     let = let_in(name, identity, rows or "all", workspace)
     count = len(let.rows)

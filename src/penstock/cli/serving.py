@@ -9,7 +9,7 @@ from penstock.cli.output import Output, table
 from penstock.cli.stack import require_stack
 from penstock.errors import NotFound
 from penstock.serving import auth, scoring
-from penstock.store import access, ledger, records
+from penstock.store import access, ledger, records, schema
 from penstock.store.ledger import Act
 from penstock.store.workspace import actor, find_workspace
 
@@ -23,7 +23,7 @@ from penstock.store.workspace import actor, find_workspace
 def predict(name: str, file: Path, out: Path | None, explain: bool, as_json: bool) -> None:
     """Predict every row of FILE with the released version of project NAME; the same answers as online."""
     workspace, output = find_workspace(), Output(as_json=as_json)
-    records.migrate(workspace)
+    schema.migrate(workspace)
     records.project_path(name, workspace)
     if not file.exists():
         raise NotFound(f"The file {str(file)!r} must exist, but does not. Give the path of a CSV or Parquet file.")
@@ -48,7 +48,7 @@ def label(name: str, file: Path, as_json: bool) -> None:
     from penstock.serving.label_tables import label_file
 
     workspace, output = find_workspace(), Output(as_json=as_json)
-    records.migrate(workspace)
+    schema.migrate(workspace)
     records.project_path(name, workspace)
     require_stack(workspace)
     counts = label_file(name, file, workspace)
@@ -71,7 +71,7 @@ def keys() -> None:
 def create(name: str, projects: tuple[str, ...], as_json: bool) -> None:
     """Make a key called NAME, and show it this once."""
     workspace, output = find_workspace(), Output(as_json=as_json)
-    records.migrate(workspace)
+    schema.migrate(workspace)
     for project in projects:
         records.project_path(project, workspace)
     key = auth.create_key(name, projects, workspace)
@@ -84,7 +84,7 @@ def create(name: str, projects: tuple[str, ...], as_json: bool) -> None:
 def list_them(as_json: bool) -> None:
     """List every key by its name; keys themselves are kept nowhere."""
     workspace, output = find_workspace(), Output(as_json=as_json)
-    records.migrate(workspace)
+    schema.migrate(workspace)
     known = access.list_keys(workspace)
     body = {
         "keys": [
@@ -110,7 +110,7 @@ def list_them(as_json: bool) -> None:
 def revoke(name: str, as_json: bool) -> None:
     """Revoke the key called NAME; the service refuses it within two seconds."""
     workspace, output = find_workspace(), Output(as_json=as_json)
-    records.migrate(workspace)
+    schema.migrate(workspace)
     access.revoke_key(name, workspace)
     ledger.record_act(Act(actor(), "key.revoked", None, name, {}), workspace)
     output.answer({"revoked": name}, lambda: click.echo(f"The key {name!r} is revoked."))

@@ -12,7 +12,7 @@ from penstock.domain.releases import Release
 from penstock.domain.workspace import Workspace
 from penstock.errors import Refused, SourceUnavailable, SpecError
 from penstock.rollout import release as releases
-from penstock.store import ledger, records
+from penstock.store import ledger, records, schema
 from penstock.store.workspace import actor, find_workspace, use_environment
 
 
@@ -71,7 +71,7 @@ def audit(name: str, moment: str | None, as_json: bool) -> None:
 def audit_verify(as_json: bool) -> None:
     """Check that no entry of the audit was changed or taken out."""
     workspace, output = find_workspace(), Output(as_json=as_json)
-    records.migrate(workspace)
+    schema.migrate(workspace)
     broken = ledger.first_broken(workspace)
     if broken is not None:
         raise Refused(f"Every entry of the audit must follow from the one before, but entry {broken} does not.")
@@ -81,7 +81,7 @@ def audit_verify(as_json: bool) -> None:
 def _workspace(name: str) -> Workspace:
     workspace = find_workspace()
     use_environment(workspace)
-    records.migrate(workspace)
+    schema.migrate(workspace)
     records.project_path(name, workspace)
     return workspace
 

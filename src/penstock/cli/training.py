@@ -17,7 +17,7 @@ from penstock.cli.stack import require_stack
 from penstock.domain.outcomes import Outcome
 from penstock.domain.workspace import Workspace
 from penstock.errors import SpecError
-from penstock.store import records
+from penstock.store import records, schema
 from penstock.store.workspace import find_workspace, use_environment
 
 
@@ -112,7 +112,7 @@ def train(name: str, seconds: float | None, quarantine: bool, no_release: bool, 
 def _workspace() -> Workspace:
     workspace = find_workspace()
     use_environment(workspace)
-    records.migrate(workspace)
+    schema.migrate(workspace)
     return workspace
 
 

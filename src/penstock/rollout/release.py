@@ -10,7 +10,7 @@ from penstock.domain.models import ModelVersion
 from penstock.domain.releases import Release, Training
 from penstock.domain.workspace import Workspace
 from penstock.errors import Refused
-from penstock.store import records, tables, tracking
+from penstock.store import database, records, tables, tracking
 from penstock.store.ledger import Act, append_audit
 
 WHOLE = 100.0
@@ -69,7 +69,7 @@ def open_release(decision: Decision, workspace: Workspace) -> Release:
         If the decision does not promote, a gate of the version does not hold, or the version was rolled back.
     """
     version = _promoted(decision)
-    with records.connect(workspace).begin() as connection:
+    with database.connect(workspace).begin() as connection:
         table = tables.releases
         there = connection.execute(sa.select(table).where(table.c.decision == decision.id)).one_or_none()
         if there is not None:
@@ -122,7 +122,7 @@ def release_version(project: str, version: str, *, actor: str, reason: str, work
         said = "; ".join(f"{gate.name}: {gate.detail}" for gate in broken)
         raise Refused(f"Version {version} of {project!r} must hold every gate, but does not: {said}", details=[said])
     note = "" if decision.verdict == "promote" else f" (the judge had said {decision.verdict})"
-    with records.connect(workspace).begin() as connection:
+    with database.connect(workspace).begin() as connection:
         serving = _newest(connection, project)
         if serving is not None and serving.version == version:
             return serving
@@ -153,7 +153,7 @@ def roll_back(project: str, *, actor: str, reason: str, workspace: Workspace) ->
     Refused
         If no version answered before.
     """
-    with records.connect(workspace).begin() as connection:
+    with database.connect(workspace).begin() as connection:
         serving = _newest(connection, project)
         if serving is None or serving.previous is None:
             found = "has no release" if serving is None else f"has released version {serving.version} only"
@@ -191,7 +191,7 @@ def write_alias(release: Release, workspace: Workspace) -> Release:
     if tracking.find_alias(release.project, workspace) != release.version:
         tracking.set_alias(release.project, release.version, workspace)
     table = tables.releases
-    with records.connect(workspace).begin() as connection:
+    with database.connect(workspace).begin() as connection:
         connection.execute(sa.update(table).where(table.c.id == release.id).values(alias_seen=release.version))
         return records.release_of(connection.execute(sa.select(table).where(table.c.id == release.id)).one())
 

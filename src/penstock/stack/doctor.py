@@ -51,12 +51,12 @@ def _permissions(workspace: Workspace) -> Check:
 
 
 def _database(workspace: Workspace) -> list[Check]:
-    from penstock.store import schema  # Alembic
+    from penstock.store import schema, tables
 
     if workspace.database_server is None and not (workspace.home / "penstock.db").exists():
         return [Check("database", "ok", "not there yet", "`penstock up` makes it.")]
     try:
-        found, newest = schema.revision(workspace), schema.newest_revision()
+        found, newest = schema.revision(workspace), tables.REVISION
     except PenstockError as error:
         return [Check("database", "failed", "does not answer", error.message)]
     good = found == newest

@@ -18,7 +18,7 @@ from penstock.stack import supervisor
 from penstock.stack.parts import PARTS, SUPERVISOR, log_of, record_of
 from penstock.stack.ports import require_free_ports
 from penstock.stack.state import PartState, status
-from penstock.store.records import migrate
+from penstock.store.schema import migrate
 from penstock.store.workspace import make_folders
 
 Progress = Callable[[str], None]

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from penstock.domain.workspace import Workspace
 from penstock.errors import NotFound, SpecError
 from penstock.store import tables
-from penstock.store.records import connect, reading
+from penstock.store.database import connect, reading
 
 
 @dataclass(frozen=True, slots=True)

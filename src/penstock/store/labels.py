@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from penstock.domain.releases import Label, LabelCounts
 from penstock.domain.workspace import Workspace
 from penstock.store import tables
-from penstock.store.records import connect, reading
+from penstock.store.database import connect, reading
 
 
 def save_labels(labels: Iterable[tuple[Label, bool]], workspace: Workspace) -> LabelCounts:

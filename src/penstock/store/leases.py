@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from penstock.domain.workspace import Workspace
 from penstock.errors import Refused
 from penstock.store import tables
-from penstock.store.records import connect, reading
+from penstock.store.database import connect, reading
 
 SAME_START_SECONDS = 2.0  # start times are read from a clock with a resolution of 10 ms, and may be rounded
 

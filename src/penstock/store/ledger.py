@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from penstock.domain.releases import AuditEntry
 from penstock.domain.workspace import Workspace
 from penstock.store import tables
-from penstock.store.records import connect, reading
+from penstock.store.database import connect, reading
 
 FIRST = "0" * 64
 

@@ -1,15 +1,12 @@
 """Save and find records in Penstock's own database."""
 
-import json
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy import event
 
 from penstock.domain.datasets import DatasetVersion
 from penstock.domain.models import ModelVersion
@@ -17,39 +14,9 @@ from penstock.domain.releases import Release
 from penstock.domain.workspace import Workspace
 from penstock.errors import NotFound
 from penstock.store import tables
-from penstock.store.workspace import database_url
+from penstock.store.database import connect, reading
 
 R = TypeVar("R")
-
-
-@lru_cache(maxsize=8)
-def _engine(url: str) -> sa.Engine:
-    if not url.startswith("sqlite"):
-        return sa.create_engine(url, pool_pre_ping=True)
-    engine = sa.create_engine(url, connect_args={"timeout": 30})
-
-    @event.listens_for(engine, "connect")
-    def configure(connection: Any, _: Any) -> None:
-        connection.isolation_level = None  # the driver's own BEGIN would be deferred, and lose read-then-write races
-        for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: sa.Connection) -> None:
-        options = connection.get_execution_options()
-        connection.exec_driver_sql("BEGIN" if options.get("penstock_reads") else "BEGIN IMMEDIATE")
-
-    return engine
-
-
-def connect(workspace: Workspace) -> sa.Engine:
-    """Return the engine of the workspace's database; a transaction takes the write lock at its start."""
-    return _engine(database_url(workspace))
-
-
-def reading(workspace: Workspace) -> sa.Engine:
-    """Return an engine whose transactions only read, and so never wait for a writer."""
-    return connect(workspace).execution_options(penstock_reads=True)
 
 
 def encode(record: object) -> str:
@@ -281,31 +248,6 @@ def list_looks(project: str, workspace: Workspace) -> list[tuple[str, str]]:
     query = sa.select(table.c.pair, table.c.rows).where(table.c.project == project).order_by(table.c.number)
     with reading(workspace).begin() as connection:
         return [(row.pair, row.rows) for row in connection.execute(query)]
-
-
-def migrate(workspace: Workspace) -> None:
-    """Bring the database to the code's schema; see `penstock.store.schema`."""
-    if _revision(workspace) == tables.REVISION:
-        return
-    from penstock.store import schema
-
-    schema.migrate(workspace)
-
-
-def _revision(workspace: Workspace) -> str | None:
-    if workspace.database_server is None and not (workspace.home / "penstock.db").exists():
-        return None
-    try:
-        with reading(workspace).begin() as connection:
-            found: str | None = connection.execute(sa.text("select version_num from alembic_version")).scalar()
-            return found
-    except (sa.exc.OperationalError, sa.exc.ProgrammingError):
-        return None  # an empty or unreachable database: `schema.migrate` tells which
-
-
-def as_json(value: object) -> str:
-    """Return a plain value as sorted JSON text, for before and after in the audit."""
-    return json.dumps(value, sort_keys=True, default=str)
 
 
 def newest_releases(workspace: Workspace) -> list[Release]:

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from penstock.domain.releases import Training
 from penstock.domain.workspace import Workspace
 from penstock.store import tables
-from penstock.store.records import connect, decode, encode, reading
+from penstock.store.database import connect, reading
+from penstock.store.records import decode, encode
 
 R = TypeVar("R")
 

@@ -11,7 +11,7 @@ from penstock.domain.releases import Training
 from penstock.domain.workspace import Workspace
 from penstock.errors import NotFound, Refused
 from penstock.rollout import release as releases
-from penstock.store import ledger, records
+from penstock.store import database, ledger, records
 
 
 def make_decision(version: str, verdict: VerdictWord = "promote", *, held: bool = True) -> Decision:
@@ -109,11 +109,11 @@ def test_a_version_with_a_broken_gate_or_none_is_refused(workspace: Workspace) -
 
 def test_a_release_and_its_audit_entry_stand_together_or_not_at_all(workspace: Workspace) -> None:
     decision = keep("1", workspace)
-    with records.connect(workspace).begin() as connection:
+    with database.connect(workspace).begin() as connection:
         connection.execute(sa.text("create trigger stop before insert on audit begin select raise(abort, 'full'); end"))
     with pytest.raises(sa.exc.IntegrityError):
         releases.open_release(decision, workspace)
     assert records.newest_release("churn", workspace) is None
-    with records.connect(workspace).begin() as connection:
+    with database.connect(workspace).begin() as connection:
         connection.execute(sa.text("drop trigger stop"))
     assert releases.open_release(decision, workspace).version == "1"

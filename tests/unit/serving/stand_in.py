@@ -20,7 +20,7 @@ from penstock.domain.features import Decoding, InputColumn
 from penstock.domain.models import ModelVersion, Signature
 from penstock.domain.workspace import Workspace
 from penstock.serving.session import EXAMPLES, GRAPH, SCHEMA, SIGNATURE, LoadedBundle
-from penstock.store import artifacts, records, tables
+from penstock.store import artifacts, database, records, tables
 
 DECODING = Decoding(
     (
@@ -146,7 +146,7 @@ def release(version: str, workspace: Workspace, *, previous: str | None = None, 
         "previous": previous,
         **more,
     }
-    with records.connect(workspace).begin() as connection:
+    with database.connect(workspace).begin() as connection:
         connection.execute(sa.insert(tables.releases).values(values))
 
 

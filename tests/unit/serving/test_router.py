@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from penstock.domain.workspace import Workspace
 from penstock.serving import router as routers
 from penstock.serving.router import Router
-from penstock.store import artifacts, records, tables
+from penstock.store import artifacts, database, tables
 from tests.unit.serving.stand_in import keep_version, release
 
 
@@ -58,7 +58,7 @@ def test_weights_that_move_are_followed(workspace: Workspace, tmp_path: Path) ->
     router = Router(workspace)
     router.refresh()
     assert answers(router) == "1"
-    with records.connect(workspace).begin() as connection:
+    with database.connect(workspace).begin() as connection:
         connection.execute(sa.update(tables.releases).values(weights={"1": 25.0, "2": 75.0}))
     router.refresh()
     assert answers(router) == "2"
@@ -110,12 +110,12 @@ def test_a_database_that_is_away_leaves_what_answers(workspace: Workspace, tmp_p
     release("1", workspace)
     router = Router(workspace)
     router.refresh()
-    with records.connect(workspace).begin() as connection:
+    with database.connect(workspace).begin() as connection:
         connection.execute(sa.text("alter table releases rename to elsewhere"))
     router.refresh()
     assert answers(router) == "1"
     assert router.current.problem is not None
-    with records.connect(workspace).begin() as connection:
+    with database.connect(workspace).begin() as connection:
         connection.execute(sa.text("alter table elsewhere rename to releases"))
     router.refresh()
     assert router.current.problem is None

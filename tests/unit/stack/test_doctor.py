@@ -11,7 +11,7 @@ from penstock.domain.workspace import Workspace
 from penstock.stack.checks import Check
 from penstock.stack.doctor import examine
 from penstock.store import tables
-from penstock.store.records import connect
+from penstock.store.database import connect
 
 
 def _found(workspace: Workspace) -> dict[str, Check]:

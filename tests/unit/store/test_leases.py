@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from penstock.domain.releases import Training
 from penstock.domain.workspace import Workspace
-from penstock.store import leases, ledger, records, tables, trainings
+from penstock.store import database, leases, ledger, tables, trainings
 
 
 def hold_in_another_process(workspace: Workspace, name: str) -> "subprocess.Popen[str]":
@@ -76,9 +76,9 @@ def test_a_changed_or_missing_audit_entry_is_named(workspace: Workspace) -> None
     for number in range(4):
         ledger.record_act(ledger.Act("me", "act", "churn", str(number), {}), workspace)
     assert ledger.first_broken(workspace) is None
-    with records.connect(workspace).begin() as connection:
+    with database.connect(workspace).begin() as connection:
         connection.execute(sa.update(tables.audit).where(tables.audit.c.number == 3).values(reason="else"))
     assert ledger.first_broken(workspace) == 3
-    with records.connect(workspace).begin() as connection:
+    with database.connect(workspace).begin() as connection:
         connection.execute(sa.delete(tables.audit).where(tables.audit.c.number == 2))
     assert ledger.first_broken(workspace) == 2

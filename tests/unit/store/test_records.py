@@ -10,7 +10,7 @@ from penstock.domain.datasets import ColumnProfile, DatasetVersion
 from penstock.domain.models import ModelVersion
 from penstock.domain.workspace import Workspace
 from penstock.errors import NotFound, Refused
-from penstock.store import records, schema, tables
+from penstock.store import database, records, schema, tables
 
 
 def make_dataset(digest: str = "a" * 64) -> DatasetVersion:
@@ -69,12 +69,12 @@ def test_the_migrations_make_the_tables_of_the_code(workspace: Workspace) -> Non
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
-    with records.connect(workspace).connect() as connection:
+    with database.connect(workspace).connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
 
 
 def test_a_newer_schema_is_refused(workspace: Workspace) -> None:
-    with records.connect(workspace).begin() as connection:
+    with database.connect(workspace).begin() as connection:
         connection.execute(sa.text("update alembic_version set version_num = '9999'"))
     with pytest.raises(Refused, match="which is newer"):
-        records.migrate(workspace)
+        schema.migrate(workspace)
