@@ -78,8 +78,11 @@ def job(request: pytest.FixtureRequest, stranger: Stranger, shared_data: Path) -
 
 def say(request: pytest.FixtureRequest, text: str) -> None:
     """Print for whoever runs the long round."""
-    reporter: Any = request.config.pluginmanager.get_plugin("terminalreporter")
-    reporter.write_line(f"\n{text}")
+    plugins = request.config.pluginmanager
+    reporter: Any = plugins.get_plugin("terminalreporter")
+    capturing: Any = plugins.get_plugin("capturemanager")
+    with capturing.global_and_fixture_disabled():
+        reporter.write_line(f"\n{text}")
 
 
 def test_the_first_version_serves_and_no_honest_row_is_set_aside(job: Job) -> None:
