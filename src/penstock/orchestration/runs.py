@@ -210,13 +210,13 @@ def _quiet_console() -> Iterator[None]:
 
     consoles = [each for each in logging.getLogger().handlers if isinstance(each, PrefectConsoleHandler)]
     for console in consoles:
-        console.addFilter(_is_not_told_elsewhere)
+        console.addFilter(_is_worth_telling)
     try:
         yield
     finally:
         for console in consoles:
-            console.removeFilter(_is_not_told_elsewhere)
+            console.removeFilter(_is_worth_telling)
 
 
-def _is_not_told_elsewhere(record: logging.LogRecord) -> bool:
-    return record.name.split(".", 1)[0] != "prefect" and record.name != "penstock.progress"
+def _is_worth_telling(record: logging.LogRecord) -> bool:
+    return record.name.split(".", 1)[0] != "prefect" and record.levelno >= logging.WARNING
