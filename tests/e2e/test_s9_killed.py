@@ -140,6 +140,7 @@ def test_a_killed_service_comes_back_and_the_journal_has_every_answer_once(stran
                 break
         except OSError:
             time.sleep(0.2)
-    spool = [line for path in (home(stranger) / "journal" / table / "spool").glob("*.jsonl") for line in path.open()]
+    spool = [path.read_text() for path in (home(stranger) / "journal" / table / "spool").glob("*.jsonl")]
+    lines = [line for text in spool for line in text.splitlines()]
     for request_id in answered:
-        assert sum(request_id in line for line in spool) == 1
+        assert sum(request_id in line for line in lines) == 1
