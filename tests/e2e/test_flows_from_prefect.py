@@ -1,0 +1,56 @@
+"""The same flows run from Prefect's page: here by the call that its button makes."""
+
+import time
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tests.stranger import Stranger, ask
+
+PATIENCE = 150
+
+
+@pytest.fixture(scope="module")
+def project(stranger: Stranger, subscriptions: pd.DataFrame) -> str:
+    """A project that was run once from the command line."""
+    subscriptions.head(2000).to_csv(stranger.folder / "prefects.csv", index=False)
+    stranger.answer("run", "prefects.csv", "--target", "churned", "--seconds", 4)
+    return "prefects"
+
+
+def finish(stranger: Stranger, flow: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Start a deployment, and return its flow run when it has ended."""
+    api = f"http://127.0.0.1:{stranger.environment['PENSTOCK_PREFECT_PORT']}/api"
+    _, deployment = ask(f"{api}/deployments/name/{flow}/{flow}")
+    started, run = ask(f"{api}/deployments/{deployment['id']}/create_flow_run", {"parameters": parameters})
+    assert started == 201
+    deadline = time.monotonic() + PATIENCE
+    while run["state"]["type"] not in {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}:
+        assert time.monotonic() < deadline, run["state"]
+        time.sleep(0.5)
+        _, run = ask(f"{api}/flow_runs/{run['id']}")
+    ended: dict[str, Any] = run
+    return ended
+
+
+def test_a_training_from_prefect_makes_a_version(stranger: Stranger, project: str) -> None:
+    run = finish(stranger, "train", {"project": project, "seconds": 4})
+    assert run["state"]["type"] == "COMPLETED", run["state"]
+    assert run["name"].startswith("prefects dataset")
+    link = f"http://127.0.0.1:{stranger.environment['PENSTOCK_MLFLOW_PORT']}/api/2.0/mlflow/model-versions/search"
+    _, found = ask(f"{link}?filter=name%3D%27prefects%27")
+    assert {each["version"] for each in found["model_versions"]} == {"1", "2"}
+
+
+def test_a_table_is_scored_from_prefect(stranger: Stranger, project: str) -> None:
+    table, out = stranger.folder / "prefects.csv", stranger.folder / "scored.parquet"
+    run = finish(stranger, "score", {"project": project, "path": str(table), "output": str(out)})
+    assert run["state"]["type"] == "COMPLETED", run["state"]
+    assert len(pd.read_parquet(out)) == 2000
+
+
+def test_a_flow_of_an_unknown_project_fails_and_says_why(stranger: Stranger) -> None:
+    run = finish(stranger, "ingest", {"project": "nobody"})
+    assert run["state"]["type"] == "FAILED"
+    assert "No project is named 'nobody'" in run["state"]["message"]
