@@ -1,6 +1,7 @@
 """S2: bad data is stopped at the door; S3: a changed schema is a decision."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -86,13 +87,18 @@ def test_a_broken_file_stops_with_one_sentence_and_changes_nothing(
     assert newest_state(stranger) == "FAILED"
 
 
-@pytest.mark.parametrize("name", BREAKS)
-def test_a_broken_first_file_stops_too(stranger: Stranger, customers: pd.DataFrame, name: str) -> None:
-    stem = f"first-{name.replace('_', '-')}"
-    broken = BREAKS[name](customers.copy(), hits(len(customers), SHARE))
-    broken.to_csv(stranger.folder / f"{stem}.csv", index=False)
-    stranger.refuse(3, "run", f"{stem}.csv", "--target", "churned", "--id", "customer_id", "--seconds", 2)
-    assert versions(stranger, stem) == [None, {}]
+def test_broken_first_files_stop_too(stranger: Stranger, customers: pd.DataFrame) -> None:
+    def stop(name: str) -> str:
+        stem = f"first-{name.replace('_', '-')}"
+        broken = BREAKS[name](customers.copy(), hits(len(customers), SHARE))
+        broken.to_csv(stranger.folder / f"{stem}.csv", index=False)
+        stranger.refuse(3, "run", f"{stem}.csv", "--target", "churned", "--id", "customer_id", "--seconds", 2)
+        return stem
+
+    with ThreadPoolExecutor(2) as threads:
+        stems = list(threads.map(stop, BREAKS))
+    for stem in stems:
+        assert versions(stranger, stem) == [None, {}]
 
 
 def test_a_few_bad_rows_are_set_aside_counted_and_can_be_readmitted(

@@ -90,9 +90,9 @@ def in_order_again(stranger: Stranger, name: str) -> Iterator[str]:
 
 
 def test_a_killed_search_goes_on_with_its_finished_trials(stranger: Stranger, table: str) -> None:
-    kill_when(stranger, table, 15, lambda: len(finished(stranger, table)) >= 3)
+    kill_when(stranger, table, 8, lambda: len(finished(stranger, table)) >= 3)
     before = finished(stranger, table)
-    again = stranger.answer("run", f"{table}.csv", "--target", "churned", "--seconds", 15)
+    again = stranger.answer("run", f"{table}.csv", "--target", "churned", "--seconds", 8)
     after = finished(stranger, table)
     assert before.items() <= after.items()
     assert again["trials"]["finished"] >= len(before)
