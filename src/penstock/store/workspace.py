@@ -68,6 +68,7 @@ def environment(workspace: Workspace) -> dict[str, str]:
         ),
         "PREFECT_CLI_PROMPT": "false",
         "PREFECT_LOGGING_EXTRA_LOGGERS": "penstock",
+        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",  # lines of threads that a step starts
         "PREFECT_WORKER_QUERY_SECONDS": "1",
         "MLFLOW_TRACKING_URI": workspace.mlflow_url,
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
