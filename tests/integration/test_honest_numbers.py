@@ -31,7 +31,7 @@ from penstock.search import steps
 from penstock.search.fitting import TrainedModel
 from penstock.serving.bundle import bundle
 from penstock.serving.scoring import answer
-from penstock.spec import BudgetSpec, Families, ProjectSpec, load_spec
+from penstock.spec import BudgetSpec, Families, ProjectSpec, SplitSpec, load_spec
 from penstock.store import frames, records
 from penstock.store.workspace import make_folders
 
@@ -47,6 +47,7 @@ class Wanted:
     trials: int | None = 3
     families: tuple[str, ...] = ("linear", "lightgbm")
     metric: str | None = None
+    holdout: float = 0.2
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,11 @@ def prepare(table: pd.DataFrame, target: str, workspace: Workspace, wanted: Want
     draft_project("honest", folder / f"{workspace.home.name}.parquet", target, {}, file)
     records.register_project("honest", file, workspace)
     budget = BudgetSpec(seconds=wanted.seconds, trials=wanted.trials)
-    update = {"budget": budget, "families": Families(include=list(wanted.families))}
+    update = {
+        "budget": budget,
+        "families": Families(include=list(wanted.families)),
+        "split": SplitSpec(holdout=wanted.holdout),
+    }
     spec = load_spec(file).model_copy(update=update | ({"metric": wanted.metric} if wanted.metric else {}))
     dataset = ingest(spec, workspace)
     spec = complete_spec(spec, dataset, workspace)
@@ -220,6 +225,15 @@ def test_nothing_is_tuned_on_held_out_rows(workspace: Workspace, tmp_path: Path)
     assert one.signature.threshold not in {None, 0.5}
     assert one.out_of_fold == two.out_of_fold
     assert graph(one, workspace) == graph(two, other)
+
+
+def test_without_a_holdout_the_out_of_fold_score_is_shown_and_said_to_be_one(workspace: Workspace) -> None:
+    table = numbers()
+    table["answer"] = np.where(table.iloc[:, 0] + np.random.default_rng(3).normal(size=len(table)) > 0, "yes", "no")
+    found = judged(prepare(table, "answer", workspace, Wanted(families=("linear",), trials=2, holdout=0.0)))
+    assert found.evaluation.side == "out_of_fold"
+    assert found.evaluation.score.low > 0.6
+    assert "out-of-fold" in found.decision.reasons[0]
 
 
 def graph(model: FittedModel, workspace: Workspace) -> bytes:
