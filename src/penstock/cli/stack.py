@@ -63,10 +63,11 @@ def doctor(as_json: bool) -> None:
 
 def require_stack(workspace: Workspace, *, whole: bool = False) -> None:
     """Raise unless the stack is up: some of it, as traffic is moved though MLflow is down, or the whole."""
+    from penstock.stack.state import serves_commands
     from penstock.stack.state import status as state
 
-    running = [part.state == "running" for part in state(workspace)]
-    if not (all(running) if whole else any(running)):
+    up = serves_commands(workspace) if whole else any(part.state == "running" for part in state(workspace))
+    if not up:
         raise SpecError("This command needs the stack, and it is not up. Start it with `penstock up`.")
 
 

@@ -117,9 +117,9 @@ def _workspace() -> Workspace:
 
 
 def _start_stack(workspace: Workspace, output: Output) -> None:
-    from penstock.stack.state import is_up
+    from penstock.stack.state import serves_commands
 
-    if is_up(workspace):
+    if serves_commands(workspace):
         return
     from penstock.stack.supervision import up
 

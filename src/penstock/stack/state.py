@@ -38,6 +38,11 @@ def is_up(workspace: Workspace) -> bool:
     return all(part.state == "running" for part in status(workspace))
 
 
+def serves_commands(workspace: Workspace) -> bool:
+    """Return whether a command can run its flow: every server answers, and the rest lives, heard of lately or not."""
+    return all(part.state == "running" or (part.url is None and part.state == "starting") for part in status(workspace))
+
+
 def _state_of(part: Part, words: dict[str, str] | None, workspace: Workspace) -> PartState:
     identity = read_identity(record_of(part.name, workspace))
     living = identity if identity is not None and identity.lives else None

@@ -14,7 +14,7 @@ import pytest
 from penstock.domain.workspace import Workspace
 from penstock.orchestration.processes import write_identity
 from penstock.stack.parts import PARTS, record_of
-from penstock.stack.state import PartState, is_up, status
+from penstock.stack.state import PartState, is_up, serves_commands, status
 
 
 class _Well(http.server.BaseHTTPRequestHandler):
@@ -49,6 +49,7 @@ def test_of_a_workspace_that_is_not_there_every_part_is_stopped_and_nothing_is_m
         (part.name, "stopped", None) for part in PARTS
     ]
     assert not is_up(nowhere)
+    assert not serves_commands(nowhere)
     assert not nowhere.home.exists()
 
 
