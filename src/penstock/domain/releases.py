@@ -5,11 +5,17 @@ from datetime import datetime
 from typing import Literal
 
 ReleaseState = Literal["none", "held", "pending_approval", "shadow", "partial", "serving", "rolled_back", "superseded"]
+ACTIVE: frozenset[str] = frozenset({"pending_approval", "shadow", "partial"})  # a rollout that has not ended
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Which versions of a project answer, with which weights in percent, since when, by whose decision."""
+    """Which versions of a project answer, with which weights in percent, since when, by whose decision.
+
+    While a rollout lasts (`pending_approval`, `shadow`, `partial`), `version` is the challenger and `previous` the
+    champion; `stage` is the place in `rollout.stages`, reached at `stage_began`; the challenger's weight counts until
+    `valid_until` (wall time), which `control` renews. `incident` is the id of the decision that all this follows from.
+    """
 
     id: int
     project: str
@@ -22,6 +28,20 @@ class Release:
     previous: str | None = None
     decision: str | None = None
     alias_seen: str | None = None
+    incident: str | None = None
+    stage: int | None = None
+    stage_began: datetime | None = None
+    valid_until: datetime | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether a rollout is under way."""
+        return self.state in ACTIVE
+
+    @property
+    def champion(self) -> str:
+        """The version that answers, unless a rollout gives another a share."""
+        return self.previous if self.active and self.previous is not None else self.version
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +57,8 @@ class AuditEntry:
     before: str
     after: str
     hash: str
+    incident: str | None = None
+    link: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +89,8 @@ class LabelCounts:
 class Training:
     """One training of a project, resumed under the same id after a kill.
 
-    `study` names its folder under `Workspace.searches`; `resumed` counts the processes that took it over.
+    `study` names its folder under `Workspace.searches`; `resumed` counts the processes that took it over; `incident` is
+    the id of the decision that asked for it.
     """
 
     id: str
@@ -75,3 +98,4 @@ class Training:
     study: str
     started_at: datetime
     resumed: int = 0
+    incident: str | None = None

@@ -18,7 +18,10 @@ FIRST = "0" * 64
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """What an entry says: who did what to which project, why, and plain values before and after."""
+    """What an entry says: who did what to which project, why, and plain values before and after.
+
+    `incident` is the id of the decision that it follows from; `link` leads to where more is shown.
+    """
 
     actor: str
     action: str
@@ -26,6 +29,8 @@ class Act:
     reason: str
     after: object
     before: object = None
+    incident: str | None = None
+    link: str | None = None
 
 
 def append_audit(connection: sa.Connection, act: Act) -> AuditEntry:
@@ -52,6 +57,7 @@ def append_audit(connection: sa.Connection, act: Act) -> AuditEntry:
         "before": json.dumps(act.before, sort_keys=True, default=str),
         "after": json.dumps(act.after, sort_keys=True, default=str),
     }
+    fields |= {"incident": act.incident, "link": act.link}
     fields["hash"] = _hash(fields, FIRST if last is None else last.hash)
     connection.execute(sa.insert(table).values(fields))
     return _entry(fields)
@@ -63,9 +69,13 @@ def record_act(act: Act, workspace: Workspace) -> AuditEntry:
         return append_audit(connection, act)
 
 
-def list_audit(project: str, workspace: Workspace, at: datetime | None = None) -> list[AuditEntry]:
-    """Return a project's entries, oldest first, up to a time."""
+def list_audit(
+    project: str, workspace: Workspace, at: datetime | None = None, incident: str | None = None
+) -> list[AuditEntry]:
+    """Return a project's entries, oldest first, up to a time; of one incident if it is given."""
     query = sa.select(tables.audit).where(tables.audit.c.project == project).order_by(tables.audit.c.number)
+    if incident is not None:
+        query = query.where(tables.audit.c.incident == incident)
     with reading(workspace).begin() as connection:
         entries = [_entry(row._asdict()) for row in connection.execute(query)]
     return [entry for entry in entries if at is None or entry.at <= at]
@@ -84,7 +94,9 @@ def first_broken(workspace: Workspace) -> int | None:
 
 
 def _hash(fields: dict[str, Any], before: str) -> str:
-    body = json.dumps({name: fields[name] for name in sorted(fields) if name != "hash"}, default=str)
+    later = {name for name in ("incident", "link") if fields.get(name) is None}  # older entries know neither
+    told = {name: fields[name] for name in sorted(fields) if name != "hash" and name not in later}
+    body = json.dumps(told, default=str)
     return hashlib.sha256(f"{before}\n{body}".encode()).hexdigest()
 
 

@@ -31,12 +31,17 @@ def decode(body: str, form: type[R]) -> R:
 
 def save_record(kind: str, key: str, project: str, record: object, workspace: Workspace) -> None:
     """Keep a record under its kind, project and key; saving again replaces it."""
-    values = {"kind": kind, "project": project, "key": key, "body": encode(record), "saved_at": datetime.now(UTC)}
     with connect(workspace).begin() as connection:
-        same = sa.and_(tables.records.c.kind == kind, tables.records.c.project == project, tables.records.c.key == key)
-        changed = connection.execute(sa.update(tables.records).where(same).values(values))
-        if changed.rowcount == 0:
-            connection.execute(sa.insert(tables.records).values(values))
+        put_record(connection, kind, key, project, record)
+
+
+def put_record(connection: sa.Connection, kind: str, key: str, project: str, record: object) -> None:
+    """Keep a record as `save_record` does, inside the caller's transaction."""
+    values = {"kind": kind, "project": project, "key": key, "body": encode(record), "saved_at": datetime.now(UTC)}
+    same = sa.and_(tables.records.c.kind == kind, tables.records.c.project == project, tables.records.c.key == key)
+    changed = connection.execute(sa.update(tables.records).where(same).values(values))
+    if changed.rowcount == 0:
+        connection.execute(sa.insert(tables.records).values(values))
 
 
 def find_record(kind: str, key: str, project: str, form: type[R], workspace: Workspace) -> R | None:

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-REVISION = "0001"  # the newest migration; a test holds it against the folder
+REVISION = "0002"  # the newest migration; a test holds it against the folder
 
 metadata = sa.MetaData(
     naming_convention={
@@ -80,6 +80,7 @@ trainings = sa.Table(
     sa.Column("resumed", sa.Integer, nullable=False, default=0),
     sa.Column("started_at", Moment, nullable=False),
     sa.Column("ended_at", Moment),
+    sa.Column("incident", sa.String(36)),
 )
 
 steps = sa.Table(
@@ -123,6 +124,10 @@ releases = sa.Table(
     sa.Column("previous", sa.String(16)),
     sa.Column("decision", sa.String(36)),
     sa.Column("alias_seen", sa.String(16)),
+    sa.Column("incident", sa.String(36)),
+    sa.Column("stage", sa.Integer),
+    sa.Column("stage_began", Moment),
+    sa.Column("valid_until", Moment),
 )
 sa.Index(
     "uq_releases_one_active",
@@ -144,6 +149,8 @@ audit = sa.Table(
     sa.Column("before", sa.Text, nullable=False),
     sa.Column("after", sa.Text, nullable=False),
     sa.Column("hash", sa.String(64), nullable=False),
+    sa.Column("incident", sa.String(36), index=True),
+    sa.Column("link", sa.Text),
 )
 
 keys = sa.Table(
@@ -191,4 +198,80 @@ looks = sa.Table(
     sa.Column("rows", sa.String(64), nullable=False),
     sa.Column("at", Moment, nullable=False),
     sa.UniqueConstraint("project", "pair"),
+)
+
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("key", sa.String(120), nullable=False, unique=True),
+    sa.Column("event", sa.String(60), nullable=False),
+    sa.Column("project", sa.String(48), nullable=False),
+    sa.Column("payload", sa.JSON, nullable=False),
+    sa.Column("incident", sa.String(36)),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("emitted_at", Moment),
+    sa.Column("settled_at", Moment),
+    sa.Column("flow_run", sa.String(36)),
+    sa.Column("note", sa.Text),
+)
+
+claims = sa.Table(
+    "claims",
+    metadata,
+    sa.Column("decision", sa.String(36), primary_key=True),
+    sa.Column("project", sa.String(48), nullable=False),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("started", sa.Float, nullable=False),
+    sa.Column("host", sa.String(200), nullable=False),
+    sa.Column("flow_run", sa.String(36)),
+    sa.Column("training", sa.String(36)),
+    sa.Column("claimed_at", Moment, nullable=False),
+    sa.Column("ended_at", Moment),
+    sa.Column("taken_over", sa.Integer, nullable=False, default=0),
+)
+
+segments = sa.Table(
+    "segments",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("project", sa.String(48), nullable=False),
+    sa.Column("spool", sa.String(80), nullable=False),
+    sa.Column("start", sa.BigInteger, nullable=False),
+    sa.Column("end", sa.BigInteger, nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("ids", sa.String(64), nullable=False),
+    sa.Column("requests", sa.Integer, nullable=False),
+    sa.Column("rows", sa.Integer, nullable=False),
+    sa.Column("first_id", sa.String(36), nullable=False),
+    sa.Column("last_id", sa.String(36), nullable=False),
+    sa.Column("from_at", Moment, nullable=False),
+    sa.Column("to_at", Moment, nullable=False),
+    sa.Column("sealed_at", Moment, nullable=False),
+    sa.UniqueConstraint("project", "spool", "start"),
+)
+
+windows = sa.Table(
+    "windows",
+    metadata,
+    sa.Column("project", sa.String(48), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("last_id", sa.String(36), nullable=False),
+    sa.Column("last_label", sa.Integer, nullable=False),
+    sa.Column("decision", sa.String(36), nullable=False, unique=True),
+    sa.Column("at", Moment, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+)
+
+alias_requests = sa.Table(
+    "alias_requests",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("project", sa.String(48), nullable=False, index=True),
+    sa.Column("version", sa.String(16)),
+    sa.Column("before", sa.String(16)),
+    sa.Column("seen_at", Moment, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("actor", sa.String(100), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
 )

@@ -15,7 +15,9 @@ from penstock.store.records import decode, encode
 R = TypeVar("R")
 
 
-def begin_training(project: str, dataset: str, spec: str, workspace: Workspace) -> Training:
+def begin_training(
+    project: str, dataset: str, spec: str, workspace: Workspace, incident: str | None = None
+) -> Training:
     """Start a training, or go on with one of the same dataset and spec that never ended.
 
     The caller holds the lease of the project's training, so a training still open has no living process.
@@ -26,6 +28,8 @@ def begin_training(project: str, dataset: str, spec: str, workspace: Workspace) 
         The project's name.
     dataset, spec
         Digests of the dataset version and of the project file's values.
+    incident
+        The id of the decision that asks for it.
     """
     table = tables.trainings
     with connect(workspace).begin() as connection:
@@ -39,12 +43,12 @@ def begin_training(project: str, dataset: str, spec: str, workspace: Workspace) 
         ).first()
         if row is not None:
             connection.execute(sa.update(table).where(table.c.id == row.id).values(resumed=row.resumed + 1))
-            return Training(row.id, project, row.study, row.started_at, row.resumed + 1)
+            return Training(row.id, project, row.study, row.started_at, row.resumed + 1, row.incident)
         connection.execute(
             sa.update(table).where(table.c.project == project, table.c.state == "open").values(state="abandoned")
         )
         identity = str(uuid.uuid4())
-        training = Training(identity, project, f"{project}-{identity[:8]}", datetime.now(UTC))
+        training = Training(identity, project, f"{project}-{identity[:8]}", datetime.now(UTC), incident=incident)
         connection.execute(
             sa.insert(table).values(
                 id=training.id,
@@ -55,6 +59,7 @@ def begin_training(project: str, dataset: str, spec: str, workspace: Workspace) 
                 state="open",
                 resumed=0,
                 started_at=training.started_at,
+                incident=incident,
             )
         )
     return training

@@ -1,0 +1,95 @@
+"""How far current has moved from reference, and how good predictions were."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from penstock.domain.evaluation import Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The newest answered rows that no earlier window held: a Parquet table under `table`, None if there are none.
+
+    Columns: `request_id`, `row`, `at`, `version`, `latency_ms`, `failed`, the contract's columns as canonical types, and
+    `p<i>` a class (in the champion's order) or `prediction`. `last_id` is the newest request of the window;
+    `from_at` and `to_at` are in the calendar that policies read.
+    """
+
+    project: str
+    number: int
+    rows: int
+    table: str | None
+    from_at: datetime | None
+    to_at: datetime | None
+    last_id: str
+    version: str
+    skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnDrift:
+    """How far one column has moved: an effect size (0 is none) beside the threshold above which it drifted."""
+
+    column: str
+    detector: str
+    effect: float
+    threshold: float
+    drifted: bool
+    detail: str
+    importance: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class DriftReport:
+    """The columns of a window beside the reference: the training rows of the version that serves."""
+
+    project: str
+    reference: str
+    reference_rows: int
+    rows: int
+    columns: tuple[ColumnDrift, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def drifted(self) -> tuple[str, ...]:
+        """The names of the columns that drifted, the largest effect first."""
+        moved = sorted((column for column in self.columns if column.drifted), key=lambda column: -column.effect)
+        return tuple(column.column for column in moved)
+
+
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """How good predictions were, in the metric's own units.
+
+    `measured` is from `labels` rows whose labels are new since the window before, with a 95 % interval; `estimated`
+    stands for rows without labels, and sees a change of the inputs only; `expected` is the reference: the score of the
+    version on its own holdout. `loss` is how much worse measured is than expected, with the lower bound of its
+    interval; above zero is worse, whatever the metric.
+    """
+
+    metric: str
+    expected: float | None = None
+    measured: float | None = None
+    low: float | None = None
+    high: float | None = None
+    estimated: float | None = None
+    labels: int = 0
+    loss: float | None = None
+    loss_low: float | None = None
+    lost: bool = False
+    latency_ms: float | None = None
+    failures: int = 0
+    last_label: int = 0
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Monitored:
+    """One monitoring window from its rows to its decision; `flow_run` is the run that looked at it."""
+
+    window: Window
+    drift: DriftReport | None
+    performance: Performance
+    decision: Decision
+    flow_run: str | None = None
+    report: str | None = None
