@@ -16,7 +16,7 @@ from penstock.data.grouping import FEWEST_ROWS, Likeness, find_likeness, group_d
 from penstock.data.hash_split import HOLDOUT, UNUSED, Assignment, HashRule, assign_by_hash
 from penstock.data.targets import infer_problem, plain
 from penstock.domain.datasets import DatasetVersion, Split
-from penstock.domain.models import ModelVersion
+from penstock.domain.models import FittedModel, ModelVersion
 from penstock.domain.workspace import Workspace
 from penstock.errors import DataError, SpecError
 from penstock.spec import ProjectSpec
@@ -93,6 +93,46 @@ def split(dataset: DatasetVersion, champion: ModelVersion | None, spec: ProjectS
     made = _record(dataset, _Table(frame, groups, likeness), sides, spec, workspace)
     records.save_record("split", key, spec.name, made, workspace)
     return made
+
+
+def split_unseen(
+    dataset: DatasetVersion, models: tuple[FittedModel, ...], spec: ProjectSpec, workspace: Workspace
+) -> Split:
+    """Hold out every row that none of some models was fitted or tuned on, so that a held challenger is judged again.
+
+    Parameters
+    ----------
+    dataset
+        The table, with the newest labelled rows.
+    models
+        The models that are compared.
+    spec
+        The project.
+    workspace
+        Where tables are kept.
+
+    Returns
+    -------
+    Split
+        Of which no row trains. It is not kept: no later split goes by it.
+
+    Raises
+    ------
+    DataError
+        If too few rows have a target.
+    SpecError
+        If `time` or `id` names no column that can be one.
+    """
+    frame = frames.load_table(dataset.digest, workspace)
+    _check_spec(frame, spec)
+    codes = _codes(frame[spec.target], spec)
+    likeness = find_likeness(frame, spec, workspace)
+    table = _Table(frame, group_digests(frame, spec.id, likeness), likeness)
+    fitted = [np.empty(0, np.uint64), *(frames.load_array(model.training_rows, workspace) for model in models)]
+    seen = np.isin(_digests_of(table, spec), np.concatenate(fitted))
+    assignment = np.where((codes >= 0) & ~seen, HOLDOUT, UNUSED).astype(np.int8)
+    sides = _Sides(assignment, 0, None, "Every row that neither model was fitted on is held out.")
+    return _record(dataset, table, sides, spec, workspace)
 
 
 def load_assignment(split: Split, workspace: Workspace) -> Assignment:
@@ -224,7 +264,6 @@ def _record(dataset: DatasetVersion, table: _Table, sides: _Sides, spec: Project
     distinct = digests.count_distinct(table.groups[known])
     repeated = 1 - distinct / max(1, int(known.sum()))
     by_id = spec.id is not None and repeated > 0
-    told = [*table.likeness.columns, *filter(None, [spec.id, spec.time, spec.target])]
     return Split(
         project=spec.name,
         dataset=dataset.digest,
@@ -232,7 +271,7 @@ def _record(dataset: DatasetVersion, table: _Table, sides: _Sides, spec: Project
         key=(spec.time,) if spec.time else (spec.id,) if spec.id else table.likeness.columns,
         assignment=frames.save_array(sides.assignment, workspace),
         groups=frames.save_array(table.groups, workspace),
-        row_digests=frames.save_array(digests.row_digests(table.frame, list(dict.fromkeys(told))), workspace),
+        row_digests=frames.save_array(_digests_of(table, spec), workspace),
         folds=sides.folds,
         time_ordered=spec.time is not None,
         train_rows=int(training_rows(sides.assignment).sum()),
@@ -242,6 +281,12 @@ def _record(dataset: DatasetVersion, table: _Table, sides: _Sides, spec: Project
         cut=sides.cut,
         reason=sides.reason + _grouping(distinct, int(known.sum()), table.likeness, spec),
     )
+
+
+def _digests_of(table: _Table, spec: ProjectSpec) -> Digests:
+    """Return what tells each row from the others, shape (n_rows,)."""
+    told = [*table.likeness.columns, *filter(None, [spec.id, spec.time, spec.target])]
+    return digests.row_digests(table.frame, list(dict.fromkeys(told)))
 
 
 def _grouping(distinct: int, rows: int, likeness: Likeness, spec: ProjectSpec) -> str:

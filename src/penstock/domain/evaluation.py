@@ -139,3 +139,20 @@ class Decision:
     champion: str | None = None
     comparison: Comparison | None = None
     gates: tuple[Gate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A challenger that was held, and is judged again when rows to judge by have grown.
+
+    `rows` is how many rows its last look had, `judged_at` (calendar) when that was; `since` when it was first held.
+    """
+
+    project: str
+    version: str
+    champion: str
+    decision: str
+    rows: int
+    since: datetime
+    judged_at: datetime
+    incident: str | None = None

@@ -1,5 +1,6 @@
 """Champion or challenger: compared on rows that neither was fitted or tuned on, and a decision with reasons."""
 
+import hashlib
 import uuid
 from dataclasses import dataclass
 
@@ -58,8 +59,8 @@ def judge(
     """Decide whether a challenger is promoted, and keep the decision.
 
     Rows that either model was fitted or tuned on, by their recorded digests, and rows that were used to promote over
-    a champion are left out. Each look at rows spends error on them (see `looks`). Judging the same pair again gives
-    the same decision.
+    a champion are left out. Each look at rows spends error on them (see `looks`). Judging the same pair on the same
+    rows again gives the same decision; on more rows it is another look.
 
     Parameters
     ----------
@@ -79,16 +80,17 @@ def judge(
     Decision
         `promote` or `hold`, with reasons and figures.
     """
+    key = _pair_key(challenger, champion)
     if champion is None:
         verdict, reasons, comparison = _judge_first(challenger)
     else:
-        verdict, reasons, comparison = _judge_pair(challenger, champion, split, spec, workspace)
+        key, (verdict, reasons, comparison) = _judge_pair(challenger, champion, split, spec, workspace)
     failing = [gate for gate in challenger.gates if not gate.held]
     if failing:
         verdict = "hold"
         reasons = tuple(f"The gate {gate.name!r} does not hold: {gate.detail}" for gate in failing) + reasons
     decision = Decision(
-        id=str(uuid.uuid5(NAMESPACE, f"{spec.name}/{_pair_key(challenger, champion)}")),
+        id=str(uuid.uuid5(NAMESPACE, f"{spec.name}/{key}")),
         project=spec.name,
         verdict=verdict,
         reasons=reasons,
@@ -124,14 +126,18 @@ def _judge_first(challenger: Judged) -> Outcome:
     return "hold", (f"It does not beat the baseline: {figures}; gain {figure(gain, 3)}, {bound}.",), None
 
 
-def _judge_pair(challenger: Judged, champion: Judged, split: Split, spec: ProjectSpec, workspace: Workspace) -> Outcome:
-    if split.holdout_rows == 0:
-        return "hold", ("No rows are held out (`split.holdout` is 0), so a challenger cannot be judged.",), None
+def _judge_pair(
+    challenger: Judged, champion: Judged, split: Split, spec: ProjectSpec, workspace: Workspace
+) -> tuple[str, Outcome]:
+    """Return what the look is known by, the pair and its rows, and what it came to."""
     key = _pair_key(challenger, champion)
+    if split.holdout_rows == 0:
+        return key, ("hold", ("No rows are held out (`split.holdout` is 0), so a challenger cannot be judged.",), None)
     pair = _pair(challenger, champion, key, spec, workspace)
     rows = pair.challenger.rows
+    key = f"{key}:{_name_of(pair.challenger.digest)}"
     if rows < spec.gates.min_rows:
-        return "hold", (_too_few(rows, pair.excluded, spec.gates),), None
+        return key, ("hold", (_too_few(rows, pair.excluded, spec.gates),), None)
     look = looks.take_look(spec.name, key, pair.challenger.digest, workspace)
     alpha = looks.spend(look, 1 - spec.gates.confidence)
     gain = gain_of(metric_of(spec, challenger.model.signature), pair.champion, pair.challenger, split, alpha)
@@ -151,7 +157,12 @@ def _judge_pair(challenger: Judged, champion: Judged, split: Split, spec: Projec
     if verdict == "promote":
         retired = frames.save_array(np.unique(pair.challenger.digest), workspace)
         records.save_record("retired_rows", key, spec.name, Retired(key, retired), workspace)
-    return verdict, _reasons(comparison, gain, spec.gates), comparison
+    return key, (verdict, _reasons(comparison, gain, spec.gates), comparison)
+
+
+def _name_of(digests: NDArray[np.uint64]) -> str:
+    """Return a short name of a set of rows."""
+    return hashlib.sha256(np.unique(digests).astype("<u8").tobytes()).hexdigest()[:8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +206,7 @@ def _not_to_be_used(challenger: Judged, champion: Judged, key: str, workspace: W
     retired = [
         frames.load_array(rows.rows, workspace)
         for rows in records.list_records("retired_rows", project, Retired, workspace)
-        if rows.pair != key
+        if not rows.pair.startswith(key)
     ]
     fitted = [frames.load_array(side.model.training_rows, workspace) for side in (challenger, champion)]
     return np.concatenate([*fitted, *retired]).astype(np.uint64)

@@ -11,6 +11,7 @@ from penstock.domain.workspace import Workspace
 from penstock.errors import DataError, NotFound
 from penstock.serving.journal import Journal
 from penstock.serving.label_tables import label_file, rows_of_ids
+from penstock.serving.request_ids import RequestIds
 from penstock.store.labels import list_labels
 from tests.unit.serving.stand_in import keep_version, release
 
@@ -22,9 +23,12 @@ def served(workspace: Workspace, tmp_path: Path) -> Workspace:
     return workspace
 
 
+IDS = RequestIds()  # one for all: two processes within a millisecond have no order
+
+
 def answered(workspace: Workspace, *customers: str) -> str:
     spool = Journal(workspace)
-    request_id = spool.ids.next()
+    request_id = IDS.next()
     rows = ",".join(f'{{"age":1,"customer":"{customer}"}}' for customer in customers)
     said = ",".join(["{}"] * len(customers))
     rest = f'"at":"2026-01-01T00:00:00Z","project":"churn","version":"1","latency_ms":1,"rows":[{rows}],'
