@@ -2,10 +2,13 @@
 
 from prefect import task
 
-from penstock.rollout import release
+from penstock.rollout import held, release
 from tasks._publish import publish, worth_retrying
 
 find_champion = task()(release.find_champion)
 open_release = task(on_completion=[publish])(release.open_release)
 release_version = task(on_completion=[publish])(release.release_version)
 write_alias = task(retries=5, retry_delay_seconds=2, retry_condition_fn=worth_retrying)(release.write_alias)
+keep_held = task()(held.keep_held)
+find_held = task()(held.find_held)
+find_rival = task()(held.find_rival)

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from penstock.domain.evaluation import Decision, Held
 from penstock.domain.models import ModelVersion
 from penstock.domain.workspace import Workspace
+from penstock.errors import Refused
 from penstock.store import records, tables
 from penstock.store.database import connect, reading
 from penstock.store.ledger import Act, append_audit
@@ -62,9 +63,50 @@ def keep_held(decision: Decision, incident: str | None, workspace: Workspace) ->
 
 
 def find_held(project: str, workspace: Workspace) -> Held | None:
-    """Return the held challenger of a project, None if there is none."""
+    """Return the held challenger of a project.
+
+    Parameters
+    ----------
+    project
+        The project's name.
+    workspace
+        Where records are kept.
+
+    Returns
+    -------
+    Held or None
+        None if none is held.
+    """
     held = records.find_record(KIND, project, project, Held | None, workspace)  # type: ignore[arg-type]
     return held if isinstance(held, Held) else None
+
+
+def find_rival(held: Held, workspace: Workspace) -> ModelVersion:
+    """Return the version that a held challenger is judged against.
+
+    Parameters
+    ----------
+    held
+        The challenger.
+    workspace
+        Where records are kept.
+
+    Returns
+    -------
+    ModelVersion
+        The champion that it was held against.
+
+    Raises
+    ------
+    Refused
+        If another version serves by now.
+    """
+    if is_overtaken(held, workspace):
+        raise Refused(
+            f"Version {held.version} of {held.project!r} must be judged against version {held.champion}, but that does "
+            "not serve any more."
+        )
+    return records.find_version(held.project, held.champion, workspace)
 
 
 def drop_held(held: Held, reason: str, workspace: Workspace) -> None:
