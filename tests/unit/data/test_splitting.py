@@ -11,13 +11,14 @@ import pandas as pd
 import pytest
 
 from penstock.data.ingestion import keep_table
-from penstock.data.splitting import load_assignment, split
+from penstock.data.splitting import load_assignment, split, split_unseen
 from penstock.domain.datasets import DatasetVersion, Split
-from penstock.domain.models import ModelVersion
+from penstock.domain.features import Decoding
+from penstock.domain.models import FittedModel, ModelVersion, Signature
 from penstock.domain.workspace import Workspace
 from penstock.errors import DataError, SpecError
 from penstock.spec import ProjectSpec
-from penstock.store.frames import load_array
+from penstock.store.frames import load_array, save_array
 
 
 def _spec(**settings: Any) -> ProjectSpec:
@@ -225,3 +226,21 @@ def test_rows_without_a_time_train_in_every_fold(workspace: Workspace) -> None:
     made: Split = split(_kept(frame, workspace), None, _spec(time="at"), workspace)
     assert set(load_assignment(made, workspace)[:10]) == {-3}
     assert "10 rows without a time" in made.reason
+
+
+def test_rows_that_either_model_was_fitted_on_are_not_judged_by(workspace: Workspace) -> None:
+    frame = _table(600)
+    first = split(_kept(frame.iloc[:400].reset_index(drop=True), workspace), None, _spec(), workspace)
+    digests = load_array(first.row_digests, workspace)
+    models = tuple(_fitted(np.sort(digests[rows]), workspace) for rows in (slice(0, 250), slice(200, 300)))
+    made = split_unseen(_kept(frame, workspace), models, _spec(), workspace)
+    assignment = load_assignment(made, workspace)
+    assert (assignment[:300] == -2).all()
+    assert (assignment[300:] == -1).all()
+    assert (made.train_rows, made.holdout_rows) == (0, 300)
+
+
+def _fitted(digests: np.ndarray, workspace: Workspace) -> FittedModel:
+    signature = Signature("shop", "binary", "y", Decoding(()))
+    rows = save_array(digests, workspace)
+    return FittedModel("shop", "m", "d", "p", "linear", {}, signature, rows, "", "none", 0.0)

@@ -57,6 +57,24 @@ def test_judging_a_pair_again_is_one_look_and_one_decision(binary_world: World) 
     assert len(records.list_records("decision", "churn", Decision, binary_world.workspace)) == 2
 
 
+def test_a_pair_on_more_rows_is_another_look_at_those_it_shares(binary_world: World) -> None:
+    def sides(rows: int) -> tuple[Judged, Judged]:
+        cut = []
+        for made in (side(binary_world, "2", noise=0.1), side(binary_world, "1", noise=0.1)):
+            table = frames.load_table(made.predictions.digest, binary_world.workspace).iloc[:rows]
+            digest = frames.save_table(table.reset_index(drop=True), binary_world.workspace)
+            cut.append(replace(made, predictions=replace(made.predictions, digest=digest, rows=rows)))
+        return cut[0], cut[1]
+
+    first = judged(binary_world, *sides(300))
+    more = judged(binary_world, *sides(450))
+    assert first.comparison is not None
+    assert more.comparison is not None
+    assert (first.comparison.look, more.comparison.look) == (1, 2)
+    assert (first.comparison.rows, more.comparison.rows) == (300, 450)
+    assert first.id != more.id
+
+
 def test_each_look_at_the_same_rows_spends_less(binary_world: World) -> None:
     champion = side(binary_world, "1", noise=0.1)
     spent = []
