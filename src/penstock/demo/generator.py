@@ -99,7 +99,7 @@ def make_table(rows: int = 10_000, seed: int = 7, *, wrong: float = 0.03, drifts
     world = World(seed, wrong, drifts)
     days = [make_day(day, count, world) for day, count in enumerate(rows_of_days(rows)) if count]
     columns = {name: np.concatenate([made[name] for made in days]) for name in days[0]}
-    return Generated(_as_frame(columns), np.flatnonzero(columns["wrong"]))
+    return Generated(frame_of(columns), np.flatnonzero(columns["wrong"]))
 
 
 def rows_of_days(rows: int) -> NDArray[np.int64]:
@@ -180,7 +180,7 @@ def _log_odds(columns: Arrays, changes: dict[str, float]) -> NDArray[np.float64]
     return np.asarray(BASE + SHARPNESS * (sum(terms.values(), start=0.0) + together) + changed, dtype=np.float64)
 
 
-def _as_frame(columns: Arrays) -> pd.DataFrame:
+def frame_of(columns: Arrays) -> pd.DataFrame:
     """Return the table as a company would export it."""
     label = columns["truth"] ^ columns["wrong"]
     frame = pd.DataFrame(
