@@ -3,7 +3,7 @@
 from prefect import task
 
 from penstock.serving import bundle as bundles
-from penstock.serving import packaging, registry, scoring, standing
+from penstock.serving import packaging, registry, scoring, sealing, standing
 from tasks._publish import worth_retrying
 
 bundle = task()(bundles.bundle)
@@ -17,3 +17,4 @@ stand_champion = task()(standing.stand_champion)
 stand_held = task()(standing.stand_held)
 compared_models = task()(standing.compared_models)
 score_table = task()(scoring.score_table)
+seal = task()(sealing.seal)

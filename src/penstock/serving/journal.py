@@ -64,9 +64,7 @@ class _Spool:
 
     def __init__(self, folder: Path, name: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
-        self.file = os.open(folder / f"{name}.jsonl", flags, 0o600)
-        fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self.file = _locked(folder / f"{name}.jsonl")
         self.size = 0
 
     def append(self, line: bytes) -> None:
@@ -79,6 +77,16 @@ class _Spool:
     def close(self) -> None:
         """Close the file, which gives its lock back."""
         os.close(self.file)
+
+
+def _locked(path: Path) -> int:
+    """Create a file and lock it; once more if a sealing found it in between, without a writer and empty."""
+    while True:
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if os.fstat(file).st_nlink:
+            return file
+        os.close(file)
 
 
 class Journal:
@@ -167,10 +175,14 @@ def find_line(request_id: str, project: str, workspace: Workspace) -> bytes | No
         return None
     earliest = time_of(request_id).timestamp() - LATE_SECONDS
     for path in reversed(spool_files(project, workspace)):
-        if path.stem[:LENGTH] <= request_id and path.stat().st_mtime >= earliest:
-            line = _search(path, request_id.encode())
-            if line is not None:
-                return line
+        if path.stem[:LENGTH] > request_id:
+            continue
+        try:
+            line = _search(path, request_id.encode()) if path.stat().st_mtime >= earliest else None
+        except FileNotFoundError:  # sealed to its end since it was listed
+            continue
+        if line is not None:
+            return line
     return None
 
 
@@ -222,7 +234,7 @@ class _Lines:
 
 def _search(path: Path, wanted: bytes) -> bytes | None:
     with path.open("rb") as file:
-        if path.stat().st_size == 0:
+        if os.fstat(file.fileno()).st_size == 0:
             return None
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             return _bisect(_Lines(content, content.rfind(b"\n") + 1), wanted)

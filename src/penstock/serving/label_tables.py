@@ -14,8 +14,8 @@ from penstock.domain.models import Signature
 from penstock.domain.releases import LabelCounts
 from penstock.domain.workspace import Workspace
 from penstock.errors import DataError
-from penstock.serving import journal
 from penstock.serving.labels import accept_labels, served_signature
+from penstock.serving.reading import read_entries
 from penstock.serving.rows import rows_of_frame
 from penstock.serving.session import class_name
 from penstock.serving.tables import read_file
@@ -84,7 +84,7 @@ def rows_of_ids(project: str, ids: Sequence[Any], column: str, workspace: Worksp
     """
     wanted = {class_name(value) for value in ids}
     found: dict[str, tuple[str, int]] = {}
-    for entry in journal.read(project, workspace):
+    for entry in read_entries(project, workspace):
         for number, row in enumerate(entry.rows):
             name = class_name(row[column]) if row.get(column) is not None else None
             if name in wanted and (name not in found or found[name][0] < entry.request_id):

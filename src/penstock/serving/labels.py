@@ -1,6 +1,6 @@
 """What people say of answers: true values and flags, taken for rows that the journal knows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -15,6 +15,7 @@ from penstock.domain.workspace import Workspace
 from penstock.errors import NotFound
 from penstock.serving import journal
 from penstock.serving.request_ids import LENGTH
+from penstock.serving.segments import sealed_rows
 from penstock.serving.session import SIGNATURE, class_name
 from penstock.store import artifacts, records
 from penstock.store.labels import save_labels
@@ -84,12 +85,10 @@ def accept_labels(project: str, labels: Sequence[Given], source: str, workspace:
     signature = served_signature(project, workspace)
     now = workspace.now()
     _refuse_unfit(labels, signature)
-    sizes: dict[str, int] = {}
+    sizes = answered_rows({given["request_id"] for given in labels}, project, workspace)
     kept = []
     for given in labels:
         request_id = given["request_id"]
-        if request_id not in sizes:
-            sizes[request_id] = answered_rows(request_id, project, workspace)
         label = Label(
             project=project,
             request_id=request_id,
@@ -99,7 +98,7 @@ def accept_labels(project: str, labels: Sequence[Given], source: str, workspace:
             observed_at=_moment(given.get("observed_at")) or now,
             received_at=now,
         )
-        kept.append((label, label.row < sizes[request_id]))
+        kept.append((label, label.row < sizes.get(request_id, 0)))
     return save_labels(kept, workspace)
 
 
@@ -135,17 +134,26 @@ def flag_row(project: str, given: Any, source: str, workspace: Workspace) -> Fla
     if faults:
         raise _errors(faults)
     request_id, row = given["request_id"], given["row"]
-    if row >= answered_rows(request_id, project, workspace):
+    if row >= answered_rows([request_id], project, workspace).get(request_id, 0):
         raise NotFound(f"Row {row} of request {request_id!r} must have been answered for {project!r}, but was not.")
     flag = Flag(project, request_id, row, given["reason"], source, workspace.now())
     records.save_record("flag", f"{request_id}:{row}", project, flag, workspace)
     return flag
 
 
-def answered_rows(request_id: str, project: str, workspace: Workspace) -> int:
-    """Return how many rows of a request were answered, 0 if the journal does not know it."""
-    line = journal.find_line(request_id, project, workspace)
-    return 0 if line is None else len(msgspec.json.decode(line, type=journal.Brief).predictions)
+def answered_rows(request_ids: Iterable[str], project: str, workspace: Workspace) -> dict[str, int]:
+    """Return how many rows of each request were answered, without the requests that the journal does not know.
+
+    Spools are looked into before segments: what is sealed in between is in both or in the second.
+    """
+    sizes, others = {}, []
+    for request_id in request_ids:
+        line = journal.find_line(request_id, project, workspace)
+        if line is None:
+            others.append(request_id)
+        else:
+            sizes[request_id] = len(msgspec.json.decode(line, type=journal.Brief).predictions)
+    return sizes | sealed_rows(others, project, workspace)
 
 
 def served_signature(project: str, workspace: Workspace) -> Signature:

@@ -1,6 +1,8 @@
 """True values of answered rows, with their history."""
 
 from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -34,23 +36,46 @@ def save_labels(labels: Iterable[tuple[Label, bool]], workspace: Workspace) -> L
 
 def list_labels(project: str, workspace: Workspace) -> list[Label]:
     """Return the newest label of every answered row, in the order received."""
+    return [label for _, label in labels_since(project, 0, workspace)]
+
+
+def labels_since(project: str, number: int, workspace: Workspace) -> list[tuple[int, Label]]:
+    """Return the newest label of every answered row that has one numbered above a number, in the order received.
+
+    Numbers ascend as labels come; a label that supersedes another has a number of its own.
+    """
     table = tables.labels
-    query = sa.select(table).where(table.c.project == project, table.c.newest, table.c.known).order_by(table.c.number)
+    query = (
+        sa.select(table)
+        .where(table.c.project == project, table.c.newest, table.c.known, table.c.number > number)
+        .order_by(table.c.number)
+    )
     with reading(workspace).begin() as connection:
-        return [
-            Label(
-                row.project,
-                row.request_id,
-                row.row,
-                row.value,
-                row.source,
-                row.observed_at,
-                row.received_at,
-                row.probability,
-                row.picked,
-            )
-            for row in connection.execute(query)
-        ]
+        return [(row.number, _label_of(row)) for row in connection.execute(query)]
+
+
+def count_labels(project: str, since: datetime, workspace: Workspace) -> int:
+    """Return how many answered rows have a newest label that was received at a time of the calendar or later."""
+    table = tables.labels
+    query = sa.select(sa.func.count()).where(
+        table.c.project == project, table.c.newest, table.c.known, table.c.received_at >= since
+    )
+    with reading(workspace).begin() as connection:
+        return connection.execute(query).scalar_one()
+
+
+def _label_of(row: Any) -> Label:
+    return Label(
+        row.project,
+        row.request_id,
+        row.row,
+        row.value,
+        row.source,
+        row.observed_at,
+        row.received_at,
+        row.probability,
+        row.picked,
+    )
 
 
 def _newest(connection: sa.Connection, label: Label) -> sa.Row[tuple[int, str]] | None:

@@ -1,6 +1,6 @@
 """The index of the journal's sealed segments."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import asdict
 
 import sqlalchemy as sa
@@ -27,10 +27,14 @@ def save_segment(segment: Segment, workspace: Workspace) -> bool:
         return True
 
 
-def sealed_to(project: str, workspace: Workspace) -> dict[str, int]:
-    """Return how many bytes of each spool file of a project are sealed."""
+def sealed_to(project: str, workspace: Workspace, spools: Collection[str]) -> dict[str, int]:
+    """Return how many bytes of some spool files of a project are sealed; of one that is not named, none are."""
     table = tables.segments
-    query = sa.select(table.c.spool, sa.func.max(table.c.end)).where(table.c.project == project).group_by(table.c.spool)
+    query = (
+        sa.select(table.c.spool, sa.func.max(table.c.end))
+        .where(table.c.project == project, table.c.spool.in_(spools))
+        .group_by(table.c.spool)
+    )
     with reading(workspace).begin() as connection:
         return {spool: int(end) for spool, end in connection.execute(query).tuples()}
 
@@ -44,11 +48,13 @@ def list_segments(project: str, workspace: Workspace, after: str | None = None) 
     return _select(query, workspace)
 
 
-def segments_of(request_id: str, project: str, workspace: Workspace) -> Sequence[Segment]:
-    """Return the segments that may hold a request."""
+def segments_between(first: str, last: str, project: str, workspace: Workspace) -> list[Segment]:
+    """Return the segments that may hold requests from one id to another, both included, by their first request."""
     table = tables.segments
-    query = sa.select(table).where(
-        table.c.project == project, table.c.first_id <= request_id, table.c.last_id >= request_id
+    query = (
+        sa.select(table)
+        .where(table.c.project == project, table.c.first_id <= last, table.c.last_id >= first)
+        .order_by(table.c.first_id, table.c.number)
     )
     return _select(query, workspace)
 

@@ -1,0 +1,219 @@
+"""Read the journal: its sealed segments and what is not sealed yet, each request once, also while sealing goes on.
+
+The inference service does not import this: it needs pyarrow, and for tables pandas.
+"""
+
+import heapq
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import msgspec
+
+from penstock.domain.journal import Segment
+from penstock.domain.workspace import Workspace
+from penstock.serving import journal
+from penstock.serving.journal import Entry
+from penstock.serving.sealing import Line, read_lines, table_of, whole_lines
+from penstock.store import artifacts
+from penstock.store.segments import list_segments, sealed_to, segments_between
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BATCH = 1024  # requests that are decoded at a time
+COLUMNS = ("request_id", "at", "version", "rows", "predictions")
+
+Lines = Iterator[Line]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """An open spool, whose part from byte `start` on was not sealed when it was looked at."""
+
+    file: BinaryIO
+    start: int
+
+    def lines(self) -> list[Line]:
+        """Return its entries."""
+        return read_lines(whole_lines(self.file, self.start))
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """Which requests are asked for: `since <= at < until`, with an id above `after`."""
+
+    after: str | None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def holds(self, line: Line) -> bool:
+        """Return whether a request is asked for."""
+        later = self.after is None or line.request_id > self.after
+        return later and (self.since is None or line.at >= self.since) and (self.until is None or line.at < self.until)
+
+    def meets(self, segment: Segment) -> bool:
+        """Return whether a segment may hold what is asked for."""
+        return (self.since is None or segment.to_at >= self.since) and (
+            self.until is None or segment.from_at < self.until
+        )
+
+
+def read_entries(
+    project: str,
+    workspace: Workspace,
+    after: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Iterator[Entry]:
+    """Give a project's entries, ascending by request id, each once, whether it is sealed, not yet, or just now.
+
+    Parameters
+    ----------
+    project
+        Whose journal is read.
+    workspace
+        Where the journal lies.
+    after
+        Only requests with a larger id.
+    since, until
+        Only entries with `since <= at < until`, in the calendar.
+
+    Yields
+    ------
+    Entry
+    """
+    span = _Span(after, since, until)
+    with _looked_at(project, workspace, after) as (segments, rests):
+        parts: list[tuple[str, Callable[[], Lines]]] = [
+            (segment.first_id, lambda segment=segment: _lines_of(segment, workspace))  # type: ignore[misc]
+            for segment in segments
+            if span.meets(segment)
+        ]
+        for rest in rests:
+            lines = rest.lines()
+            if lines:
+                parts.append((lines[0].request_id, lambda lines=lines: iter(lines)))  # type: ignore[misc]
+        for line in _in_order(parts):
+            if span.holds(line):
+                yield _entry_of(line)
+
+
+def read_rows(
+    project: str, workspace: Workspace, after: str | None = None, columns: Sequence[str] = COLUMNS
+) -> "pd.DataFrame":
+    """Return a project's requests as a table, ascending by request id; nothing of their rows is decoded.
+
+    Parameters
+    ----------
+    project
+        Whose journal is read.
+    workspace
+        Where the journal lies.
+    after
+        Only requests with a larger id.
+    columns
+        Of those of `sealing.table_of`. `rows`, `predictions`, `id` and `unknown` are JSON text.
+
+    Returns
+    -------
+    DataFrame
+        Shape (n_requests, n_columns); times with the zone UTC.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    wanted = list(dict.fromkeys(["request_id", *columns]))
+    with _looked_at(project, workspace, after) as (segments, rests):
+        tables = [pq.read_table(artifacts.local_path(each.digest, workspace), columns=wanted) for each in segments]
+        tables += [table_of(rest.lines()).select(wanted) for rest in rests]
+    table: pa.Table = pa.concat_tables([table_of(()).select(wanted), *tables])
+    if after is not None:
+        table = table.filter(pc.greater(table["request_id"], after))
+    frame: pd.DataFrame = table.sort_by("request_id").select(list(columns)).to_pandas()
+    return frame
+
+
+def find_entry(request_id: str, project: str, workspace: Workspace) -> Entry | None:
+    """Return the entry of a request, sealed or not, or None if it was not answered."""
+    entry = journal.find(request_id, project, workspace)
+    if entry is not None:
+        return entry
+    for segment in segments_between(request_id, request_id, project, workspace):
+        for line in _lines_of(segment, workspace, request_id):
+            return _entry_of(line)
+    return None
+
+
+@contextmanager
+def _looked_at(project: str, workspace: Workspace, after: str | None) -> Iterator[tuple[list[Segment], list[_Rest]]]:
+    """Give segments and open spools that together hold each request once.
+
+    Spools are opened before the index is read, so what is sealed and deleted in between is in the index; what is sealed
+    of an open spool later is read from the spool.
+    """
+    with ExitStack() as opened:
+        files: dict[str, BinaryIO] = {}
+        for path in journal.spool_files(project, workspace):
+            try:
+                files[path.name] = opened.enter_context(path.open("rb"))
+            except FileNotFoundError:  # sealed to its end since it was listed
+                continue
+        sealed = sealed_to(project, workspace, list(files))
+        segments = [
+            each
+            for each in list_segments(project, workspace, after)
+            if each.spool not in files or each.end <= sealed.get(each.spool, 0)
+        ]
+        yield segments, [_Rest(file, sealed.get(name, 0)) for name, file in files.items()]
+
+
+def _in_order(parts: list[tuple[str, Callable[[], Lines]]]) -> Lines:
+    """Merge parts by request id; a part, ascending in itself, is opened when the first of its ids is due."""
+    waiting = sorted(enumerate(parts), key=lambda part: part[1][0], reverse=True)
+    heap: list[tuple[str, int, Line, Lines]] = []
+    while heap or waiting:
+        if waiting and (not heap or waiting[-1][1][0] <= heap[0][0]):
+            number, (_, opens) = waiting.pop()
+            _push(heap, number, opens())
+            continue
+        _, number, line, rest = heapq.heappop(heap)
+        yield line
+        _push(heap, number, rest)
+
+
+def _push(heap: list[tuple[str, int, Line, Lines]], number: int, lines: Lines) -> None:
+    line = next(lines, None)
+    if line is not None:
+        heapq.heappush(heap, (line.request_id, number, line, lines))
+
+
+def _lines_of(segment: Segment, workspace: Workspace, request_id: str | None = None) -> Lines:
+    """Give the lines of a segment, or the line of one request."""
+    import pyarrow.parquet as pq
+
+    path = artifacts.local_path(segment.digest, workspace)
+    if request_id is not None:
+        found = pq.read_table(path, filters=[("request_id", "=", request_id)])
+        yield from map(_line_of, found.to_pylist())
+        return
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=BATCH):
+            yield from map(_line_of, batch.to_pylist())
+
+
+def _line_of(values: dict[str, Any]) -> Line:
+    raw = {name: msgspec.Raw((values[name] or "").encode()) for name in ("rows", "predictions", "id", "unknown")}
+    return Line(**{**values, **raw, "at": values["at"].astimezone(UTC)})
+
+
+def _entry_of(line: Line) -> Entry:
+    plain = {name: getattr(line, name) for name in Line.__struct_fields__}
+    for name in ("rows", "predictions", "id", "unknown"):
+        raw = plain.pop(name)
+        if raw:
+            plain[name] = msgspec.json.decode(raw)
+    return Entry(**plain)
