@@ -7,7 +7,7 @@ from penstock.domain.models import ModelVersion
 from penstock.domain.outcomes import Outcome, Trained
 from penstock.domain.releases import Release, Training
 from penstock.domain.workspace import Workspace
-from penstock.orchestration import runs
+from penstock.orchestration import decisions, runs
 from penstock.orchestration.stages import Stages
 from penstock.spec import ProjectSpec
 from penstock.store.projects import open_project
@@ -16,18 +16,41 @@ from tasks import data, evaluation, features, rollout, search, serving
 
 
 @flow(name="train", flow_run_name="{project}")
-def train(project: str, seconds: float | None = None, quarantine: bool = False, release: bool = True) -> Outcome:
-    """Search every family, hold the best against the champion, and release it if it wins."""
+def train(
+    project: str,
+    seconds: float | None = None,
+    quarantine: bool = False,
+    release: bool = True,
+    decision: str | None = None,
+) -> Outcome:
+    """Search every family, hold the best against the champion, and release it if it wins.
+
+    With the id of a monitor's decision it is done once: a flow run that finds another one at it is merged into that.
+    """
     workspace = find_workspace()
+    with runs.claimed(workspace):
+        if said := decisions.claim(decision, project, workspace):
+            return _merged(said, project)
+        with decisions.answering(decision, project, workspace), runs.leased(f"train:{project}", workspace):
+            if said := decisions.done_before(decision, workspace):
+                return _merged(said, project)
+            spec = open_project(project, workspace, seconds)
+            return _train(spec, quarantine, release, decision, workspace)
+
+
+def _merged(said: str, project: str) -> Outcome:
+    state: Outcome = decisions.merged(said, project)  # Prefect takes a state that a flow returns as the run's own
+    return state
+
+
+def _train(spec: ProjectSpec, quarantine: bool, release: bool, incident: str | None, workspace: Workspace) -> Outcome:
     stage = Stages()
-    with runs.claimed(workspace), runs.leased(f"train:{project}", workspace):
-        spec = open_project(project, workspace, seconds)
-        trained, spec = _fit(spec, quarantine, stage, workspace)
-        decision, version, page, closing = _judge(trained, spec, stage, workspace)
-        moved = _release(decision, stage, workspace) if release else None
-        data.end_training(trained.training, workspace)
+    trained, spec = _fit(spec, quarantine, incident, stage, workspace)
+    decision, version, page, closing = _judge(trained, spec, stage, workspace)
+    moved = _release(decision, stage, workspace) if release else None
+    data.end_training(trained.training, workspace)
     return Outcome(
-        project=project,
+        project=spec.name,
         version=version.version,
         decision=decision,
         score=trained.evaluation.score,
@@ -41,7 +64,9 @@ def train(project: str, seconds: float | None = None, quarantine: bool = False, 
     )
 
 
-def _fit(spec: ProjectSpec, quarantine: bool, stage: Stages, workspace: Workspace) -> tuple[Trained, ProjectSpec]:
+def _fit(
+    spec: ProjectSpec, quarantine: bool, incident: str | None, stage: Stages, workspace: Workspace
+) -> tuple[Trained, ProjectSpec]:
     with stage("ingest"):
         dataset = data.ingest(spec, workspace)
         spec = data.complete_spec(spec, dataset, workspace)
@@ -49,7 +74,8 @@ def _fit(spec: ProjectSpec, quarantine: bool, stage: Stages, workspace: Workspac
         change = data.check_contract(dataset, spec, workspace)
         report = data.validate(dataset, spec, quarantine, workspace)
         data.admit(change, report)
-    training: Training = data.begin_training(report, spec, workspace)
+    training: Training = data.begin_training(report, spec, incident, workspace)
+    decisions.name_of_training(incident, training.id, workspace)
     runs.name_run(f"{spec.name} dataset {report.accepted.number}")
     with stage("plan"):
         champion = rollout.find_champion(spec.name, training, workspace)
@@ -82,6 +108,8 @@ def _judge(
         serves = rollout.find_champion(spec.name, trained.training, workspace)
         champion = serving.stand_champion(serves, trained.split, workspace)
         decision = evaluation.judge(challenger, champion, trained.split, spec, workspace)
+        incident = evaluation.record_verdict(decision, runs.run_link(workspace), workspace)
+        rollout.keep_held(decision, incident, workspace)
     with stage("report"):
         shown = evaluation.gather(trained, package, decision, stage.seconds)
         page = evaluation.write_report(shown, spec, workspace)

@@ -2,7 +2,7 @@
 
 from prefect import task
 
-from penstock.evaluation import explanation, gates, holdout, material, report
+from penstock.evaluation import explanation, gates, holdout, material, report, verdicts
 from penstock.evaluation import judge as judging
 from tasks._publish import publish
 
@@ -10,5 +10,6 @@ evaluate = task()(holdout.evaluate)
 explain = task()(explanation.explain)
 check_gates = task()(gates.check_gates)
 judge = task(on_completion=[publish])(judging.judge)
+record_verdict = task()(verdicts.record_verdict)
 gather = task()(material.gather)
 write_report = task()(report.write_report)

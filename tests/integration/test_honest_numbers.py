@@ -107,7 +107,7 @@ def prepare(table: pd.DataFrame, target: str, workspace: Workspace, wanted: Want
 
 def fitted(prepared: Prepared) -> tuple[str, SearchResult, FittedModel]:
     spec, made, workspace = prepared.spec, prepared.split, prepared.workspace
-    training = begin_training(prepared.report, spec, workspace)
+    training = begin_training(prepared.report, spec, None, workspace)
     result = steps.search(training, made, prepared.plan, spec, workspace)
     return training.id, result, steps.fit(training, result, made, spec, workspace)
 

@@ -9,7 +9,7 @@ from penstock.spec import ProjectSpec
 from penstock.store import trainings
 
 
-def begin_training(report: ValidationReport, spec: ProjectSpec, workspace: Workspace) -> Training:
+def begin_training(report: ValidationReport, spec: ProjectSpec, incident: str | None, workspace: Workspace) -> Training:
     """Start a training of a validated table, or take over the one of the same table and spec that was killed.
 
     Parameters
@@ -18,6 +18,8 @@ def begin_training(report: ValidationReport, spec: ProjectSpec, workspace: Works
         The report of the table; its accepted rows are learnt from.
     spec
         The project.
+    incident
+        The id of the monitor's decision that asks for it, None if a person does.
     workspace
         Where trainings are kept.
 
@@ -27,7 +29,7 @@ def begin_training(report: ValidationReport, spec: ProjectSpec, workspace: Works
         The training; `resumed` counts how often it was taken over.
     """
     values = hashlib.sha256(spec.model_dump_json().encode()).hexdigest()
-    return trainings.begin_training(spec.name, report.accepted.digest, values, workspace)
+    return trainings.begin_training(spec.name, report.accepted.digest, values, workspace, incident)
 
 
 def end_training(training: Training, workspace: Workspace) -> None:

@@ -27,12 +27,15 @@ from penstock.domain.datasets import (
     Level,
     ValidationReport,
 )
+from penstock.domain.events import DATA_BLOCKED, Notice
 from penstock.domain.workspace import Workspace
 from penstock.errors import Refused, SpecError
 from penstock.spec import ProjectSpec
 from penstock.spec_faults import nearest
 from penstock.store import artifacts, records
+from penstock.store.database import connect
 from penstock.store.frames import load_table
+from penstock.store.outbox import post
 
 KIND = "validation"
 LEVELS: dict[str, Level] = {"critical": "critical", "warning": "warning", "info": "note"}
@@ -306,5 +309,19 @@ def _retyped_result(frame: pd.DataFrame, name: str, contract: Contract) -> Expec
 def _saved(report: ValidationReport, frame: pd.DataFrame, workspace: Workspace) -> ValidationReport:
     page = artifacts.put_bytes(write_page(report, len(frame)).encode(), workspace)
     report = replace(report, page=page)
-    records.save_record(KIND, report.dataset, report.project, report, workspace)
+    with connect(workspace).begin() as connection:
+        records.put_record(connection, KIND, report.dataset, report.project, report)
+        if report.blocked:
+            post(connection, _notice(report, len(frame), workspace))
     return report
+
+
+def _notice(report: ValidationReport, rows: int, workspace: Workspace) -> Notice:
+    told = {
+        "dataset": report.dataset,
+        "rows": rows,
+        "failing": report.quarantined,
+        "reasons": list(report.reasons),
+        "page": str(artifacts.local_path(report.page, workspace)) if report.page else None,
+    }
+    return Notice(f"blocked:{report.project}:{report.dataset[:32]}", DATA_BLOCKED, report.project, told)

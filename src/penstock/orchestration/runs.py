@@ -132,7 +132,7 @@ def start_run(deployment: str, parameters: dict[str, Any], workspace: Workspace,
 @contextmanager
 def claimed(workspace: Workspace) -> Iterator[None]:
     """Say that this process works on the current flow run while the block runs; outside of one, say nothing."""
-    flow_run_id = _current_run()
+    flow_run_id = current_run()
     if flow_run_id is None:
         yield
         return
@@ -158,7 +158,7 @@ def name_run(name: str) -> None:
     """Name the current flow run; outside of one, do nothing."""
     from prefect.client.orchestration import get_client
 
-    flow_run_id = _current_run()
+    flow_run_id = current_run()
     if flow_run_id is not None:
         with get_client(sync_client=True) as client:
             client.update_flow_run(UUID(flow_run_id), name=name)
@@ -166,11 +166,12 @@ def name_run(name: str) -> None:
 
 def run_link(workspace: Workspace) -> str:
     """Return the page of the current flow run in Prefect's UI, empty outside of one."""
-    flow_run_id = _current_run()
+    flow_run_id = current_run()
     return f"{workspace.prefect_url}/runs/flow-run/{flow_run_id}" if flow_run_id else ""
 
 
-def _current_run() -> str | None:
+def current_run() -> str | None:
+    """Return the id of the current flow run, None outside of one."""
     from prefect.context import FlowRunContext
 
     context = FlowRunContext.get()

@@ -147,6 +147,37 @@ def flow_runs_in(types: list[str], workspace: Workspace) -> list[dict[str, Any]]
     return found
 
 
+def runs_of_flow(name: str, since: datetime, workspace: Workspace) -> list[dict[str, Any]]:
+    """Return our flow runs of a flow that were to start since a time, in whatever state, oldest first."""
+    found: list[dict[str, Any]] = []
+    question = {
+        "flows": {"name": {"any_": [name]}},
+        "flow_runs": {"tags": {"all_": [TAG]}, "expected_start_time": {"after_": since.isoformat()}},
+        "sort": "EXPECTED_START_TIME_ASC",
+        "limit": PAGE,
+    }
+    while True:
+        page = call("POST", "/flow_runs/filter", workspace, {**question, "offset": len(found)})
+        found += page
+        if len(page) < PAGE:
+            return found
+
+
+def active_runs_of(name: str, workspace: Workspace) -> list[dict[str, Any]]:
+    """Return our flow runs of a flow that are worked on, or should be by now."""
+    flow, tags = {"name": {"any_": [name]}}, {"all_": [TAG]}
+    at_work = {"state": {"type": {"any_": ["PENDING", "RUNNING", "PAUSED", "CANCELLING"]}}, "tags": tags}
+    due = {
+        "state": {"type": {"any_": ["SCHEDULED"]}},
+        "next_scheduled_start_time": {"before_": datetime.now(UTC).isoformat()},
+        "tags": tags,
+    }
+    found: list[dict[str, Any]] = []
+    for wanted in (at_work, due):
+        found += call("POST", "/flow_runs/filter", workspace, {"flows": flow, "flow_runs": wanted, "limit": PAGE})
+    return found
+
+
 def set_state(flow_run_id: str, state: dict[str, Any], workspace: Workspace) -> None:
     """Give a flow run a state, whatever the server's rules say of the move."""
     call("POST", f"/flow_runs/{flow_run_id}/set_state", workspace, {"state": state, "force": True})

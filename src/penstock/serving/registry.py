@@ -11,6 +11,7 @@ from typing import TypeVar
 import pandas as pd
 
 from penstock.domain.evaluation import Gate
+from penstock.domain.events import MODEL_REGISTERED, Notice
 from penstock.domain.models import Bundle, FittedModel, ModelVersion, Package
 from penstock.domain.outcomes import Trained
 from penstock.domain.workspace import Workspace
@@ -18,6 +19,8 @@ from penstock.errors import NotFound
 from penstock.evaluation.plots import write_plots
 from penstock.spec import ProjectSpec
 from penstock.store import artifacts, frames, records, tracking
+from penstock.store.database import connect
+from penstock.store.outbox import post
 from penstock.store.trainings import recall, remember
 
 R = TypeVar("R")
@@ -73,10 +76,26 @@ def register(trained: Trained, spec: ProjectSpec, flow_run: str, workspace: Work
     records.save_record("model", model.digest, spec.name, model, workspace)
     records.save_record("bundle", bundle.digest, spec.name, bundle, workspace)
     records.save_record("trained", number, spec.name, trained, workspace)
-    records.save_version(version, workspace)
+    with connect(workspace).begin() as connection:
+        records.put_version(connection, version)
+        post(connection, _notice(version, trained, workspace))
     tracking.tag_version(spec.name, number, _version_tags(trained, flow_run), workspace)
     remember(training.id, "register", version, workspace)
     return version
+
+
+def _notice(version: ModelVersion, trained: Trained, workspace: Workspace) -> Notice:
+    score = trained.evaluation.score
+    told = {
+        "version": version.version,
+        "training": version.training,
+        "dataset": version.dataset,
+        "metric": score.metric,
+        "score": score.value,
+        "page": f"{workspace.mlflow_url}/#/models/{version.project}/versions/{version.version}",
+    }
+    key = f"registered:{version.project}:{version.version}"
+    return Notice(key, MODEL_REGISTERED, version.project, told, trained.training.incident)
 
 
 def model_of(version: ModelVersion, workspace: Workspace) -> FittedModel:

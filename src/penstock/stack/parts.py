@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from penstock.domain.workspace import Workspace
+from penstock.orchestration.heartbeat import control_is_well
 from penstock.orchestration.server import POOL, worker_is_online
 from penstock.store.workspace import mlflow_database_url
 
@@ -88,6 +89,10 @@ def _serving(workspace: Workspace) -> list[str]:
     return [sys.executable, "-m", "bentoml", "serve", "penstock.serving.service:Inference", *address]
 
 
+def _control(_: Workspace) -> list[str]:
+    return [sys.executable, "-m", "penstock.control"]
+
+
 PARTS = (
     Part("prefect", _prefect, port="prefect", health="/api/health"),
     Part("worker", _worker, ready=worker_is_online, stop_signal="KILL"),  # politely it takes 2 s, and says no more
@@ -95,6 +100,7 @@ PARTS = (
         "mlflow", _mlflow, _mlflow_environment, port="mlflow", health="/api/2.0/mlflow/experiments/search?max_results=1"
     ),
     Part("serving", _serving, port="serving", health="/livez"),
+    Part("control", _control, ready=control_is_well),
 )
 
 

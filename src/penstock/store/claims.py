@@ -12,6 +12,7 @@ from penstock.domain.workspace import Workspace
 from penstock.store import tables
 from penstock.store.database import connect, reading
 from penstock.store.leases import alive
+from penstock.store.ledger import Act, append_audit
 
 
 def try_claim(decision: str, project: str, flow_run: str | None, workspace: Workspace) -> tuple[Claim, bool]:
@@ -58,9 +59,21 @@ def name_training(decision: str, training: str, workspace: Workspace) -> None:
     _change(decision, workspace, training=training)
 
 
-def end_claim(decision: str, workspace: Workspace) -> None:
-    """Say that what a decision asked for is done."""
-    _change(decision, workspace, ended_at=datetime.now(UTC))
+def end_claim(decision: str, workspace: Workspace, act: Act | None = None) -> bool:
+    """Say, once, that what a decision asked for is done; return whether nobody had said so.
+
+    `act` is the audit's entry of an end that is not a training's own.
+    """
+    table = tables.claims
+    with connect(workspace).begin() as connection:
+        changed = connection.execute(
+            sa.update(table)
+            .where(table.c.decision == decision, table.c.ended_at.is_(None))
+            .values(ended_at=datetime.now(UTC))
+        )
+        if changed.rowcount and act is not None:
+            append_audit(connection, act)
+    return bool(changed.rowcount)
 
 
 def find_claim(decision: str, workspace: Workspace) -> Claim | None:
@@ -71,10 +84,11 @@ def find_claim(decision: str, workspace: Workspace) -> Claim | None:
 
 
 def open_claims(workspace: Workspace) -> list[tuple[Claim, bool]]:
-    """Return every claim that has not ended, and whether its process lives."""
+    """Return every claim that has not ended, and whether its process lives; another machine's is taken to live."""
     with reading(workspace).begin() as connection:
         rows = connection.execute(sa.select(tables.claims).where(tables.claims.c.ended_at.is_(None))).all()
-    return [(_claim_of(row), alive(row.pid, row.started)) for row in rows]
+    here = socket.gethostname()
+    return [(_claim_of(row), row.host != here or alive(row.pid, row.started)) for row in rows]
 
 
 def _change(decision: str, workspace: Workspace, **values: object) -> None:

@@ -9,6 +9,7 @@ from penstock.domain.events import Notice, Posted
 from penstock.domain.workspace import Workspace
 from penstock.store import tables
 from penstock.store.database import connect, reading
+from penstock.store.ledger import Act, append_audit
 
 
 def post(connection: sa.Connection, notice: Notice) -> None:
@@ -64,15 +65,17 @@ def mark_emitted(number: int, workspace: Workspace) -> None:
         )
 
 
-def settle(number: int, flow_run: str | None, note: str, workspace: Workspace) -> None:
-    """Remember which flow run a notice has led to, and how."""
+def settle(number: int, flow_run: str | None, note: str, workspace: Workspace, act: Act | None = None) -> None:
+    """Remember, once, which flow run a notice has led to, and how; `act` goes into the audit with it."""
     table = tables.outbox
     with connect(workspace).begin() as connection:
-        connection.execute(
+        changed = connection.execute(
             sa.update(table)
             .where(table.c.number == number, table.c.settled_at.is_(None))
             .values(settled_at=datetime.now(UTC), flow_run=flow_run, note=note)
         )
+        if changed.rowcount and act is not None:
+            append_audit(connection, act)
 
 
 def _select(workspace: Workspace, *conditions: sa.ColumnElement[bool]) -> list[Posted]:

@@ -176,22 +176,19 @@ def times_seen(project: str, digest: str, workspace: Workspace) -> int:
 
 def save_version(version: ModelVersion, workspace: Workspace) -> None:
     """Keep a model version; one training has one, so saving it again changes nothing but its body."""
-    table = tables.versions
     with connect(workspace).begin() as connection:
-        changed = connection.execute(
-            sa.update(table)
-            .where(table.c.project == version.project, table.c.version == version.version)
-            .values(body=encode(version))
-        )
-        if changed.rowcount == 0:
-            connection.execute(
-                sa.insert(table).values(
-                    project=version.project,
-                    version=version.version,
-                    training=version.training,
-                    body=encode(version),
-                )
-            )
+        put_version(connection, version)
+
+
+def put_version(connection: sa.Connection, version: ModelVersion) -> None:
+    """Keep a model version as `save_version` does, inside the caller's transaction."""
+    table, body = tables.versions, encode(version)
+    changed = connection.execute(
+        sa.update(table).where(table.c.project == version.project, table.c.version == version.version).values(body=body)
+    )
+    if changed.rowcount == 0:
+        made = {"project": version.project, "version": version.version, "training": version.training, "body": body}
+        connection.execute(sa.insert(table).values(made))
 
 
 def find_version(project: str, version: str, workspace: Workspace) -> ModelVersion:

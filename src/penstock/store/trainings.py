@@ -30,6 +30,11 @@ def begin_training(
         Digests of the dataset version and of the project file's values.
     incident
         The id of the decision that asks for it.
+
+    Returns
+    -------
+    Training
+        One that goes on keeps the decision that it was begun for.
     """
     table = tables.trainings
     with connect(workspace).begin() as connection:
@@ -42,8 +47,9 @@ def begin_training(
             )
         ).first()
         if row is not None:
-            connection.execute(sa.update(table).where(table.c.id == row.id).values(resumed=row.resumed + 1))
-            return Training(row.id, project, row.study, row.started_at, row.resumed + 1, row.incident)
+            values = {"resumed": row.resumed + 1, "incident": row.incident or incident}
+            connection.execute(sa.update(table).where(table.c.id == row.id).values(values))
+            return Training(row.id, project, row.study, row.started_at, row.resumed + 1, row.incident or incident)
         connection.execute(
             sa.update(table).where(table.c.project == project, table.c.state == "open").values(state="abandoned")
         )
@@ -72,6 +78,21 @@ def end_training(training: Training, workspace: Workspace) -> None:
         connection.execute(
             sa.update(table).where(table.c.id == training.id).values(state="ended", ended_at=datetime.now(UTC))
         )
+
+
+def ended_training(incident: str, workspace: Workspace) -> str | None:
+    """Return the training that a decision asked for, if it went to its end."""
+    table = tables.trainings
+    query = sa.select(table.c.id).where(table.c.incident == incident, table.c.state == "ended")
+    with reading(workspace).begin() as connection:
+        return connection.execute(query.limit(1)).scalar_one_or_none()
+
+
+def incident_of(training: str, workspace: Workspace) -> str | None:
+    """Return the id of the decision that asked for a training, None if a person did."""
+    table = tables.trainings
+    with reading(workspace).begin() as connection:
+        return connection.execute(sa.select(table.c.incident).where(table.c.id == training)).scalar_one_or_none()
 
 
 def remember(training: str, step: str, record: object, workspace: Workspace) -> None:

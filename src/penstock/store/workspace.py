@@ -1,12 +1,12 @@
 """Find the workspace, and set up what processes must be told; alone reads the environment."""
 
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 
 import penstock
 from penstock.domain.workspace import Clock, Ports, Workspace
 from penstock.errors import NotFound, SpecError
+from penstock.store.calendar import find_clock, text_of
 
 FOLDERS = ("journal", "logs", "parts", "searches", "artifacts", "prefect", "bentoml")
 DEFAULT_PORTS = {"prefect": 4200, "mlflow": 5000, "serving": 3000, "console": 8080}
@@ -34,7 +34,7 @@ def find_workspace(*, create: bool = True, folder: Path = Path()) -> Workspace:
         ports=Ports(**{name: _port(name, default) for name, default in DEFAULT_PORTS.items()}),
         database_server=os.environ.get("PENSTOCK_DATABASE_URL") or None,
         artifacts_url=os.environ.get("PENSTOCK_ARTIFACTS_URL") or None,
-        clock=_clock(),
+        clock=_clock(home, create=create),
     )
     if create:
         make_folders(workspace)
@@ -167,6 +167,8 @@ def _own_variables(workspace: Workspace) -> dict[str, str]:
         values["PENSTOCK_DATABASE_URL"] = workspace.database_server
     if workspace.artifacts_url:
         values["PENSTOCK_ARTIFACTS_URL"] = workspace.artifacts_url
+    if workspace.clock:
+        values["PENSTOCK_CLOCK"] = text_of(workspace.clock)
     return values
 
 
@@ -208,16 +210,6 @@ def _port(name: str, default: int) -> int:
     return int(text)
 
 
-def _clock() -> Clock | None:
+def _clock(home: Path, *, create: bool) -> Clock | None:
     text = os.environ.get("PENSTOCK_CLOCK")
-    if not text:
-        return None
-    try:
-        start, scale = text.rsplit(",", 1)
-        moment = datetime.fromisoformat(start)
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return Clock(start=moment, scale=float(scale), started=datetime.now(UTC))
-    except ValueError as error:
-        raise SpecError(
-            f"PENSTOCK_CLOCK must be START,SCALE such as '2026-01-01T00:00:00+00:00,1000', but is {text!r}."
-        ) from error
+    return find_clock(text, home, create=create) if text else None
