@@ -47,7 +47,7 @@ def _train(spec: ProjectSpec, quarantine: bool, release: bool, incident: str | N
     stage = Stages()
     trained, spec = _fit(spec, quarantine, incident, stage, workspace)
     decision, version, page, closing = _judge(trained, spec, stage, workspace)
-    moved = _release(decision, stage, workspace) if release else None
+    moved = _release(decision, spec, stage, workspace) if release else None
     data.end_training(trained.training, workspace)
     return Outcome(
         project=spec.name,
@@ -117,9 +117,9 @@ def _judge(
     return decision, version, page, shown.explanation.closing
 
 
-def _release(decision: Decision, stage: Stages, workspace: Workspace) -> Release | None:
+def _release(decision: Decision, spec: ProjectSpec, stage: Stages, workspace: Workspace) -> Release | None:
     if decision.verdict != "promote":
         return None
     with stage("release"):
-        opened = rollout.open_release(decision, workspace)
+        opened = rollout.open_release(decision, spec, workspace)
         return rollout.write_alias(opened, workspace)

@@ -6,7 +6,6 @@ one server share a lane, a thread of its own, so that a server that does not ans
 """
 
 import contextlib
-import importlib
 import logging
 import signal
 import sys
@@ -18,7 +17,11 @@ from types import FrameType
 
 from penstock.domain.workspace import Workspace
 from penstock.errors import PenstockError
+from penstock.orchestration.events import send_outbox, start_missing
 from penstock.orchestration.heartbeat import write_beat
+from penstock.orchestration.runs import close_orphaned_runs
+from penstock.orchestration.schedules import keep_schedules, start_overdue_monitors
+from penstock.serving.sealing import seal_waiting
 from penstock.store.workspace import find_workspace, use_environment
 
 TICK_SECONDS = 2.0
@@ -29,27 +32,22 @@ log = logging.getLogger("penstock.control")
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A step that is done again and again: `module:function`, given the workspace, at most every so many seconds."""
+    """A step that is done again and again, at most every so many seconds."""
 
     name: str
-    step: str
+    step: Callable[[Workspace], object]
     seconds: float = 0.0
-
-    def load(self) -> Callable[[Workspace], object]:
-        """Return the step, its module loaded."""
-        module, _, function = self.step.partition(":")
-        found: Callable[[Workspace], object] = getattr(importlib.import_module(f"penstock.{module}"), function)
-        return found
 
 
 LANES: dict[str, tuple[Job, ...]] = {
     "prefect": (
-        Job("outbox", "orchestration.events:send_outbox"),
-        Job("retrainings", "orchestration.events:start_missing"),
-        Job("monitors", "orchestration.schedules:start_overdue_monitors"),
-        Job("schedules", "orchestration.schedules:keep_schedules", 15),
-        Job("flow runs", "orchestration.runs:close_orphaned_runs", 30),
+        Job("outbox", send_outbox),
+        Job("retrainings", start_missing),
+        Job("monitors", start_overdue_monitors),
+        Job("schedules", keep_schedules, 15),
+        Job("flow runs", close_orphaned_runs, 30),
     ),
+    "journal": (Job("journal", seal_waiting),),
 }
 
 
@@ -74,8 +72,8 @@ class Lane:
 
     def _do(self, job: Job) -> None:
         try:
-            job.load()(self.workspace)
-        except Exception as error:
+            job.step(self.workspace)
+        except Exception as error:  # noqa: BLE001  whatever it is, the other jobs go on
             self._tell(job, error)
         else:
             if self.errors.pop(job.name, None) is not None:
@@ -109,11 +107,9 @@ def run(workspace: Workspace, ending: threading.Event) -> None:
         thread.daemon = True
         thread.start()
     while True:
-        beats = {name: lane.ticked for name, lane in lanes.items()}
+        errors = {name: said for lane in lanes.values() for name, said in dict(lane.errors).items()}
         with contextlib.suppress(OSError):  # a full disk must not end the process that keeps traffic in order
-            write_beat(
-                beats, {name: said for lane in lanes.values() for name, said in dict(lane.errors).items()}, workspace
-            )
+            write_beat({name: lane.ticked for name, lane in lanes.items()}, errors, workspace)
         if ending.wait(TICK_SECONDS):
             break
     deadline = time.monotonic() + END_SECONDS

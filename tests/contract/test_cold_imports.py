@@ -21,6 +21,7 @@ MAY_LOAD = {
     "penstock.cli.main": set(),
     "penstock.spec": {"pydantic"},
     "penstock.store.records": {"sqlalchemy"},
+    "penstock.control": {"numpy", "pydantic", "sqlalchemy"},
     "penstock.data.decoding": {"numpy"},
     "penstock.evaluation.metrics": {"numpy", "scipy", "sklearn"},
     "penstock.serving.service": {"bentoml", "numpy", "onnxruntime", "prometheus_client", "pydantic", "sqlalchemy"},
