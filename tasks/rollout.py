@@ -2,13 +2,13 @@
 
 from prefect import task
 
-from penstock.rollout import held, release
+from penstock.rollout import aliases, held, history, release
 from tasks._publish import publish, worth_retrying
 
-find_champion = task()(release.find_champion)
+find_champion = task()(history.find_champion)
 open_release = task(on_completion=[publish])(release.open_release)
 release_version = task(on_completion=[publish])(release.release_version)
-write_alias = task(retries=5, retry_delay_seconds=2, retry_condition_fn=worth_retrying)(release.write_alias)
+write_alias = task(retries=5, retry_delay_seconds=2, retry_condition_fn=worth_retrying)(aliases.write_alias)
 keep_held = task()(held.keep_held)
 find_held = task()(held.find_held)
 find_rival = task()(held.find_rival)

@@ -21,7 +21,7 @@ ANSWER_SECONDS = 20  # a service polls releases each second; longer than this it
 def answering(outcome: Outcome, workspace: Workspace) -> dict[str, Any]:
     """Return what a training answers, once the service answers with the version that serves."""
     released = records.newest_release(outcome.project, workspace)
-    served = released.version if released else None
+    served = released.champion if released else None
     if served is not None:
         _wait_for(outcome.project, served, workspace)
     shown = outcome.release

@@ -79,7 +79,7 @@ def _projects(workspace: Workspace) -> list[dict[str, Any]]:
     projects = []
     for name in records.list_projects(workspace):
         release = records.newest_release(name, workspace)
-        champion = release.version if release else None
+        champion = release.champion if release else None
         projects.append({"name": name, "champion": champion, "weights": release.weights if release else {}})
     return projects
 

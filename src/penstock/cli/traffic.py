@@ -5,12 +5,14 @@ from typing import Any
 
 import click
 
+from penstock.cli.incident import entry_of, show_incident
 from penstock.cli.main import json_option
 from penstock.cli.output import Output, table
 from penstock.cli.stack import require_stack
 from penstock.domain.releases import Release
 from penstock.domain.workspace import Workspace
 from penstock.errors import Refused, SourceUnavailable, SpecError
+from penstock.rollout import aliases
 from penstock.rollout import release as releases
 from penstock.store import ledger, records, schema
 from penstock.store.workspace import actor, find_workspace, use_environment
@@ -43,25 +45,16 @@ def rollback(name: str, reason: str, as_json: bool) -> None:
 @click.command()
 @click.argument("name")
 @click.option("--at", "moment", help="Only entries up to this time (ISO 8601).")
+@click.option("--incident", metavar="ID", help="The story of one decision to retrain; `last` is the newest.")
 @json_option
-def audit(name: str, moment: str | None, as_json: bool) -> None:
+def audit(name: str, moment: str | None, incident: str | None, as_json: bool) -> None:
     """Say who did what in project NAME, when and why."""
     workspace, output = _workspace(name), Output(as_json=as_json)
+    if incident is not None:
+        show_incident(name, incident, _time(moment), output, workspace)
+        return
     entries = ledger.list_audit(name, workspace, _time(moment))
-    body = {
-        "entries": [
-            {
-                "at": entry.at.isoformat(),
-                "actor": entry.actor,
-                "action": entry.action,
-                "reason": entry.reason,
-                "before": entry.before,
-                "after": entry.after,
-                "hash": entry.hash,
-            }
-            for entry in entries
-        ]
-    }
+    body = {"entries": [entry_of(entry) for entry in entries]}
     rows = [(entry.at.isoformat(" ", "seconds")[:19], entry.actor, entry.action, entry.reason) for entry in entries]
     output.answer(body, lambda: click.echo(table(rows) or "Nothing has happened yet."))
 
@@ -88,7 +81,7 @@ def _workspace(name: str) -> Workspace:
 
 def _follow(made: Release, output: Output, workspace: Workspace) -> Release:
     try:
-        return releases.write_alias(made, workspace)
+        return aliases.write_alias(made, workspace)
     except SourceUnavailable as error:
         output.note(f"Traffic has moved; the alias in MLflow follows later: {error.message}")
         return made

@@ -1,89 +1,141 @@
-"""The state machine of a release: the only writer of traffic weights."""
+"""The state machine of a release: the only writer of traffic weights.
 
-from datetime import UTC, datetime
-from typing import Any
+A first model serves at once. A later one is `pending_approval` where a person must agree, then goes from stage to stage
+(`shadow` at 0 %, `partial`) to `serving`, or is taken back (`rolled_back`) or replaced (`superseded`). Each transition
+is one transaction with its audit entry and its notice, so that a killed process leaves a stage that was reached.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from penstock.domain.evaluation import Decision
-from penstock.domain.models import ModelVersion
-from penstock.domain.releases import Release, Training
+from penstock.domain.releases import Release
 from penstock.domain.workspace import Workspace
 from penstock.errors import Refused
-from penstock.store import database, records, tables, tracking
+from penstock.rollout import history, writing
+from penstock.rollout.admission import judged, promoted
+from penstock.rollout.writing import VALID_SECONDS, Cause
+from penstock.store import records, tables
+from penstock.store.database import connect
 from penstock.store.ledger import Act, append_audit
 
-WHOLE = 100.0
+if TYPE_CHECKING:  # pydantic is not needed to move traffic by hand
+    from penstock.spec import ProjectSpec, RolloutSpec
+
+CONFIRMED = 3  # proposals that people confirm before `until_trusted` acts by itself
 
 
-def find_champion(project: str, training: Training, workspace: Workspace) -> ModelVersion | None:
-    """Return the version that a training is to beat: the one that serves, or None before the first release.
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Why a challenger is taken back: which guard found what, where what was tolerated, on how many observations.
 
-    Parameters
-    ----------
-    project
-        The project's name.
-    training
-        The training that asks. If it was killed after its own version was released, the version to beat is the one
-        that its version replaced, so that it comes to the same decision again.
-    workspace
-        Where releases are kept.
-
-    Returns
-    -------
-    ModelVersion or None
-        The version with the largest weight of the newest release.
-
-    Raises
-    ------
-    NotFound
-        If the release names a version that is not kept.
+    `smallest` is the smallest change that so many observations could have shown.
     """
-    serving = records.newest_release(project, workspace)
-    if serving is None:
-        return None
-    version = records.find_version(project, serving.version, workspace)
-    if version.training != training.id:
-        return version
-    return None if serving.previous is None else records.find_version(project, serving.previous, workspace)
+
+    guard: str
+    said: str
+    value: float
+    limit: float
+    sample: int
+    smallest: float
 
 
-def open_release(decision: Decision, workspace: Workspace) -> Release:
-    """Release the version that a decision promotes; the same decision opens one release.
+def open_release(decision: Decision, spec: "ProjectSpec", workspace: Workspace) -> Release:
+    """Open the release of the version that a decision promotes; the same decision opens one release.
 
     Parameters
     ----------
     decision
         A decision whose verdict is `promote`, with its version.
+    spec
+        The project; its `rollout` says by which stages, and whether a person must agree.
     workspace
         Where releases are kept.
 
     Returns
     -------
     Release
-        The release at 100 %.
+        A first model at 100 %; a later one at its first stage, or waiting for approval.
 
     Raises
     ------
     Refused
         If the decision does not promote, a gate of the version does not hold, or the version was rolled back.
     """
-    version = _promoted(decision)
-    with database.connect(workspace).begin() as connection:
-        table = tables.releases
-        there = connection.execute(sa.select(table).where(table.c.decision == decision.id)).one_or_none()
+    version, project = promoted(decision), decision.project
+    with connect(workspace).begin() as connection:
+        there = history.opened_by(connection, decision.id)
+        before = history.newest(connection, project)
         if there is not None:
-            return records.release_of(there)
-        _refuse_rolled_back(connection, decision.project, version)
-        return _replace(
-            connection,
-            decision.project,
-            version,
-            actor="policy",
-            reason=" ".join(decision.reasons),
-            decision=decision.id,
-            leaves="superseded",
-        )
+            return there
+        if before is not None and before.version == version and (before.active or before.state == "serving"):
+            return before
+        refuse_taken_back(connection, project, version)
+        incident = history.incident_of(connection, project, version)
+        cause = Cause("policy", " ".join(decision.reasons), incident, decision.id)
+        if before is None or before.champion == version:
+            return writing.serve(connection, project, version, cause)
+        if asks_approval(connection, spec.rollout, project):
+            return writing.propose(connection, before, version, cause)
+        return writing.begin(connection, before, version, cause, spec.rollout.stages)
+
+
+def propose_release(project: str, version: str, cause: Cause, workspace: Workspace) -> Release:
+    """Let a version wait for a person's approval; what answers goes on answering.
+
+    Parameters
+    ----------
+    project, version
+        A registered version of a project that has a release.
+    cause
+        Who asks, and why.
+    workspace
+        Where releases are kept.
+
+    Returns
+    -------
+    Release
+        In state `pending_approval`; the one there is, if the version waits already or serves.
+    """
+    with connect(workspace).begin() as connection:
+        before = history.newest(connection, project)
+        if before is None:
+            return writing.serve(connection, project, version, cause)
+        if before.version == version and (before.active or before.state == "serving"):
+            return before
+        return writing.propose(connection, before, version, cause)
+
+
+def approve_release(release: Release, spec: "ProjectSpec", cause: Cause, workspace: Workspace) -> Release:
+    """Let a release that waits for approval begin its first stage.
+
+    Raises
+    ------
+    Refused
+        If it does not wait for approval.
+    """
+    with connect(workspace).begin() as connection:
+        waiting = _waiting(connection, release)
+        agreed = _noted(connection, waiting, "release.approved", cause)
+        return writing.reach(connection, waiting, 0, spec.rollout.stages, agreed)
+
+
+def reject_release(release: Release, cause: Cause, workspace: Workspace) -> Release:
+    """Take back a release that waits for approval; only a person may release its version again.
+
+    Raises
+    ------
+    Refused
+        If it does not wait for approval.
+    """
+    with connect(workspace).begin() as connection:
+        waiting = _waiting(connection, release)
+        rejected = _noted(connection, waiting, "release.rejected", cause)
+        return writing.serve(connection, waiting.project, waiting.champion, rejected, leaves="rolled_back")
 
 
 def release_version(project: str, version: str, *, actor: str, reason: str, workspace: Workspace) -> Release:
@@ -101,7 +153,7 @@ def release_version(project: str, version: str, *, actor: str, reason: str, work
     Returns
     -------
     Release
-        The release at 100 %; the one there is, if the version serves.
+        The release at 100 %, which ends a rollout; the one there is, if the version serves.
 
     Raises
     ------
@@ -110,29 +162,18 @@ def release_version(project: str, version: str, *, actor: str, reason: str, work
     Refused
         If the version has no gates, or one does not hold.
     """
-    records.find_version(project, version, workspace)
-    decisions = records.list_records("decision", project, Decision, workspace)
-    decision = next((each for each in reversed(decisions) if each.version == version), None)
-    if decision is None:
-        raise Refused(
-            f"Version {version} of {project!r} must have passed its gates, but has none. Train it to its end."
-        )
-    broken = [gate for gate in decision.gates if not gate.held]
-    if broken:
-        said = "; ".join(f"{gate.name}: {gate.detail}" for gate in broken)
-        raise Refused(f"Version {version} of {project!r} must hold every gate, but does not: {said}", details=[said])
+    decision = judged(project, version, workspace)
     note = "" if decision.verdict == "promote" else f" (the judge had said {decision.verdict})"
-    with database.connect(workspace).begin() as connection:
-        serving = _newest(connection, project)
-        if serving is not None and serving.version == version:
-            return serving
-        return _replace(
-            connection, project, version, actor=actor, reason=f"{reason or 'by hand'}{note}", leaves="superseded"
-        )
+    with connect(workspace).begin() as connection:
+        before = history.newest(connection, project)
+        if before is not None and not before.active and before.version == version:
+            return before
+        cause = Cause(actor, f"{reason or 'by hand'}{note}", history.incident_of(connection, project, version))
+        return writing.serve(connection, project, version, cause)
 
 
 def roll_back(project: str, *, actor: str, reason: str, workspace: Workspace) -> Release:
-    """Give all traffic back to the version that answered before.
+    """Give all traffic back to the version that answered before; ends a rollout.
 
     Parameters
     ----------
@@ -153,127 +194,114 @@ def roll_back(project: str, *, actor: str, reason: str, workspace: Workspace) ->
     Refused
         If no version answered before.
     """
-    with database.connect(workspace).begin() as connection:
-        serving = _newest(connection, project)
-        if serving is None or serving.previous is None:
-            found = "has no release" if serving is None else f"has released version {serving.version} only"
+    with connect(workspace).begin() as connection:
+        before = history.newest(connection, project)
+        if before is None or before.previous is None:
+            found = "has no release" if before is None else f"has released version {before.version} only"
             raise Refused(f"A rollback needs a version that answered before, but {project!r} {found}.")
-        return _replace(
-            connection,
-            project,
-            serving.previous,
-            actor=actor,
-            reason=reason or "rolled back by hand",
-            leaves="rolled_back",
-        )
+        cause = Cause(actor, reason or "rolled back by hand", before.incident)
+        return writing.serve(connection, project, before.previous, cause, leaves="rolled_back")
 
 
-def write_alias(release: Release, workspace: Workspace) -> Release:
-    """Point the alias `champion` at the version that serves, and remember the value written.
+def move_on(release: Release, stages: Sequence[float], reason: str, workspace: Workspace) -> Release:
+    """Bring a rollout to its next stage; one that somebody moved meanwhile is left as it is.
 
     Parameters
     ----------
     release
-        The newest release of a project.
+        A rollout, as it was when its stage was judged.
+    stages
+        Percent of traffic at each stage.
+    reason
+        The evidence that ended the stage.
     workspace
-        Where MLflow and the releases are.
+        Where releases are kept.
 
     Returns
     -------
     Release
-        The release, with the alias value that was written.
-
-    Raises
-    ------
-    SourceUnavailable
-        If MLflow does not answer; the release stands all the same.
+        At its next stage, or at 100 %.
     """
-    if tracking.find_alias(release.project, workspace) != release.version:
-        tracking.set_alias(release.project, release.version, workspace)
+    with connect(workspace).begin() as connection:
+        there = _unmoved(connection, release)
+        if there is None:
+            return release
+        stage = -1 if there.stage is None else there.stage
+        return writing.reach(connection, there, stage + 1, stages, Cause("control", reason, there.incident))
+
+
+def take_back(release: Release, finding: Finding, workspace: Workspace) -> Release:
+    """Give all traffic back to the champion at once; the challenger may be released again by a person only.
+
+    Parameters
+    ----------
+    release
+        A rollout, as it was when it was judged.
+    finding
+        What was found, and by which guard.
+    workspace
+        Where releases are kept.
+
+    Returns
+    -------
+    Release
+        The new release of the champion; the rollout, if somebody moved it meanwhile.
+    """
+    with connect(workspace).begin() as connection:
+        there = _unmoved(connection, release)
+        if there is None:
+            return release
+        records.put_record(connection, "guard", str(there.id), there.project, finding)
+        cause = Cause(f"guard:{finding.guard}", finding.said, there.incident)
+        return writing.serve(connection, there.project, there.champion, cause, leaves="rolled_back")
+
+
+def renew(release: Release, workspace: Workspace) -> None:
+    """Let a challenger's weight count for some seconds more."""
     table = tables.releases
-    with database.connect(workspace).begin() as connection:
-        connection.execute(sa.update(table).where(table.c.id == release.id).values(alias_seen=release.version))
-        return records.release_of(connection.execute(sa.select(table).where(table.c.id == release.id)).one())
+    until = datetime.now(UTC) + timedelta(seconds=VALID_SECONDS)
+    with connect(workspace).begin() as connection:
+        lasting = sa.and_(table.c.id == release.id, table.c.state.in_(["shadow", "partial"]))
+        connection.execute(sa.update(table).where(lasting).values(valid_until=until))
 
 
-def _promoted(decision: Decision) -> str:
-    if decision.verdict != "promote" or decision.version is None:
-        raise Refused(f"A release needs a decision that promotes a version, but this one says {decision.verdict!r}.")
-    broken = [gate.name for gate in decision.gates if not gate.held]
-    if broken:
-        raise Refused(f"Version {decision.version} must hold every gate, but does not hold: {', '.join(broken)}.")
-    return decision.version
-
-
-def _newest_row(connection: sa.Connection, project: str) -> sa.CursorResult[Any]:
-    table = tables.releases
-    return connection.execute(sa.select(table).where(table.c.project == project).order_by(table.c.id.desc()).limit(1))
-
-
-def _newest(connection: sa.Connection, project: str) -> Release | None:
-    row = _newest_row(connection, project).one_or_none()
-    return None if row is None else records.release_of(row)
-
-
-def _refuse_rolled_back(connection: sa.Connection, project: str, version: str) -> None:
-    table = tables.releases
-    taken_back = connection.execute(
-        sa.select(table.c.reason).where(
-            table.c.project == project, table.c.version == version, table.c.state == "rolled_back"
-        )
-    ).first()
-    if taken_back is not None:
+def refuse_taken_back(connection: sa.Connection, project: str, version: str) -> None:
+    """Refuse a version that was rolled back, unless a person has released it since."""
+    if history.was_taken_back(connection, project, version):
         raise Refused(
             f"Version {version} of {project!r} was rolled back, so only a person may release it again: "
             f"`penstock release {project} {version}`."
         )
 
 
-def _replace(  # noqa: PLR0913  one row's facts
-    connection: sa.Connection,
-    project: str,
-    version: str,
-    *,
-    actor: str,
-    reason: str,
-    leaves: str,
-    decision: str | None = None,
-) -> Release:
-    table = tables.releases
-    before = _newest(connection, project)
-    if before is not None:
-        connection.execute(sa.update(table).where(table.c.id == before.id).values(state=leaves))
-    connection.execute(
-        sa.insert(table).values(
-            project=project,
-            version=version,
-            state="serving",
-            weights={version: WHOLE},
-            opened_at=datetime.now(UTC),
-            actor=actor,
-            reason=reason,
-            previous=_former(connection, project, version, before),
-            decision=decision,
-            alias_seen=before.alias_seen if before else None,
-        )
+def asks_approval(connection: sa.Connection, policy: "RolloutSpec", project: str) -> bool:
+    """Return whether a person must agree before a version gets traffic."""
+    if policy.approve == "until_trusted":
+        return history.approvals(connection, project) < CONFIRMED
+    return policy.approve
+
+
+def _noted(connection: sa.Connection, waiting: Release, action: str, cause: Cause) -> Cause:
+    """Write what a person said of a proposal, and return it with the proposal's incident."""
+    said = Cause(cause.actor, cause.reason or action.partition(".")[2], waiting.incident)
+    append_audit(
+        connection,
+        Act(said.actor, action, waiting.project, said.reason, waiting.version, incident=waiting.incident),
     )
-    action = "release.rolled_back" if leaves == "rolled_back" else "release.moved"
-    weights_before = before.weights if before else {}
-    append_audit(connection, Act(actor, action, project, reason, after={version: WHOLE}, before=weights_before))
-    return records.release_of(_newest_row(connection, project).one())
+    return said
 
 
-def _former(connection: sa.Connection, project: str, version: str, before: Release | None) -> str | None:
-    """Return the version to go back to: the one before, or what that version itself had replaced."""
-    if before is None:
+def _unmoved(connection: sa.Connection, release: Release) -> Release | None:
+    """Return the row of a rollout, None if it was moved or ended since it was read."""
+    there = history.with_id(connection, release.id)
+    if there is None or (there.state, there.stage) != (release.state, release.stage):
         return None
-    if before.previous != version:
-        return before.version
-    table = tables.releases
-    earlier = connection.execute(
-        sa.select(table.c.previous)
-        .where(table.c.project == project, table.c.version == version)
-        .order_by(table.c.id)
-        .limit(1)
-    ).one_or_none()
-    return None if earlier is None else earlier.previous
+    return there
+
+
+def _waiting(connection: sa.Connection, release: Release) -> Release:
+    there = history.with_id(connection, release.id)
+    state = None if there is None else there.state
+    if there is None or state != "pending_approval":
+        raise Refused(f"Release {release.id} must wait for approval, but is {state!r}.")
+    return there

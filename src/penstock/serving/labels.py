@@ -167,7 +167,7 @@ def served_signature(project: str, workspace: Workspace) -> Signature:
     release = records.newest_release(project, workspace)
     if release is None:
         raise NotFound(f"Project {project!r} has no released version yet. `penstock run {project}` makes one.")
-    return _signature(records.find_version(project, release.version, workspace).bundle, workspace)
+    return _signature(records.find_version(project, release.champion, workspace).bundle, workspace)
 
 
 @lru_cache(maxsize=32)

@@ -136,7 +136,7 @@ def released_bundle(project: str, workspace: Workspace) -> LoadedBundle:
     if release is None:
         records.project_path(project, workspace)
         raise NotFound(f"Project {project!r} has no released version yet. `penstock run {project}` makes one.")
-    version = records.find_version(project, release.version, workspace)
+    version = records.find_version(project, release.champion, workspace)
     return LoadedBundle.open(artifacts.local_folder(version.bundle, workspace), threads=os.cpu_count() or 1)
 
 

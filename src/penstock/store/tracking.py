@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from mlflow import MlflowClient
 
-CHAMPION = "champion"
 MODEL_CODE = Path(__file__).parents[1] / "serving" / "mlflow_model.py"
-MISSING = "RESOURCE_DOES_NOT_EXIST"
 MAX_VALUE_LENGTH = 480  # MLflow refuses a parameter over 6,000 characters and a tag's page shows the first 500
 
 
@@ -167,41 +165,6 @@ def add_files(run_id: str, files: Sequence[tuple[str, Path]], workspace: Workspa
     client = _client(workspace)
     for folder, path in files:
         client.log_artifact(run_id, str(path), artifact_path=folder or None)
-
-
-def set_alias(project: str, version: str, workspace: Workspace) -> None:
-    """Point the alias `champion` at a version.
-
-    Raises
-    ------
-    SourceUnavailable
-        If MLflow does not answer.
-    """
-    from mlflow.exceptions import MlflowException
-
-    try:
-        _client(workspace).set_registered_model_alias(project, CHAMPION, version)
-    except MlflowException as error:
-        raise _unavailable(error, workspace) from error
-
-
-def find_alias(project: str, workspace: Workspace) -> str | None:
-    """Return the version that the alias `champion` points at, or None.
-
-    Raises
-    ------
-    SourceUnavailable
-        If MLflow does not answer.
-    """
-    from mlflow.exceptions import MlflowException
-
-    try:
-        aliases = _client(workspace).get_registered_model(project).aliases
-    except MlflowException as error:
-        if error.error_code == MISSING:
-            return None
-        raise _unavailable(error, workspace) from error
-    return str(aliases[CHAMPION]) if CHAMPION in aliases else None
 
 
 def run_link(project: str, run_id: str, workspace: Workspace) -> str:

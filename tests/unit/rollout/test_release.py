@@ -7,11 +7,24 @@ import sqlalchemy as sa
 
 from penstock.domain.evaluation import Decision, Gate, VerdictWord
 from penstock.domain.models import ModelVersion
-from penstock.domain.releases import Training
+from penstock.domain.releases import Release, Training
 from penstock.domain.workspace import Workspace
 from penstock.errors import NotFound, Refused
+from penstock.rollout import history
 from penstock.rollout import release as releases
+from penstock.spec import ProjectSpec
 from penstock.store import database, ledger, records
+
+
+def make_spec(stages: tuple[float, ...] = (100,), approve: bool | str = False) -> ProjectSpec:
+    rollout = {"stages": stages, "approve": approve}
+    return ProjectSpec.model_validate(
+        {"name": "churn", "source": {"kind": "csv_file", "path": "a.csv"}, "target": "churned", "rollout": rollout}
+    )
+
+
+def open_release(decision: Decision, workspace: Workspace, *stages: float, approve: bool | str = False) -> Release:
+    return releases.open_release(decision, make_spec(stages or (100,), approve), workspace)
 
 
 def make_decision(version: str, verdict: VerdictWord = "promote", *, held: bool = True) -> Decision:
@@ -36,20 +49,20 @@ def keep(version: str, workspace: Workspace, verdict: VerdictWord = "promote", *
 
 def test_a_training_is_to_beat_what_served_before_its_own_version(workspace: Workspace) -> None:
     def to_beat(training: str) -> str | None:
-        found = releases.find_champion("churn", Training(training, "churn", "s", datetime.now(UTC)), workspace)
+        found = history.find_champion("churn", Training(training, "churn", "s", datetime.now(UTC)), workspace)
         return found.version if found else None
 
     assert to_beat("t1") is None
-    releases.open_release(keep("1", workspace), workspace)
+    open_release(keep("1", workspace), workspace)
     assert (to_beat("t1"), to_beat("t2")) == (None, "1")
-    releases.open_release(keep("2", workspace), workspace)
+    open_release(keep("2", workspace), workspace)
     assert (to_beat("t2"), to_beat("t3")) == ("1", "2")
 
 
 def test_a_promotion_gives_all_traffic_once(workspace: Workspace) -> None:
     decision = keep("1", workspace)
-    first = releases.open_release(decision, workspace)
-    again = releases.open_release(decision, workspace)
+    first = open_release(decision, workspace)
+    again = open_release(decision, workspace)
     assert first == again
     assert (first.state, first.weights) == ("serving", {"1": 100.0})
     assert len(ledger.list_audit("churn", workspace)) == 1
@@ -57,13 +70,13 @@ def test_a_promotion_gives_all_traffic_once(workspace: Workspace) -> None:
 
 def test_a_held_decision_opens_nothing(workspace: Workspace) -> None:
     with pytest.raises(Refused, match="says 'hold'"):
-        releases.open_release(make_decision("1", "hold"), workspace)
+        open_release(make_decision("1", "hold"), workspace)
     assert records.newest_release("churn", workspace) is None
 
 
 def test_a_rollback_returns_to_the_version_before_and_marks_the_one_left(workspace: Workspace) -> None:
     for version in ("1", "2", "3"):
-        releases.open_release(keep(version, workspace), workspace)
+        open_release(keep(version, workspace), workspace)
     back = releases.roll_back("churn", actor="ann", reason="complaint 123", workspace=workspace)
     assert (back.version, back.weights) == ("2", {"2": 100.0})
     assert records.list_releases("churn", workspace)[1].state == "rolled_back"
@@ -74,19 +87,19 @@ def test_a_rollback_returns_to_the_version_before_and_marks_the_one_left(workspa
 
 
 def test_a_version_rolled_back_returns_only_by_hand(workspace: Workspace) -> None:
-    releases.open_release(keep("1", workspace), workspace)
+    open_release(keep("1", workspace), workspace)
     decision = keep("2", workspace)
-    releases.open_release(decision, workspace)
+    open_release(decision, workspace)
     releases.roll_back("churn", actor="ann", reason="bad", workspace=workspace)
     other = Decision(**{name: getattr(decision, name) for name in decision.__slots__ if name != "id"}, id="another")
     with pytest.raises(Refused, match="was rolled back"):
-        releases.open_release(other, workspace)
+        open_release(other, workspace)
     by_hand = releases.release_version("churn", "2", actor="ann", reason="checked", workspace=workspace)
     assert by_hand.weights == {"2": 100.0}
 
 
 def test_a_held_version_may_be_released_by_hand_and_the_audit_says_so(workspace: Workspace) -> None:
-    releases.open_release(keep("1", workspace), workspace)
+    open_release(keep("1", workspace), workspace)
     keep("2", workspace, "hold")
     releases.release_version("churn", "2", actor="ann", reason="for the fair", workspace=workspace)
     last = ledger.list_audit("churn", workspace)[-1]
@@ -112,8 +125,8 @@ def test_a_release_and_its_audit_entry_stand_together_or_not_at_all(workspace: W
     with database.connect(workspace).begin() as connection:
         connection.execute(sa.text("create trigger stop before insert on audit begin select raise(abort, 'full'); end"))
     with pytest.raises(sa.exc.IntegrityError):
-        releases.open_release(decision, workspace)
+        open_release(decision, workspace)
     assert records.newest_release("churn", workspace) is None
     with database.connect(workspace).begin() as connection:
         connection.execute(sa.text("drop trigger stop"))
-    assert releases.open_release(decision, workspace).version == "1"
+    assert open_release(decision, workspace).version == "1"
