@@ -18,8 +18,13 @@ from penstock.evaluation.influence import estimate
 from penstock.evaluation.metrics import Choosing, Values, cost_matrix
 from penstock.evaluation.wording import count, figure, title
 from penstock.spec import Gates, ProjectSpec
-from penstock.store import frames, records
+from penstock.store import frames, records, trainings
 
+SAME_MAKING = (
+    "The challenger is not better by its making: it comes of the champion's own dataset version and project file, so a "
+    "gain is the luck of its search, and repeating one until it wins would tune on the holdout. New rows, another "
+    "setting such as `budget.seconds`, or `penstock release` by hand can change that."
+)
 NAMESPACE = uuid.UUID("5e0c39ab-7a3e-4d55-8f57-0e2f4b6f4f0d")  # decisions on one pair have one id, however often judged
 
 
@@ -154,10 +159,19 @@ def _judge_pair(
         excluded=pair.excluded,
     )
     verdict = verdict_of(gain, spec.gates)
+    reasons = _reasons(comparison, gain, spec.gates)
+    if verdict == "promote" and _is_made_alike(challenger, champion, workspace):
+        verdict, reasons = "hold", (SAME_MAKING, *reasons)
     if verdict == "promote":
         retired = frames.save_array(np.unique(pair.challenger.digest), workspace)
         records.save_record("retired_rows", key, spec.name, Retired(key, retired), workspace)
-    return key, (verdict, _reasons(comparison, gain, spec.gates), comparison)
+    return key, (verdict, reasons, comparison)
+
+
+def _is_made_alike(challenger: Judged, champion: Judged, workspace: Workspace) -> bool:
+    """Return whether both come of the same dataset version and project file."""
+    made = trainings.made_of(challenger.key, workspace)
+    return made is not None and made == trainings.made_of(champion.key, workspace)
 
 
 def _name_of(digests: NDArray[np.uint64]) -> str:

@@ -8,7 +8,7 @@ from penstock.domain.evaluation import Decision, Held
 from penstock.domain.models import ModelVersion
 from penstock.domain.workspace import Workspace
 from penstock.errors import Refused
-from penstock.store import records, tables
+from penstock.store import records, tables, trainings
 from penstock.store.database import connect, reading
 from penstock.store.ledger import Act, append_audit
 
@@ -152,14 +152,5 @@ def _worth_holding(decision: Decision, workspace: Workspace) -> bool:
         return False
     challenger = records.find_version(decision.project, decision.version, workspace)
     champion = records.find_version(decision.project, decision.champion, workspace)
-    return _made_of(challenger, workspace) != _made_of(champion, workspace)
-
-
-def _made_of(version: ModelVersion, workspace: Workspace) -> tuple[str, str]:
-    """Return what a version was trained on, and by which project file."""
-    table = tables.trainings
-    with reading(workspace).begin() as connection:
-        row = connection.execute(
-            sa.select(table.c.dataset, table.c.spec).where(table.c.id == version.training)
-        ).one_or_none()
-    return (version.dataset, "") if row is None else (row.dataset, row.spec)
+    made = trainings.made_of(challenger.training, workspace)
+    return made is None or made != trainings.made_of(champion.training, workspace)

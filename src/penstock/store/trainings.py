@@ -71,6 +71,14 @@ def begin_training(
     return training
 
 
+def made_of(training: str, workspace: Workspace) -> tuple[str, str] | None:
+    """Return the dataset version and the project file's values (digests) of a training, None if it is not kept."""
+    table = tables.trainings
+    with reading(workspace).begin() as connection:
+        row = connection.execute(sa.select(table.c.dataset, table.c.spec).where(table.c.id == training)).one_or_none()
+    return None if row is None else (row.dataset, row.spec)
+
+
 def end_training(training: Training, workspace: Workspace) -> None:
     """Mark a training as ended; the next one of the project starts anew."""
     table = tables.trainings

@@ -12,7 +12,7 @@ from penstock.domain.workspace import Workspace
 from penstock.evaluation.holdout import evaluate
 from penstock.evaluation.judge import Judged, judge
 from penstock.evaluation.looks import take_look
-from penstock.store import frames, records
+from penstock.store import frames, records, trainings
 from tests.unit.evaluation.conftest import World, make_table, make_world
 
 
@@ -45,6 +45,21 @@ def test_the_same_model_again_is_not_better(binary_world: World) -> None:
     assert decision.verdict == "hold"
     assert "The challenger is not better: gain 0 AUC, lower bound 0 at look 1 of" in decision.reasons[0]
     assert decision.reasons[1] == "Both give the same answers on every row."
+
+
+def test_a_better_one_of_the_same_making_is_held(binary_world: World) -> None:
+    made = []
+    for spec in ("s" * 64, "s" * 64, "other"):
+        training = trainings.begin_training("churn", "a" * 64, spec, binary_world.workspace)
+        trainings.end_training(training, binary_world.workspace)
+        made.append(training.id)
+    champion = replace(side(binary_world, "1", noise=0.4), key=made[0])
+    repeated = judged(binary_world, replace(side(binary_world, "2"), key=made[1]), champion)
+    assert repeated.verdict == "hold"
+    assert repeated.reasons[0].startswith("The challenger is not better by its making")
+    assert repeated.comparison is not None
+    assert repeated.comparison.low > 0
+    assert judged(binary_world, replace(side(binary_world, "3"), key=made[2]), champion).verdict == "promote"
 
 
 def test_judging_a_pair_again_is_one_look_and_one_decision(binary_world: World) -> None:
