@@ -29,7 +29,9 @@ def check_shape(body: object, file: str, name: str) -> None:
 def command_of(arguments: tuple[object, ...]) -> str:
     """Return the name under which a command's answer is documented."""
     words = [str(each) for each in arguments]
-    return " ".join(words[:2]) if words[0] in {"keys", "quarantine"} else words[0]
+    if "--incident" in words:
+        return "audit --incident"
+    return " ".join(words[:2]) if words[0] in {"keys", "quarantine", "demo"} else words[0]
 
 
 @dataclass
