@@ -16,6 +16,7 @@ from penstock.evaluation.answers import Answers, metric_of, read_answers
 from penstock.evaluation.comparing import Gain, compare
 from penstock.evaluation.influence import estimate
 from penstock.evaluation.metrics import Choosing, Values, cost_matrix
+from penstock.evaluation.spending import spend
 from penstock.evaluation.wording import count, figure, title
 from penstock.spec import Gates, ProjectSpec
 from penstock.store import frames, records, trainings
@@ -144,7 +145,7 @@ def _judge_pair(
     if rows < spec.gates.min_rows:
         return key, ("hold", (_too_few(rows, pair.excluded, spec.gates),), None)
     look = looks.take_look(spec.name, key, pair.challenger.digest, workspace)
-    alpha = looks.spend(look, 1 - spec.gates.confidence)
+    alpha = spend(look, 1 - spec.gates.confidence)
     gain = gain_of(metric_of(spec, challenger.model.signature), pair.champion, pair.challenger, split, alpha)
     comparison = Comparison(
         champion=champion.name,
