@@ -21,6 +21,8 @@ from penstock.orchestration.events import send_outbox, start_missing
 from penstock.orchestration.heartbeat import write_beat
 from penstock.orchestration.runs import close_orphaned_runs
 from penstock.orchestration.schedules import keep_schedules, start_overdue_monitors
+from penstock.rollout.advance import advance_rollouts
+from penstock.rollout.reconcile import reconcile_aliases
 from penstock.serving.sealing import seal_waiting
 from penstock.store.workspace import find_workspace, use_environment
 
@@ -40,6 +42,8 @@ class Job:
 
 
 LANES: dict[str, tuple[Job, ...]] = {
+    "traffic": (Job("rollouts", advance_rollouts),),
+    "registry": (Job("aliases", reconcile_aliases),),
     "prefect": (
         Job("outbox", send_outbox),
         Job("retrainings", start_missing),
