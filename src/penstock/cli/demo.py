@@ -38,16 +38,19 @@ def demo(context: click.Context, folder: Path, ends: bool, as_json: bool) -> Non
     """
     if context.invoked_subcommand is not None:
         return
-    from penstock.demo.story import Stage, play
+    from penstock.demo.stage import Stage
+    from penstock.demo.story import play
     from penstock.stack.supervision import down
 
     folder.mkdir(parents=True, exist_ok=True)
     workspace = find_workspace(folder=folder)
     stage = Stage(folder.resolve(), inherited_environment(workspace), lambda text: click.echo(text, err=as_json))
+    held = False
     try:
         ending = play(stage)
+        held = ending.held is not None
         if as_json:
-            click.echo(json.dumps({**ending.answer, "scenes": ending.seconds}))
+            click.echo(json.dumps(ending.body))
         if not (ends or demo_exits()):
             click.echo("Everything stays up until Ctrl-C.", err=as_json)
             signal.pause()
@@ -55,6 +58,8 @@ def demo(context: click.Context, folder: Path, ends: bool, as_json: bool) -> Non
         click.echo("\nEnding the stack.", err=as_json)
     finally:
         down(workspace)
+    if held:
+        context.exit(JUDGE_HELD)
 
 
 @demo.command()
