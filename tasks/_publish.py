@@ -10,9 +10,11 @@ from prefect.client.schemas.objects import State, TaskRun
 from penstock.domain.datasets import ContractChange, DatasetVersion, ValidationReport
 from penstock.domain.evaluation import Decision
 from penstock.domain.features import FeaturePlan
+from penstock.domain.monitoring import DriftReport, Monitored, Performance
 from penstock.domain.releases import Release
 from penstock.domain.search import SearchResult
 from penstock.errors import SourceUnavailable
+from penstock.store import artifacts
 from penstock.store.workspace import find_workspace
 
 SHOWN_COLUMNS = 200  # a table artifact is stored whole in Prefect's database
@@ -37,6 +39,15 @@ def publish(task: Any, run: TaskRun, state: State[Any]) -> None:
         logging.getLogger("penstock").warning(
             "The artifact of %s could not be shown.", type(record).__name__, exc_info=True
         )
+
+
+def publish_page(task: Any, run: TaskRun, state: State[Any]) -> None:
+    """Show the link to a window's drift report, if one was made."""
+    del task, run
+    monitored = state.result(raise_on_failure=False)
+    if isinstance(monitored, Monitored) and monitored.report is not None:
+        page = artifacts.local_path(monitored.report, find_workspace())
+        create_link_artifact(key="drift-report", link=page.as_uri(), link_text=f"{monitored.window.project}: drift")
 
 
 def _dataset(dataset: DatasetVersion) -> None:
@@ -116,6 +127,49 @@ def _decision(decision: Decision) -> None:
     )
 
 
+def _drift(report: DriftReport) -> None:
+    create_table_artifact(
+        key="drift",
+        table=[
+            {
+                "column": column.column,
+                "drifted": column.drifted,
+                "detector": column.detector,
+                "effect": round(column.effect, 4),
+                "threshold": round(column.threshold, 4),
+                "importance": round(column.importance, 4),
+                "detail": column.detail,
+            }
+            for column in report.columns[:SHOWN_COLUMNS]
+        ],
+        description=f"{report.project}: {report.rows:,} rows beside {report.reference_rows:,} that were trained on; "
+        f"{len(report.drifted)} of {len(report.columns)} columns drifted. {' '.join(report.notes)}",
+    )
+
+
+def _performance(performance: Performance) -> None:
+    shown = {name: getattr(performance, name) for name in performance.__slots__ if name != "notes"}
+    lines = [f"| {name.replace('_', ' ')} | {'' if value is None else value} |" for name, value in shown.items()]
+    notes = "\n".join(f"- {note}" for note in performance.notes)
+    create_markdown_artifact(
+        key="performance", markdown="\n".join(["## Performance", "", "| | |", "|---|---|", *lines, "", notes])
+    )
+
+
+def _monitored(monitored: Monitored) -> None:
+    window, decision = monitored.window, monitored.decision
+    span = (
+        f"{window.from_at:%Y-%m-%d %H:%M} to {window.to_at:%Y-%m-%d %H:%M}" if window.from_at and window.to_at else ""
+    )
+    verdict = "retrain" if decision.verdict == "retrain" else "no action"
+    reasons = "\n".join(f"- {reason}" for reason in decision.reasons)
+    create_markdown_artifact(
+        key="monitor",
+        markdown=f"## {verdict}\n\n{reasons}\n\nWindow {window.number}: {window.rows:,} rows {span}; "
+        f"version {window.version}; decision {decision.id}",
+    )
+
+
 def _release(release: Release) -> None:
     workspace = find_workspace()
     create_link_artifact(
@@ -133,4 +187,7 @@ SHOWS: dict[type, Callable[[Any], None]] = {
     SearchResult: _leaderboard,
     Decision: _decision,
     Release: _release,
+    DriftReport: _drift,
+    Performance: _performance,
+    Monitored: _monitored,
 }

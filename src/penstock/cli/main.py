@@ -14,6 +14,7 @@ COMMANDS = {
     "run": ("training", "From a file to a served model: the main job, in one command."),
     "train": ("training", "Search, judge and, if it is better, release a new version."),
     "predict": ("serving", "Predict a whole table offline, with the released version."),
+    "monitor": ("monitoring", "Watch one window of answers now: what moved, what was lost, what follows."),
     "label": ("serving", "Bring the true values of answered rows."),
     "keys": ("serving", "Make, list and revoke keys of the inference service."),
     "release": ("traffic", "Give all traffic to a version, by hand."),
