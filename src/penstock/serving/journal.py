@@ -2,14 +2,14 @@
 
 A line is one request. It begins with its request id, and ids ascend within a file, so a request is found by binary
 search. A process that is killed loses none: what `os.write` returned from is the kernel's. (A machine that loses its
-power may lose the last moments.) A torn last line was never answered, and is ignored.
+power may lose the last moments.) A torn last line was never answered, and is ignored. `sealing` turns what is written
+into tables, and `reading` reads both.
 """
 
 import fcntl
 import logging
 import mmap
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from penstock.domain.workspace import Workspace
-from penstock.serving.request_ids import LENGTH, RequestIds, is_request_id, time_of
+from penstock.serving.request_ids import LENGTH, RequestIds, is_request_id, seconds_of
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class Entry(msgspec.Struct, frozen=True):
 
     `rows` hold the contract's columns as they were sent, `unknown` how many rows carried each other column; `id` is
     the value that kept the caller on a version; `release` numbers the release that chose it; `failed` is the version
-    that should have answered, where another had to.
+    that should have answered, where another had to; `expired` is the one that would have, had its weight been renewed.
     """
 
     request_id: str
@@ -47,6 +47,7 @@ class Entry(msgspec.Struct, frozen=True):
     pinned: bool = False
     unknown: dict[str, int] = {}
     failed: str | None = None
+    expired: str | None = None
 
 
 class Brief(msgspec.Struct, frozen=True):
@@ -173,7 +174,7 @@ def find_line(request_id: str, project: str, workspace: Workspace) -> bytes | No
     """Return the JSON line of a request, or None if it was not answered."""
     if not is_request_id(request_id):
         return None
-    earliest = time_of(request_id).timestamp() - LATE_SECONDS
+    earliest = seconds_of(request_id) - LATE_SECONDS
     for path in reversed(spool_files(project, workspace)):
         if path.stem[:LENGTH] > request_id:
             continue
@@ -184,32 +185,6 @@ def find_line(request_id: str, project: str, workspace: Workspace) -> bytes | No
         if line is not None:
             return line
     return None
-
-
-def read(
-    project: str, workspace: Workspace, since: datetime | None = None, until: datetime | None = None
-) -> Iterator[Entry]:
-    """Give a project's entries, file by file, ascending within each.
-
-    Parameters
-    ----------
-    project
-        Whose journal is read.
-    workspace
-        Where the journal lies.
-    since, until
-        Only entries with `since <= at < until`.
-
-    Yields
-    ------
-    Entry
-    """
-    decoder = msgspec.json.Decoder(Entry)
-    for path in spool_files(project, workspace):
-        for line in _whole_lines(path):
-            entry = decoder.decode(line)
-            if (since is None or entry.at >= since) and (until is None or entry.at < until):
-                yield entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,10 +227,3 @@ def _bisect(lines: _Lines, wanted: bytes) -> bytes | None:
         else:
             high = start
     return None
-
-
-def _whole_lines(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        for line in file:
-            if line.endswith(b"\n"):
-                yield line

@@ -53,7 +53,7 @@ def test_labelled_rows_follow_the_rows_of_the_source(workspace: Workspace, tmp_p
             "n": [1, 2, 3, 2.5],
             "flag": np.array([True, False, False, None], object),
             "text": pd.Series(["a", "b", "c", "d"], dtype="str"),
-            "day": pd.to_datetime(["2026-01-01", "2026-01-02", "2026-02-01", None]).astype("datetime64[us]"),
+            "day": pd.to_datetime(["2026-01-01", "2026-01-02", "2026-02-01", "NaT"]).astype("datetime64[us]"),
             "y": [0, 1, 1, 0],
         }
     )
@@ -112,7 +112,7 @@ def test_picked_rows_are_never_held_out(workspace: Workspace, tmp_path: Path, ti
     days = pd.date_range("2026-01-01", periods=200, freq="D")
     frame = pd.DataFrame({"at": days, "x": np.arange(200) / 7, "y": np.arange(200) % 2})
     frame.iloc[:100].to_csv(tmp_path / "t.csv", index=False)
-    asked = [{"at": str(row.at.date()), "x": row.x} for row in frame.iloc[100:].itertuples()]
+    asked = [{"at": f"{day:%Y-%m-%d}", "x": place / 7} for place, day in enumerate(days)][100:]
     _asked(asked[:50], ["0", "1"] * 25, workspace, picked=True)
     _asked(asked[50:], ["0", "1"] * 25, workspace)
     dataset = ingest(_spec(tmp_path, time=time), workspace)
