@@ -191,7 +191,7 @@ def find_line(request_id: str, project: str, workspace: Workspace) -> bytes | No
 class _Lines:
     """A file of lines that ascend by their ids, in memory by need."""
 
-    content: mmap.mmap
+    content: mmap.mmap | bytes
     end: int
 
     def start_of(self, place: int) -> int:
@@ -207,23 +207,32 @@ class _Lines:
         return self.content[start : self.content.find(b"\n", start)]
 
 
+def lines_after(content: bytes, request_id: str) -> bytes:
+    """Return the lines of a part of a spool, whole ones alone, whose ids are above a request's."""
+    lines, wanted = _Lines(content, len(content)), request_id.encode()
+    place = _first_from(lines, wanted)
+    if place < lines.end and lines.id_at(place) == wanted:
+        place += len(lines.line_at(place)) + 1
+    return content[place:]
+
+
 def _search(path: Path, wanted: bytes) -> bytes | None:
     with path.open("rb") as file:
         if os.fstat(file.fileno()).st_size == 0:
             return None
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return _bisect(_Lines(content, content.rfind(b"\n") + 1), wanted)
+            lines = _Lines(content, content.rfind(b"\n") + 1)
+            place = _first_from(lines, wanted)
+            return lines.line_at(place) if place < lines.end and lines.id_at(place) == wanted else None
 
 
-def _bisect(lines: _Lines, wanted: bytes) -> bytes | None:
+def _first_from(lines: _Lines, wanted: bytes) -> int:
+    """Return where the first line with an id of at least the one wanted begins."""
     low, high = 0, lines.end
     while low < high:
         start = lines.start_of((low + high) // 2)
-        found = lines.id_at(start)
-        if found == wanted:
-            return lines.line_at(start)
-        if found < wanted:
+        if lines.id_at(start) < wanted:
             low = start + len(lines.line_at(start)) + 1
         else:
             high = start
-    return None
+    return low

@@ -47,6 +47,7 @@ class Line(msgspec.Struct, frozen=True):
     pinned: bool = False
     unknown: msgspec.Raw = msgspec.Raw()
     failed: str | None = None
+    expired: str | None = None
 
 
 def seal(project: str, workspace: Workspace) -> int:
@@ -121,6 +122,7 @@ def table_of(lines: Iterable[Line]) -> "pa.Table":
         "id": (pa.string(), lambda line: _text(line.id)),
         "pinned": (pa.bool_(), lambda line: line.pinned),
         "failed": (pa.string(), lambda line: line.failed),
+        "expired": (pa.string(), lambda line: line.expired),
         "unknown": (pa.string(), lambda line: _text(line.unknown)),
         "rows": (pa.string(), lambda line: _text(line.rows)),
         "predictions": (pa.string(), lambda line: _text(line.predictions)),

@@ -1,0 +1,60 @@
+"""What was seen of a challenger beside its champion, one observation a request."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+MOST_OF_ONE = 10  # observations of one caller that count
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One request that a challenger answered, or failed to: whose it was, and how long both versions took.
+
+    Both times are of the same rows (replay, shadow), or of the answers nearest in time with as many rows (live), so
+    that a busy machine slows both.
+    """
+
+    caller: str
+    failed: bool = False
+    champion_ms: float | None = None
+    challenger_ms: float | None = None
+
+
+@dataclass(slots=True)
+class Source:
+    """Observations of one kind in the order in which they were made; of one caller only the first some count."""
+
+    name: str
+    seen: list[Observation] = field(default_factory=list)
+    _of_one: Counter[str] = field(default_factory=Counter)
+
+    def add(self, observation: Observation) -> None:
+        """Take an observation."""
+        if self._of_one[observation.caller] < MOST_OF_ONE:
+            self._of_one[observation.caller] += 1
+            self.seen.append(observation)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that is known of a challenger: pairs of answers to the same rows, and its answers to callers.
+
+    `broken` says why the challenger cannot answer at all, and is None if it can; `replayed` is whether the replay has
+    come to its end.
+    """
+
+    paired: Sequence[Observation]
+    live: Sequence[Observation]
+    replayed: bool = True
+    broken: str | None = None
+
+
+def effective(observations: Sequence[Observation]) -> float:
+    """Return how many independent observations these are worth at least: a caller's may all say the same.
+
+    That is n / (sum m^2 / n) with m observations a caller: the design effect of Kish (1965) at full correlation.
+    """
+    counts = Counter(observation.caller for observation in observations).values()
+    squares = sum(count * count for count in counts)
+    return sum(counts) ** 2 / squares if squares else 0.0
