@@ -19,6 +19,7 @@ from penstock.domain.workspace import Workspace
 from penstock.errors import PenstockError
 from penstock.orchestration.events import send_outbox, start_missing
 from penstock.orchestration.heartbeat import write_beat
+from penstock.orchestration.held import judge_held
 from penstock.orchestration.runs import close_orphaned_runs
 from penstock.orchestration.schedules import keep_schedules, start_overdue_monitors
 from penstock.rollout.advance import advance_rollouts
@@ -49,6 +50,7 @@ LANES: dict[str, tuple[Job, ...]] = {
         Job("retrainings", start_missing),
         Job("monitors", start_overdue_monitors),
         Job("schedules", keep_schedules, 15),
+        Job("held challengers", judge_held, 10),
         Job("flow runs", close_orphaned_runs, 30),
     ),
     "journal": (Job("journal", seal_waiting),),
