@@ -132,7 +132,9 @@ def _targets(values: list[str], names: list[str]) -> NDArray[Any]:
 def _groups(pairs: list[tuple[int, Label]], requests: list[pd.Series], said: dict[str, Any]) -> NDArray[np.uint64]:
     """Return what rows of one id share; the rows of a request with several stand alone, as only its caller is known."""
     names = [
-        f"id {row['id']}" if row["id"] and len(said[label.request_id]) == 1 else f"row {label.request_id}:{label.row}"
+        f"id {row['id']}"
+        if isinstance(row["id"], str) and len(said[label.request_id]) == 1  # missing without an id column
+        else f"row {label.request_id}:{label.row}"
         for (_, label), row in zip(pairs, requests, strict=True)
     ]
     return pd.util.hash_array(np.array(names, dtype=object)) if names else np.empty(0, np.uint64)
