@@ -83,7 +83,9 @@ def wall_time(moment: datetime, workspace: Workspace) -> datetime:
 
 
 def run_page(flow_run: str | None, workspace: Workspace) -> str | None:
-    """Return the page of a flow run."""
+    """Return the page of a flow run, which is known by its id or by its page."""
+    if flow_run is not None and "://" in flow_run:
+        return flow_run
     return f"{workspace.prefect_url}/runs/flow-run/{flow_run}" if flow_run else None
 
 

@@ -110,7 +110,7 @@ def _recorded(chain: Chain) -> Iterator[Line]:
     """Return what the audit holds beyond the window's own decision, which is told with its figures."""
     judged = any(entry.action.startswith("judge.") for entry in chain.audit)
     for entry in chain.audit:
-        if chain.monitored is None or not entry.action.startswith(("monitor", "retrain")):
+        if chain.monitored is None or entry.action != "monitor.retrain":
             yield Line(entry.at, entry.actor, _said(entry), entry.link)
     if not judged:
         for decision in chain.decisions:
