@@ -19,6 +19,8 @@ COMMANDS = {
     "keys": ("serving", "Make, list and revoke keys of the inference service."),
     "release": ("traffic", "Give all traffic to a version, by hand."),
     "rollback": ("traffic", "Give all traffic back to the version before."),
+    "approve": ("traffic", "Let a release that waits for approval begin."),
+    "reject": ("traffic", "Refuse a release that waits for approval."),
     "audit": ("traffic", "Say who did what, when and why."),
     "audit-verify": ("traffic", "Check that no entry of the audit was changed or taken out."),
     "quarantine": ("data", "List rows set aside, and re-admit them."),
