@@ -25,13 +25,15 @@ COLUMNS = ("request_id", "at", "version", "predictions", "id")
 class Labelled:
     """Rows that one version answered, with their labels, shape (n_rows, ...), in the order the labels came.
 
-    `number` is the label's, `at` and `received` are calendar times, `target` holds codes in the signature's order (-1:
-    no such class) or values, `predictions` what the version said, and `group` what rows of one id share.
+    `number` is the label's, `at` and `received` are calendar times, `time` is the row's own, `target` holds codes in
+    the signature's order (-1: no such class) or values, `predictions` what the version said, and `group` what rows of
+    one id share.
     """
 
     number: NDArray[np.int64]
     at: NDArray[Any]
     received: NDArray[Any]
+    time: NDArray[Any]
     target: NDArray[Any]
     predictions: Values
     group: NDArray[np.uint64]
@@ -51,11 +53,13 @@ class Labelled:
         number = self.number.astype(np.uint64)
         classes = ordered_classes(signature)
         choosing = choosing_of(spec, signature)
-        found = Answers(self.number, number, self.group, self.at, target, predictions, classes, choosing)
+        found = Answers(self.number, number, self.group, self.time, target, predictions, classes, choosing)
         return found.take(found.known)
 
 
-def read_labelled(version: str, after: int, signature: Signature, workspace: Workspace) -> tuple[Labelled, int]:
+def read_labelled(
+    version: str, after: int, signature: Signature, time: str | None, workspace: Workspace
+) -> tuple[Labelled, int]:
     """Return the rows of a version that have labels numbered above a number, and the largest number there is.
 
     Labels that were picked by a model are left out: they train only.
@@ -68,6 +72,8 @@ def read_labelled(version: str, after: int, signature: Signature, workspace: Wor
         Only labels with a larger number.
     signature
         Of the version.
+    time
+        The column that orders the project's rows, if there is one: a row that lacks it is of the time it was asked.
     workspace
         Where journal and labels are.
 
@@ -81,14 +87,15 @@ def read_labelled(version: str, after: int, signature: Signature, workspace: Wor
     newest = max((number for number, _ in numbered), default=after)
     natural = [(number, label) for number, label in numbered if not label.picked]
     if not natural:
-        return _labelled([], [], signature), newest
+        return _labelled([], [], signature, None), newest
     first = min(label.request_id for _, label in natural)
-    requests = read_rows(signature.project, workspace, after=_before(first), columns=COLUMNS)
+    columns = COLUMNS if time is None else (*COLUMNS, "rows")
+    requests = read_rows(signature.project, workspace, after=_before(first), columns=columns)
     requests = requests[requests["version"] == version].set_index("request_id")
     requests = requests.loc[requests.index.isin({label.request_id for _, label in natural})]
     answered = {str(name): row for name, row in requests.iterrows()}
     pairs = [(number, label) for number, label in natural if label.request_id in answered]
-    return _labelled(pairs, [answered[label.request_id] for _, label in pairs], signature), newest
+    return _labelled(pairs, [answered[label.request_id] for _, label in pairs], signature, time), newest
 
 
 def orient(target: NDArray[Any], predictions: Values, signature: Signature) -> tuple[NDArray[Any], Values]:
@@ -103,19 +110,32 @@ def _before(request_id: str) -> str:
     return request_id[:-1]
 
 
-def _labelled(pairs: list[tuple[int, Label]], requests: list[pd.Series], signature: Signature) -> Labelled:
+def _labelled(
+    pairs: list[tuple[int, Label]], requests: list[pd.Series], signature: Signature, time: str | None
+) -> Labelled:
     names = [class_name(value) for value in signature.classes]
     said = {str(row.name): msgspec.json.decode(row["predictions"]) for row in requests}
     shares = [_shares(said[label.request_id][label.row], names) for _, label in pairs]
     width = (len(pairs),) if signature.problem == "regression" else (len(pairs), len(names))
+    at = np.array([row["at"].tz_convert("UTC").tz_localize(None) for row in requests], "datetime64[us]")
     return Labelled(
         number=np.array([number for number, _ in pairs], np.int64),
-        at=np.array([row["at"].tz_convert("UTC").tz_localize(None) for row in requests], "datetime64[us]"),
+        at=at,
+        time=at if time is None else _own_times(pairs, requests, time, at),
         received=np.array([label.received_at.replace(tzinfo=None) for _, label in pairs], "datetime64[us]"),
         target=_targets([label.value for _, label in pairs], names),
         predictions=np.array(shares, np.float64).reshape(width),
         group=_groups(pairs, requests, said),
     )
+
+
+def _own_times(pairs: list[tuple[int, Label]], requests: list[pd.Series], time: str, at: NDArray[Any]) -> NDArray[Any]:
+    """Return what rows say of their time; rows of one request may be of many days, and a stream may bring a month."""
+    sent = {str(row.name): msgspec.json.decode(row["rows"]) for row in requests}
+    said = [sent[label.request_id][label.row].get(time) for _, label in pairs]
+    times = pd.to_datetime(pd.Series(said, dtype=object), errors="coerce", utc=True, format="ISO8601")
+    own = times.dt.tz_localize(None).to_numpy("datetime64[us]")
+    return np.where(np.isnat(own), at, own)
 
 
 def _shares(answer: dict[str, Any], names: list[str]) -> list[float]:

@@ -86,7 +86,7 @@ def _measure(
     after = before.performance.last_label if before else 0
     same = before is not None and before.window.version == version
     matured_to = before.performance.matured_to if before is not None and same else None
-    labelled, newest = read_labelled(version, after, champion.signature, workspace)
+    labelled, newest = read_labelled(version, after, champion.signature, spec.time, workspace)
     if matured_to is not None:
         labelled = labelled.take(labelled.at > plain_time(matured_to))
     ripe = ripen(labelled, matured_to, workspace.now())
