@@ -6,7 +6,7 @@ from typing import Any
 
 from penstock.demo.rentals import PROJECT
 from penstock.demo.stage import Stage, answer, run
-from penstock.demo.watching import Prefect, must_complete, wait_for
+from penstock.demo.watching import ENDED, Prefect, must_complete, wait_for
 from penstock.errors import PenstockError
 
 MONITOR_SECONDS = 90.0
@@ -25,8 +25,7 @@ def watch(stage: Stage) -> dict[str, Any]:
     prefect = Prefect(stage.prefect)
     started = prefect.start("monitor", {"project": PROJECT})
     stage.tell(f"The monitor, started through its deployment: {prefect.page(started['id'])}")
-    ended = wait_for("The monitor's end", lambda: prefect.ended(started["id"]), MONITOR_SECONDS)
-    must_complete(ended, prefect.page(started["id"]))
+    wait_for("The monitor's decision", lambda: _decided(prefect, started["id"]), MONITOR_SECONDS)
     code, said = run(stage, "audit", PROJECT, "--incident", "last", "--json")
     if code != 0:
         entries = answer(stage, "audit", PROJECT)["entries"]
@@ -60,6 +59,15 @@ def follow(stage: Stage, incident: dict[str, Any]) -> dict[str, Any]:
     if found["version"]:
         stage.tell(f"version  {stage.mlflow}/#/models/{PROJECT}/versions/{found['version']}")
     return found
+
+
+def _decided(prefect: Prefect, identity: str) -> dict[str, Any] | None:
+    """Return the monitor's flow run once its name says what it decided; its report may still be under way."""
+    run = prefect.run(identity)
+    if run["state_type"] in ENDED:
+        must_complete(run, prefect.page(identity))
+        return run
+    return run if run["name"].startswith(f"{PROJECT}: ") else None
 
 
 def _training_of(decision: str, prefect: Prefect) -> dict[str, Any] | None:
