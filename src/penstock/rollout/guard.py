@@ -5,10 +5,11 @@ that it hastens; slowed is by more than the tolerated ratio and by more than 2 m
 nobody. Noise of a busy machine hits both versions of a pair alike and cancels, so a guard cannot fire on our own load.
 At most 5 % of the requests may be slowed on balance, so that the 95th percentile stays within what is tolerated.
 
-Bounds are exact (Clopper and Pearson 1934), on the number of observations that callers' correlation leaves. Guards look
-again and again, but only at 10, 20, 40 ... observations of a source (safety: at the first number that can show it, and
-its doubles), and each look spends its part of an error of 5 % (`penstock.evaluation.spending`): looking twice at the
-same observations costs nothing, and a harmless challenger is taken back by chance in at most 5 % of rollouts.
+Each caller counts once, with the share of its requests that are harmed. Bounds are exact for yes and no (Clopper and
+Pearson 1934), and wider than need be for shares (Hoeffding 1956). Guards look again and again, but only at 10, 20, 40
+... observations of a source (safety: at the first number that can show it, and its doubles), and each look spends its
+part of an error of 5 % (`penstock.evaluation.spending`): looking twice at the same observations costs nothing, and a
+harmless challenger is taken back by chance in at most 5 % of rollouts.
 """
 
 import math
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from penstock.evaluation.spending import spend
-from penstock.rollout.observations import Evidence, Observation, effective
+from penstock.rollout.observations import Evidence, Observation, by_caller, callers
 from penstock.rollout.release import Finding
 from penstock.spec import Tolerate
 
@@ -30,45 +31,48 @@ SLACK_MS = 2.0
 STRICTEST = 1e-4  # a tolerated share of failures below this could not be shown by any number of requests
 
 Observed = Sequence[Observation]
+Flags = Sequence[bool]
 
 
 @dataclass(frozen=True, slots=True)
 class Harm:
-    """One kind of harm: the share of requests that are harmed, less the share that are helped, and what is tolerated.
+    """One kind of harm: the share of callers that are harmed, less the share that are helped, and what is tolerated.
 
-    `counts` gives both numbers; `nets` says whether requests can be helped at all.
+    `flags` says which observations are harm, and which are help; `nets` whether there can be help at all.
     """
 
     guard: str
     what: str
     limit: float
-    counts: Callable[[Observed], tuple[int, int]]
+    flags: Callable[[Observed], tuple[Flags, Flags]]
     nets: bool
 
     def value(self, seen: Observed) -> float:
         """Return the share that was seen."""
-        harmed, helped = self.counts(seen)
-        return (harmed - helped) / len(seen)
+        harmed, helped = self._counts(seen)
+        return (harmed - helped) / callers(seen)
 
     def lower(self, seen: Observed, error: float, harmed: ArrayLike | None = None) -> NDArray[np.float64]:
-        """Return the lower bound of the share; for other numbers of harmed requests, if they are given."""
-        found, helped = self.counts(seen)
-        worth = effective(seen) / len(seen)
-        low = _low(np.asarray(found if harmed is None else harmed) * worth, len(seen) * worth, self._side(error))
-        return low - _high(helped * worth, len(seen) * worth, error / 2) if self.nets else low
+        """Return the lower bound of the share; for other numbers of harmed callers, if they are given."""
+        found, helped = self._counts(seen)
+        low = _low(found if harmed is None else harmed, callers(seen), self._side(error))
+        return low - _high(helped, callers(seen), error / 2) if self.nets else low
 
     def upper(self, seen: Observed, error: float) -> float:
         """Return the upper bound of the share."""
-        harmed, helped = self.counts(seen)
-        worth = effective(seen) / len(seen)
-        high = _high(harmed * worth, len(seen) * worth, self._side(error))
-        return float(high - _low(helped * worth, len(seen) * worth, error / 2) if self.nets else high)
+        harmed, helped = self._counts(seen)
+        high = _high(harmed, callers(seen), self._side(error))
+        return float(high - _low(helped, callers(seen), error / 2) if self.nets else high)
 
     def smallest(self, seen: Observed, error: float) -> float:
-        """Return the smallest share that so many observations would have shown to be harm; 1 if none."""
-        numbers = np.arange(len(seen) + 1)
-        shown = np.flatnonzero(self.lower(seen, error, numbers) > self.limit)
-        return min(1.0, float(shown[0] - self.counts(seen)[1]) / len(seen)) if len(shown) else 1.0
+        """Return the smallest share that so many callers would have shown to be harm; 1 if none."""
+        number = callers(seen)
+        shown = np.flatnonzero(self.lower(seen, error, np.arange(number + 1)) > self.limit)
+        return min(1.0, float(shown[0] - self._counts(seen)[1]) / number) if len(shown) else 1.0
+
+    def _counts(self, seen: Observed) -> tuple[float, float]:
+        harmed, helped = self.flags(seen)
+        return by_caller(seen, harmed), by_caller(seen, helped)
 
     def _side(self, error: float) -> float:
         return error / 2 if self.nets else error
@@ -139,13 +143,15 @@ def smallest_safe(tolerate: Tolerate) -> int:
 
 
 def _harms(tolerate: Tolerate) -> tuple[Harm, Harm]:
-    def slowed(seen: Observed) -> tuple[int, int]:
-        before = np.array([observation.champion_ms for observation in seen], np.float64)
-        after = np.array([observation.challenger_ms for observation in seen], np.float64)
-        return _slower(before, after, tolerate.latency), _slower(after, before, tolerate.latency)
+    def slowed(seen: Observed) -> tuple[Flags, Flags]:
+        times = [(each.champion_ms or 0.0, each.challenger_ms or 0.0) for each in seen]
+        return (
+            [_slower(before, after, tolerate.latency) for before, after in times],
+            [_slower(after, before, tolerate.latency) for before, after in times],
+        )
 
-    def failed(seen: Observed) -> tuple[int, int]:
-        return sum(observation.failed for observation in seen), 0
+    def failed(seen: Observed) -> tuple[Flags, Flags]:
+        return [each.failed for each in seen], [False] * len(seen)
 
     return (
         Harm("errors", "failures", tolerate.errors, failed, nets=False),
@@ -153,8 +159,8 @@ def _harms(tolerate: Tolerate) -> tuple[Harm, Harm]:
     )
 
 
-def _slower(before: NDArray[np.float64], after: NDArray[np.float64], ratio: float) -> int:
-    return int((after > np.maximum(before * ratio, before + SLACK_MS)).sum())
+def _slower(before: float, after: float, ratio: float) -> bool:
+    return after > max(before * ratio, before + SLACK_MS)
 
 
 def _fit_for(harm: Harm, seen: Observed) -> Observed:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-MOST_OF_ONE = 10  # observations of one caller that count
+MOST_OF_ONE = 100  # observations of one caller that are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,15 @@ class Evidence:
     broken: str | None = None
 
 
-def effective(observations: Sequence[Observation]) -> float:
-    """Return how many independent observations these are worth at least: a caller's may all say the same.
+def callers(observations: Sequence[Observation]) -> int:
+    """Return how many callers there are: what one caller's requests say may all be the same thing."""
+    return len({observation.caller for observation in observations})
 
-    That is n / (sum m^2 / n) with m observations a caller: the design effect of Kish (1965) at full correlation.
-    """
-    counts = Counter(observation.caller for observation in observations).values()
-    squares = sum(count * count for count in counts)
-    return sum(counts) ** 2 / squares if squares else 0.0
+
+def by_caller(observations: Sequence[Observation], flags: Sequence[bool]) -> float:
+    """Return how many callers a flag holds for: a caller counts with the share of its requests that are flagged."""
+    total, flagged = Counter[str](), Counter[str]()
+    for observation, flag in zip(observations, flags, strict=True):
+        total[observation.caller] += 1
+        flagged[observation.caller] += bool(flag)
+    return sum(flagged[caller] / count for caller, count in total.items())

@@ -63,13 +63,13 @@ class Replay:
         self._bundles: tuple[LoadedBundle, LoadedBundle] | None = None
         self._turn = 0
 
-    def go_on(self, seconds: float = REPLAY_SECONDS) -> list[Observation]:
+    def go_on(self) -> list[Observation]:
         """Answer requests for some seconds, and return what was seen."""
         if self.ended or self.broken is not None or not self._load():
             return []
         if self._asked is None:
             self._asked = iter(requests_before(self.release, self.workspace))
-        seen, deadline = [], time.monotonic() + seconds
+        seen, deadline = [], time.monotonic() + REPLAY_SECONDS
         while time.monotonic() < deadline:
             asked = next(self._asked, None)
             if asked is None:
