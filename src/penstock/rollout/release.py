@@ -70,7 +70,8 @@ def open_release(decision: Decision, spec: "ProjectSpec", workspace: Workspace) 
         If the decision does not promote, a gate of the version does not hold, or the version was rolled back.
     """
     version, project = promoted(decision), decision.project
-    _prepare_replay(project, version, workspace)
+    if spec.rollout.stages[0] < writing.WHOLE:
+        _prepare_replay(project, version, workspace)
     with connect(workspace).begin() as connection:
         there = history.opened_by(connection, decision.id)
         before = history.newest(connection, project)
