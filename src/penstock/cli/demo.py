@@ -89,10 +89,9 @@ def stream(
     from penstock.demo.stream import stream as send
 
     output, workspace = Output(as_json=as_json), find_workspace(create=False)
-    client = Client(url or workspace.serving_url, project, key or _key(project, workspace))
     tell = output.note if as_json else click.echo
-    came = send(Plan(**plan, drift_at=drift_at, labels=not no_labels), client, tell)
-    client.close()
+    with Client(url or workspace.serving_url, project, key or _key(project, workspace)) as client:
+        came = send(Plan(**plan, drift_at=drift_at, labels=not no_labels), client, tell)
     said = f"{came.asked} asked, {came.answered} answered, {came.failed} failed, {came.labelled} labelled."
     output.answer({"project": project, **came.body}, lambda: click.echo(said))
 

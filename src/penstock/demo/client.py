@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from penstock.errors import PenstockError, SourceUnavailable
@@ -66,7 +66,10 @@ class Client:
         live: list[dict[str, Any]] = self._ask("GET", "versions")["versions"]
         return live
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Let the connection go."""
         self._connection.close()
 

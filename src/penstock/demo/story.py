@@ -63,25 +63,24 @@ def play(stage: Stage) -> Ending:
         first_model.start(stage)
     with stage.scene("a model of 2011"):
         answer = first_model.make_model(stage)
-    client = Client(stage.serving, PROJECT, answer["key"])
     figures: dict[str, Any] = {"promised": answer["score"]["value"]}
-    with stage.scene("January 2012 arrives"):
-        figures["january"] = _january(stage, client, figures["promised"])
-    with stage.scene("the monitor looks"):
-        opened = incident.watch(stage)
-    with stage.scene("event, automation, training, judge"):
-        found = incident.follow(stage, opened)
-    held = _held(found)
-    if held is None:
-        hours = traffic.live(_hours(), client)
-        with stage.scene("traffic moves, February arrives"):
-            during = rollout.roll_out(stage, found["version"], hours, client)
-        with stage.scene("the rest of February"):
-            figures["february"] = _february(stage, client, (hours, during), (answer["version"], found["version"]))
-    with stage.scene("the incident on one page"):
-        _, page = run(stage, "audit", PROJECT, "--incident", found["id"])
-        stage.tell(f"$ penstock audit {PROJECT} --incident {found['id']}\n{page}")
-    client.close()
+    with Client(stage.serving, PROJECT, answer["key"]) as client:
+        with stage.scene("January 2012 arrives"):
+            figures["january"] = _january(stage, client, figures["promised"])
+        with stage.scene("the monitor looks"):
+            opened = incident.watch(stage)
+        with stage.scene("event, automation, training, judge"):
+            found = incident.follow(stage, opened)
+        held = _held(found)
+        if held is None:
+            hours = traffic.live(_hours(), client)
+            with stage.scene("traffic moves, February arrives"):
+                during = rollout.roll_out(stage, found["version"], hours, client)
+            with stage.scene("the rest of February"):
+                figures["february"] = _february(stage, client, (hours, during), (answer["version"], found["version"]))
+        with stage.scene("the incident on one page"):
+            _, page = run(stage, "audit", PROJECT, "--incident", found["id"])
+            stage.tell(f"$ penstock audit {PROJECT} --incident {found['id']}\n{page}")
     ending = Ending(answer, found, figures, _links(stage, answer, found), stage.seconds, held)
     _tell_end(stage, ending)
     return ending
