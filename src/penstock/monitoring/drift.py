@@ -150,8 +150,12 @@ class Own:
     parts: list[NDArray[np.bool_]]
 
     def usual(self, detector: DriftDetector) -> float:
-        """Return how far most stretches of the reference are from its other rows."""
-        effects = [moved.effect for part in self.parts if (moved := self._moved(detector, part)) is not None]
+        """Return how far most stretches of the reference are from its other rows.
+
+        A stretch may have fewer rows than the window, so what chance shows in them is taken off once more.
+        """
+        moves = [moved for part in self.parts if (moved := self._moved(detector, part)) is not None]
+        effects = [max(0.0, moved.effect - moved.noise) for moved in moves]
         return float(np.quantile(effects, USUAL)) if effects else 0.0
 
     def _moved(self, detector: DriftDetector, part: NDArray[np.bool_]) -> Moved | None:
@@ -163,7 +167,7 @@ class Own:
 
 
 def _weighted(column: Column, weights: NDArray[np.float64]) -> Column:
-    return replace(column, weights=weights).only(weights > 0)
+    return replace(column, weights=weights)
 
 
 def _judge(name: str, pair: tuple[Column, Column], watch: Watch, alarm: float, own: Own) -> ColumnDrift | None:

@@ -74,7 +74,8 @@ def weigh(metric: str, answers: Answers, *, time_ordered: bool, daily: float = 0
     days = _days(answers.time) if time_ordered else 0
     if days:
         error = max(error, float(np.sqrt(alone**2 + daily / days)))
-    own = max(0.0, error**2 - alone**2) * days
+    # a variance from few blocks is itself uncertain by this much: what may be chance is not taken for days that differ
+    own = max(0.0, error**2 * (1 - float(np.sqrt(2 / freedom))) - alone**2) * days
     return Evidence(found.score, error, own, freedom, answers.rows)
 
 

@@ -4,16 +4,13 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from penstock.data.canonical import Wishes, to_canonical
-from penstock.data.conforming import coerce
 from penstock.data.contract_file import load_contract
-from penstock.data.sources._base import RawTable
 from penstock.domain.datasets import ColumnType, Contract
 from penstock.domain.models import ModelVersion, Signature
 from penstock.domain.monitoring import Window
@@ -151,13 +148,41 @@ def _answered(answers: list[dict[str, Any]], signature: Signature) -> pd.DataFra
 
 
 def _canonical(rows: list[dict[str, Any]], contract: Contract) -> pd.DataFrame:
-    """Return the contract's columns of rows as they came out of JSON; one that no row has is missing throughout."""
-    names = [column.name for column in contract.columns if column.name != contract.target]
-    types: dict[str, ColumnType] = {column.name: column.type for column in contract.columns}
-    raw = pd.DataFrame({name: pd.Series([_plain(row.get(name)) for row in rows], dtype=object) for name in names})
-    frame = to_canonical(RawTable(raw, typed=True), Wishes(types=types, settled=True)).frame
-    settled = {name: _settled(coerce(frame[name], types[name])[0], types[name]) for name in names}
-    return pd.DataFrame({stored_name(name): values for name, values in settled.items()})
+    """Return the contract's columns of rows as they came out of JSON, with the same dtypes whatever the rows are."""
+    columns = [column for column in contract.columns if column.name != contract.target]
+    return pd.DataFrame(
+        {stored_name(each.name): _column([row.get(each.name) for row in rows], each.type) for each in columns}
+    )
+
+
+def _column(values: list[Any], kind: ColumnType) -> pd.Series:
+    """Return values in a canonical type, as the decoder reads them; one that is not of the type is missing."""
+    if kind == "number":
+        numbers = [
+            value if isinstance(value, (int, float)) and not isinstance(value, bool) else None for value in values
+        ]
+        found = np.array(numbers, np.float64)
+        return pd.Series(np.where(np.isfinite(found), found, np.nan))
+    if kind == "boolean":
+        return pd.Series([_truth(value) for value in values], dtype=object)
+    if kind == "date":
+        return pd.Series(np.array([_moment_of(value) for value in values], "datetime64[us]"))
+    return pd.Series([value if isinstance(value, str) and value else None for value in values], dtype="str")
+
+
+def _truth(value: Any) -> bool | None:
+    return bool(value) if isinstance(value, (bool, int, float)) and value in {0, 1} else None
+
+
+def _moment_of(value: Any) -> np.datetime64:
+    """Return a time in UTC without a zone, as the decoder reads ISO 8601 text."""
+    if not isinstance(value, str):
+        return np.datetime64("NaT")
+    try:
+        moment = datetime.fromisoformat(value)
+        return np.datetime64(moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment, "us")
+    except (ValueError, OverflowError):
+        return np.datetime64("NaT")
 
 
 def stored_name(column: str) -> str:

@@ -13,7 +13,7 @@ Weights = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """The values of one column, shape (n_rows,), with the weight of each row (mean 1).
+    """The values of one column, shape (n_rows,), with the weight of each row (mean 1; rows of weight 0 do not count).
 
     Numbers are float64 with NaN where a value is missing; categories are places in `levels`, which the columns that
     are compared share, and -1 where a value is missing.

@@ -15,7 +15,8 @@ class Levels(DriftDetector):
     """The share of rows whose level was never seen.
 
     Some are expected: the chance that the next row shows a new level is about the share of levels that were seen once
-    (Good 1953, The population frequencies of species), which is taken off.
+    (Good 1953, The population frequencies of species), which is taken off. Every row of the reference counts, whatever
+    its weight.
     """
 
     name: ClassVar[str] = "levels"
@@ -24,7 +25,7 @@ class Levels(DriftDetector):
 
     def measure(self, reference: Column, current: Column) -> Moved | None:
         """Return the share of rows with new levels, and the chance of as many by the share expected."""
-        reference, current = reference.only(reference.present), current.only(current.present)
+        reference, current = reference.only(reference.present), current.only(current.present & (current.weights > 0))
         rows, before = current.values.size, reference.values.size
         if min(rows, before) < FEWEST:
             return None

@@ -31,7 +31,7 @@ class Psi(DriftDetector):
 
     def measure(self, reference: Column, current: Column) -> Moved | None:
         """Return the index, and Pearson's chi-squared test of the same bins."""
-        reference, current = reference.only(reference.present), current.only(current.present)
+        reference, current = (side.only(side.present & (side.weights > 0)) for side in (reference, current))
         m, n = reference.rows, current.rows
         if min(m, n) < FEWEST:
             return None
