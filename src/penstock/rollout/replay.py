@@ -181,10 +181,13 @@ def _start(project: str, until: str, workspace: Workspace) -> str | None:
 
 
 def _open(project: str, version: str, workspace: Workspace) -> "LoadedBundle":
+    from penstock.serving.router import warm
     from penstock.serving.session import LoadedBundle
 
     digest = records.find_version(project, version, workspace).bundle
-    return LoadedBundle.open(artifacts.local_folder(digest, workspace))
+    bundle = LoadedBundle.open(artifacts.local_folder(digest, workspace))
+    warm(bundle)  # as the service does, which serves no version that fails at this
+    return bundle
 
 
 def _signature(project: str, version: str, workspace: Workspace) -> Signature:
