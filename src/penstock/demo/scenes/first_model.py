@@ -4,10 +4,17 @@ from typing import Any
 
 from penstock.demo import rentals
 from penstock.demo.stage import Stage, answer, command
+from penstock.errors import Refused
 
 
 def make_model(stage: Stage) -> dict[str, Any]:
-    """Write the file, the project and its short settings, and run the main job; return what `penstock run` said."""
+    """Write the file, the project and its short settings, and run the main job; return what `penstock run` said.
+
+    Raises
+    ------
+    Refused
+        If the judge holds the first version.
+    """
     file = rentals.write_year(stage.folder / f"{rentals.PROJECT}.csv")
     drafted = answer(stage, "init", rentals.PROJECT, "--data", file.name, "--target", rentals.TARGET)
     project = stage.folder / drafted["file"]
@@ -24,6 +31,8 @@ def make_model(stage: Stage) -> dict[str, Any]:
     )
     for told in said["left_out"]:
         stage.tell(f"left out: {told}")
+    if said["decision"]["verdict"] != "promote":
+        raise Refused("The story needs a first version that answers, but the judge holds it: its reasons stand above.")
     return said
 
 
