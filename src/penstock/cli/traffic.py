@@ -70,7 +70,13 @@ def reject(identity: int, reason: str, as_json: bool) -> None:
 @click.command()
 @click.argument("name")
 @click.option("--at", "moment", help="Only entries up to this time (ISO 8601).")
-@click.option("--incident", metavar="ID", help="The story of one decision to retrain; `last` is the newest.")
+@click.option(
+    "--incident",
+    is_flag=False,
+    flag_value="last",
+    metavar="[ID]",
+    help="The story of a decision to retrain, or the last.",
+)
 @json_option
 def audit(name: str, moment: str | None, incident: str | None, as_json: bool) -> None:
     """Say who did what in project NAME, when and why."""

@@ -67,7 +67,7 @@ def _seen(chain: Chain) -> Iterator[Line]:
     span = f", {_minute(window.from_at)} to {_minute(window.to_at)}" if window.from_at and window.to_at else ""
     yield Line(at, "monitor", f"Window {window.number}: {count(window.rows, 'row')}{span}. {_drifted(monitored)}", run)
     yield Line(
-        at, "monitor", _measured(monitored), report_page(monitored.report, f"window-{window.number}", chain) or run
+        at, "monitor", _measured(monitored), report_page(monitored.report, f"drift-{window.number}", chain) or run
     )
     yield Line(at, "policy", f"Decided to retrain: {' '.join(monitored.decision.reasons)}", run)
 

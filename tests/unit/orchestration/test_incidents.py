@@ -183,6 +183,7 @@ def test_the_command_prints_a_page_and_the_documented_json(
     said = CliRunner().invoke(penstock, ["audit", "churn", "--incident", "last", "--json"])
     assert said.exit_code == 0, said.output
     check_shape(json.loads(said.stdout), "commands.json", "audit --incident")
+    assert CliRunner().invoke(penstock, ["audit", "churn", "--incident", "--json"]).stdout == said.stdout
     page = CliRunner().invoke(penstock, ["audit", "churn", "--incident", INCIDENT]).stdout
     assert page.startswith(f"Incident {INCIDENT} of churn\nVersion 2 answers.\n")
     assert "/events/event/" in page
