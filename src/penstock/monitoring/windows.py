@@ -158,10 +158,7 @@ def _canonical(rows: list[dict[str, Any]], contract: Contract) -> pd.DataFrame:
 def _column(values: list[Any], kind: ColumnType) -> pd.Series:
     """Return values in a canonical type, as the decoder reads them; one that is not of the type is missing."""
     if kind == "number":
-        numbers = [
-            value if isinstance(value, (int, float)) and not isinstance(value, bool) else None for value in values
-        ]
-        found = np.array(numbers, np.float64)
+        found = np.array([value if type(value) in {int, float} else None for value in values], np.float64)
         return pd.Series(np.where(np.isfinite(found), found, np.nan))
     if kind == "boolean":
         return pd.Series([_truth(value) for value in values], dtype=object)
