@@ -67,6 +67,7 @@ def demo(context: click.Context, folder: Path, ends: bool, as_json: bool) -> Non
 @click.option("--url", help="Where the service answers; this workspace's by default.")
 @click.option("--key", help="A key that opens the project; PENSTOCK_API_KEY or the project's own by default.")
 @click.option("--days", type=click.IntRange(min=1), default=30, help="How many days.")
+@click.option("--from-day", type=day, metavar="DAY", default="day-1", help="The first day, to go on with a stream.")
 @click.option("--rows-per-day", type=click.IntRange(min=1), default=300, help="Customers of a day, over a week.")
 @click.option("--rows-per-request", type=click.IntRange(1, 10_000), default=1, help="Customers of a request.")
 @click.option("--drift-at", type=day, metavar="DAY", help="The day on which the business changes, such as day-12.")

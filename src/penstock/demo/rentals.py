@@ -22,7 +22,7 @@ SETTING = re.compile(r"(?P<indent> *)(?P<name>[a-z_]+):(?P<value>[^#]*)(?:# (?P<
 SETTINGS: Mapping[str, tuple[str, str]] = {
     "metric": ("mae", "rentals an hour"),
     "budget.seconds": ("10", "short, for the demo; the default is 20"),
-    "families.include": ("[linear, lightgbm]", "two, as 10 s are few for all; the default is all"),
+    "families.include": ("[lightgbm]", "one, as 10 s are few for all; the default is all"),
     "rollout.stages": ("[0, 25, 100]", "shadow, a quarter, all: short, for the demo"),
     "monitoring.every_minutes": ("1440", "the demo starts the monitor itself"),
     "retrain.persistence": ("1", "one window is enough, for the demo; the default is 2"),

@@ -66,6 +66,15 @@ def test_the_week_goes_on_where_the_table_ends() -> None:
     assert (monday, sunday) == (125, 70)
 
 
+def test_a_stream_goes_on_where_another_one_ended() -> None:
+    whole, _, _ = streamed(replace(FAST, label_delay_days=0))
+    _, first, _ = streamed(replace(FAST, label_delay_days=0, days=3))
+    came, second, _ = streamed(replace(FAST, label_delay_days=0, days=1, from_day=4))
+    assert [day.day for day in came.days] == [4]
+    assert came.labelled == came.asked
+    assert len(first.rows) + len(second.rows) == whole.asked
+
+
 def test_drift_begins_on_its_day() -> None:
     plan = replace(FAST, rows_per_day=200, rows_per_request=100, drift_at=3)
     still = replace(plan, drift_at=None)
