@@ -28,7 +28,7 @@ COMMANDS = {
     "down": ("stack", "End the stack."),
     "status": ("stack", "Say what runs, where and since when."),
     "doctor": ("stack", "Examine this machine and the workspace."),
-    "demo": ("demo", "Show the main job on a real data set, from file to served model."),
+    "demo": ("demo", "Tell the whole story on real data; stream customers to try the loop with."),
 }
 TRAININGS = {"run", "train"}
 

@@ -1,5 +1,6 @@
 """The story of one incident on one page: window, decision, event, training, judge and traffic, each with its link."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -158,7 +159,16 @@ def _dataset(training: TrainingRow, chain: Chain) -> str:
 
 def _said(entry: AuditEntry) -> str:
     words = entry.action.replace(".", " ").replace("_", " ")
-    return f"{words[:1].upper()}{words[1:]}: {entry.reason}" if entry.reason else f"{words[:1].upper()}{words[1:]}."
+    words = f"{words[:1].upper()}{words[1:]}{_weights(entry)}"
+    return f"{words}: {entry.reason}" if entry.reason else f"{words}."
+
+
+def _weights(entry: AuditEntry) -> str:
+    """Return who answers after a move of traffic."""
+    after = json.loads(entry.after) if entry.action.startswith("release.") else None
+    if not isinstance(after, dict) or not all(isinstance(share, (int, float)) for share in after.values()):
+        return ""
+    return f" ({', '.join(f'version {version} {share:g} %' for version, share in after.items())})" if after else ""
 
 
 def _outcome(chain: Chain) -> str:

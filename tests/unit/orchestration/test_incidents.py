@@ -119,7 +119,7 @@ def test_the_story_is_told_in_the_order_of_time_with_links(retrained: Workspace)
         "Registered version 2",
         "Judge promote: It is better.",
         "Ended the training",
-        "Release moved: stage 100 %",
+        "Release moved (version 2 100 %): stage 100 %",
     ]
     places = [told.index(word) for word in words]
     assert places == sorted(places), told
