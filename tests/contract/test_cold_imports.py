@@ -31,6 +31,7 @@ NO_HEAVY_LIBRARY_AT_THE_TOP = (
     "penstock.store.tracking",
     "penstock.evaluation.explanation",
     "penstock.serving.packaging",
+    "penstock.monitoring.report",
     "penstock.search.steps",
     "penstock.models.lightgbm",
     "penstock.models.mlp",
