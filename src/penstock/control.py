@@ -66,7 +66,7 @@ class Lane:
     ticked: float = 0.0
     errors: dict[str, str] = field(default_factory=dict)
     _due: dict[str, float] = field(default_factory=dict)
-    _told: set[str] = field(default_factory=set)
+    _told: dict[str, set[str]] = field(default_factory=dict)
 
     def tick(self) -> None:
         """Do every job that is due; one that fails is logged, and the next one is done."""
@@ -84,15 +84,18 @@ class Lane:
         else:
             if self.errors.pop(job.name, None) is not None:
                 log.info("%s: well again.", job.name)
-                self._told.clear()
+                self._told.pop(job.name, None)
 
     def _tell(self, job: Job, error: Exception) -> None:
         """Log an error once, with where it came from unless it says itself what to do."""
         said = error.message if isinstance(error, PenstockError) else f"{type(error).__name__}: {error}"
         self.errors[job.name] = said
-        if said not in self._told:
-            self._told.add(said)
-            log.error("%s: %s", job.name, said, exc_info=None if isinstance(error, PenstockError) else error)
+        told = self._told.setdefault(job.name, set())
+        if said not in told:
+            told.add(said)
+            foreseen = isinstance(error, PenstockError)
+            level = logging.WARNING if foreseen else logging.ERROR
+            log.log(level, "%s: %s", job.name, said, exc_info=None if foreseen else error)
 
 
 def tick(workspace: Workspace, lanes: dict[str, tuple[Job, ...]] | None = None) -> dict[str, str]:
