@@ -14,7 +14,7 @@ from penstock.domain.monitoring import DriftReport, Monitored, Performance
 from penstock.domain.releases import Release
 from penstock.domain.search import SearchResult
 from penstock.errors import SourceUnavailable
-from penstock.store import artifacts
+from penstock.monitoring.report import find_page
 from penstock.store.workspace import find_workspace
 
 SHOWN_COLUMNS = 200  # a table artifact is stored whole in Prefect's database
@@ -45,8 +45,7 @@ def publish_page(task: Any, run: TaskRun, state: State[Any]) -> None:
     """Show the link to a window's drift report, if one was made."""
     del task, run
     monitored = state.result(raise_on_failure=False)
-    if isinstance(monitored, Monitored) and monitored.report is not None:
-        page = artifacts.local_path(monitored.report, find_workspace())
+    if isinstance(monitored, Monitored) and (page := find_page(monitored, find_workspace())) is not None:
         create_link_artifact(key="drift-report", link=page.as_uri(), link_text=f"{monitored.window.project}: drift")
 
 

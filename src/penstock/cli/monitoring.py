@@ -84,13 +84,9 @@ def told(monitored: Monitored, body: dict[str, Any]) -> str:
 def _report(monitored: Monitored, workspace: Workspace) -> str | None:
     if monitored.report is None:
         return None
-    from penstock.store import artifacts
+    from penstock.monitoring.report import find_page
 
-    folder = workspace.home / "reports" / monitored.window.project
-    folder.mkdir(parents=True, exist_ok=True)
-    page = folder / f"drift-{monitored.window.number}.html"
-    page.write_bytes(artifacts.read_bytes(monitored.report, workspace))
-    return str(page)
+    return str(find_page(monitored, workspace))
 
 
 def _monitor(name: str, workspace: Workspace) -> Monitored:

@@ -73,6 +73,17 @@ def write_drift_report(monitored: Monitored, spec: ProjectSpec, workspace: Works
     return replace(monitored, report=digest)
 
 
+def find_page(monitored: Monitored, workspace: Workspace) -> Path | None:
+    """Return where a person opens the report of a window, None if there is none."""
+    if monitored.report is None:
+        return None
+    page = workspace.home / "reports" / monitored.window.project / f"drift-{monitored.window.number}.html"
+    if not page.exists():
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_bytes(artifacts.read_bytes(monitored.report, workspace))
+    return page
+
+
 def worth_a_report(monitored: Monitored, before: Monitored | None) -> bool:
     """Return whether a window shows something that the one before did not."""
     if monitored.window.table is None or monitored.drift is None:
