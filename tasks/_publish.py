@@ -14,7 +14,6 @@ from penstock.domain.monitoring import DriftReport, Monitored, Performance
 from penstock.domain.releases import Release
 from penstock.domain.search import SearchResult
 from penstock.errors import SourceUnavailable
-from penstock.monitoring.report import find_page
 from penstock.store.workspace import find_workspace
 
 SHOWN_COLUMNS = 200  # a table artifact is stored whole in Prefect's database
@@ -43,6 +42,8 @@ def publish(task: Any, run: TaskRun, state: State[Any]) -> None:
 
 def publish_page(task: Any, run: TaskRun, state: State[Any]) -> None:
     """Show the link to a window's drift report, if one was made."""
+    from penstock.monitoring.report import find_page  # its room takes seconds, and every task imports this file
+
     del task, run
     monitored = state.result(raise_on_failure=False)
     if isinstance(monitored, Monitored) and (page := find_page(monitored, find_workspace())) is not None:
