@@ -10,6 +10,7 @@ import fcntl
 import logging
 import mmap
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -151,7 +152,7 @@ def spool_files(project: str, workspace: Workspace) -> list[Path]:
 
 
 def find(request_id: str, project: str, workspace: Workspace) -> Entry | None:
-    """Return the entry of a request, or None if it was not answered.
+    """Return the entry of a request that is not sealed yet, or None if there is none.
 
     Parameters
     ----------
@@ -166,16 +167,16 @@ def find(request_id: str, project: str, workspace: Workspace) -> Entry | None:
     -------
     Entry or None
     """
-    line = find_line(request_id, project, workspace)
+    line = find_line(request_id, spool_files(project, workspace))
     return None if line is None else msgspec.json.decode(line, type=Entry)
 
 
-def find_line(request_id: str, project: str, workspace: Workspace) -> bytes | None:
-    """Return the JSON line of a request, or None if it was not answered."""
+def find_line(request_id: str, files: Sequence[Path]) -> bytes | None:
+    """Return the JSON line of a request in a project's spool files, or None if none of them holds it."""
     if not is_request_id(request_id):
         return None
     earliest = seconds_of(request_id) - LATE_SECONDS
-    for path in reversed(spool_files(project, workspace)):
+    for path in reversed(files):
         if path.stem[:LENGTH] > request_id:
             continue
         try:

@@ -35,10 +35,12 @@ class _Rest:
 
     file: BinaryIO
     start: int
+    after: str | None
 
     def lines(self) -> list[Line]:
         """Return its entries."""
-        return read_lines(whole_lines(self.file, self.start))
+        content = whole_lines(self.file, self.start)
+        return read_lines(content if self.after is None else journal.lines_after(content, self.after))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ def read_entries(
     span = _Span(after, since, until)
     with _looked_at(project, workspace, after) as (segments, rests):
         parts: list[tuple[str, Callable[[], Lines]]] = [
-            (segment.first_id, lambda segment=segment: _lines_of(segment, workspace))  # type: ignore[misc]
+            (segment.first_id, lambda segment=segment: _lines_of(segment, workspace, after))  # type: ignore[misc]
             for segment in segments
             if span.meets(segment)
         ]
@@ -139,12 +141,15 @@ def read_rows(
 
 def find_entry(request_id: str, project: str, workspace: Workspace) -> Entry | None:
     """Return the entry of a request, sealed or not, or None if it was not answered."""
+    import pyarrow.parquet as pq
+
     entry = journal.find(request_id, project, workspace)
     if entry is not None:
         return entry
     for segment in segments_between(request_id, request_id, project, workspace):
-        for line in _lines_of(segment, workspace, request_id):
-            return _entry_of(line)
+        path = artifacts.local_path(segment.digest, workspace)
+        for values in pq.read_table(path, filters=[("request_id", "=", request_id)]).to_pylist():
+            return _entry_of(_line_of(values))
     return None
 
 
@@ -168,7 +173,7 @@ def _looked_at(project: str, workspace: Workspace, after: str | None) -> Iterato
             for each in list_segments(project, workspace, after)
             if each.spool not in files or each.end <= sealed.get(each.spool, 0)
         ]
-        yield segments, [_Rest(file, sealed.get(name, 0)) for name, file in files.items()]
+        yield segments, [_Rest(file, sealed.get(name, 0), after) for name, file in files.items()]
 
 
 def _in_order(parts: list[tuple[str, Callable[[], Lines]]]) -> Lines:
@@ -191,18 +196,16 @@ def _push(heap: list[tuple[str, int, Line, Lines]], number: int, lines: Lines) -
         heapq.heappush(heap, (line.request_id, number, line, lines))
 
 
-def _lines_of(segment: Segment, workspace: Workspace, request_id: str | None = None) -> Lines:
-    """Give the lines of a segment, or the line of one request."""
+def _lines_of(segment: Segment, workspace: Workspace, after: str | None) -> Lines:
+    """Give the lines of a segment, or those of requests after one."""
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     path = artifacts.local_path(segment.digest, workspace)
-    if request_id is not None:
-        found = pq.read_table(path, filters=[("request_id", "=", request_id)])
-        yield from map(_line_of, found.to_pylist())
-        return
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(batch_size=BATCH):
-            yield from map(_line_of, batch.to_pylist())
+            later = batch if after is None else batch.filter(pc.greater(batch["request_id"], after))
+            yield from map(_line_of, later.to_pylist())
 
 
 def _line_of(values: dict[str, Any]) -> Line:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SEAL_BYTES = 4 << 20  # a living spool is left alone below: each segment costs an index row and two files
+PART_BYTES = 16 << 20  # a segment is made of no more: memory is bounded, whatever has waited
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -151,10 +152,9 @@ def _seal_spool(path: Path, project: str, workspace: Workspace) -> int:
         return 0
     with file:
         unwritten = not _is_written(file)  # from here on locked by us
-        sealed = 0
-        while True:
-            start = sealed_to(project, workspace, [path.name]).get(path.name, 0)
-            part = _Part(path.name, start, whole_lines(file, start))
+        sealed, size = 0, file.seek(0, io.SEEK_END)
+        while (start := sealed_to(project, workspace, [path.name]).get(path.name, 0)) < size:
+            part = _Part(path.name, start, whole_lines(file, start, PART_BYTES))
             if not part.content:
                 break
             sealed += _keep(part, project, workspace)
@@ -163,10 +163,10 @@ def _seal_spool(path: Path, project: str, workspace: Workspace) -> int:
         return sealed
 
 
-def whole_lines(file: BinaryIO, start: int) -> bytes:
-    """Return what stands in a spool from a byte on, without a torn last line."""
+def whole_lines(file: BinaryIO, start: int, most: int = -1) -> bytes:
+    """Return what stands in a spool from a byte on, up to about `most` bytes, without a torn last line."""
     file.seek(start)
-    content = file.read()
+    content = file.read(most) + file.readline()
     return content[: content.rfind(b"\n") + 1]
 
 

@@ -12,17 +12,15 @@ from penstock.serving import journal
 from penstock.serving.journal import Journal
 from penstock.serving.reading import read_entries
 
+REST = (
+    b'"at":"2026-11-21T12:00:00+00:00","project":"churn","version":"1","release":1,"latency_ms":0.5,'
+    b'"rows":[%s],"predictions":[%s]}'
+)
+
 
 def write(spool: Journal, project: str = "churn", rows: int = 1) -> str:
     request_id = spool.ids.next()
-    rest = (
-        b'"at":"2026-11-21T12:00:00+00:00","project":"%s","version":"1","release":1,"latency_ms":0.5,'
-        % project.encode()
-    )
-    rest += b'"rows":[%s],"predictions":[%s]}' % (
-        b",".join([b'{"age":1}'] * rows),
-        b",".join([b'{"value":1.0}'] * rows),
-    )
+    rest = REST % (b",".join([b'{"age":1}'] * rows), b",".join([b'{"value":1.0}'] * rows))
     spool.append(project, request_id, rest)
     return request_id
 

@@ -12,16 +12,18 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from penstock.domain.releases import Label
 from penstock.domain.workspace import Workspace
 from penstock.serving import journal, sealing
 from penstock.serving.journal import Journal
-from penstock.serving.labels import answered_rows
+from penstock.serving.labels import adopt_parked, answered_rows
 from penstock.serving.reading import find_entry, read_entries, read_rows
 from penstock.serving.sealing import seal, seal_waiting
 from penstock.serving.segments import sealed_rows
 from penstock.store import artifacts
+from penstock.store.labels import list_labels, save_labels
 from penstock.store.segments import list_segments, save_segment
-from tests.unit.serving.test_journal import write
+from tests.unit.serving.test_journal import REST, write
 
 
 class Killed(BaseException):
@@ -169,7 +171,7 @@ def test_two_sealings_of_the_same_part_keep_it_once(workspace: Workspace, monkey
         return save_segment(*given)
 
     monkeypatch.setattr(sealing, "save_segment", overtaken)
-    assert seal("churn", workspace) == 1
+    assert (seal("churn", workspace), seal("churn", workspace)) == (0, 1)
     assert ids_of(workspace) == ids
     assert sum(segment.requests for segment in list_segments("churn", workspace)) == 6
 
@@ -272,3 +274,27 @@ def test_ids_ascend_in_a_segments_list(workspace: Workspace) -> None:
     assert listed.dtype == np.dtype([("high", "<u8"), ("low", "<u8"), ("rows", "<u4")])
     numbers = [int(each["high"]) << 64 | int(each["low"]) for each in listed]
     assert numbers == [int(each.replace("-", ""), 16) for each in ids]
+
+
+def test_a_large_spool_is_sealed_in_parts(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sealing, "PART_BYTES", 500)
+    spool = Journal(workspace)
+    ids = [write(spool) for _ in range(20)]
+    assert seal("churn", workspace) == 20
+    segments = list_segments("churn", workspace)
+    assert len(segments) > 4
+    assert [segment.start for segment in segments[1:]] == [segment.end for segment in segments[:-1]]
+    assert ids_of(workspace) == ids
+
+
+def test_a_parked_label_is_taken_once_its_request_is_there(workspace: Workspace) -> None:
+    spool = Journal(workspace)
+    request_id = spool.ids.next()
+    now = workspace.now()
+    early = [Label("churn", request_id, row, "yes", "http", now, now) for row in range(2)]
+    save_labels([(each, False) for each in early], workspace)
+    assert adopt_parked("churn", workspace) == 0
+    spool.append("churn", request_id, REST % (b'{"age":1}', b'{"value":1.0}'))
+    seal("churn", workspace)
+    assert (adopt_parked("churn", workspace), adopt_parked("churn", workspace)) == (1, 0)
+    assert list_labels("churn", workspace) == early[:1]
