@@ -80,7 +80,8 @@ def seal(project: str, workspace: Workspace) -> int:
 def seal_waiting(workspace: Workspace) -> int:
     """Seal what has waited long enough, of every project; called every few seconds, so cheap when nothing has.
 
-    A project is sealed when 4 MB of its spools are unsealed, or when a spool has no writer any more.
+    A project is sealed when 4 MB of its spools are unsealed, or when a spool has no writer any more. A project that
+    cannot be sealed is logged, and does not keep the others waiting.
 
     Parameters
     ----------
@@ -92,8 +93,13 @@ def seal_waiting(workspace: Workspace) -> int:
     int
         How many requests were sealed now.
     """
-    projects = sorted(folder.parent.name for folder in workspace.journal.glob("*/spool"))
-    return sum(seal(project, workspace) for project in projects if _waits(project, workspace))
+    sealed = 0
+    for project in sorted(folder.parent.name for folder in workspace.journal.glob("*/spool")):
+        try:
+            sealed += seal(project, workspace) if _waits(project, workspace) else 0
+        except Exception:
+            logger.exception("The journal of %s could not be sealed; it waits in its spools.", project)
+    return sealed
 
 
 def read_lines(content: bytes) -> list[Line]:

@@ -265,6 +265,20 @@ def test_what_waits_is_sealed_when_it_is_large_or_its_writer_is_gone(
     assert seal_waiting(workspace) == 0
 
 
+def test_a_project_that_cannot_be_sealed_keeps_no_other_waiting(
+    workspace: Workspace, caplog: pytest.LogCaptureFixture
+) -> None:
+    for project in ("broken", "churn"):
+        spool = Journal(workspace)
+        write(spool, project=project)
+        spool.close()
+    path = journal.spool_files("broken", workspace)[0]
+    path.unlink()
+    path.mkdir()
+    assert seal_waiting(workspace) == 1
+    assert "The journal of broken could not be sealed" in caplog.text
+
+
 def test_ids_ascend_in_a_segments_list(workspace: Workspace) -> None:
     spool = Journal(workspace)
     ids = [write(spool) for _ in range(30)]
