@@ -51,6 +51,8 @@ def watched(monitored: Monitored, workspace: Workspace) -> dict[str, Any]:
             "low": performance.low,
             "high": performance.high,
             "estimated": performance.estimated,
+            "estimated_low": performance.estimated_low,
+            "estimated_high": performance.estimated_high,
             "expected": performance.expected,
             "metric": performance.metric,
             "labels": performance.labels,

@@ -10,7 +10,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from penstock.evaluation.metrics import BINARY, ROWS, Choosing, Values, chosen
+from penstock.evaluation.metrics import BINARY, ROWS, Choosing, Values, chosen, find_metric
+
+SAMPLE = 5_000
+DRAWINGS = 200
 
 
 def expect_score(metric: str, probabilities: Values, choosing: Choosing) -> float | None:
@@ -41,6 +44,33 @@ def expect_score(metric: str, probabilities: Values, choosing: Choosing) -> floa
         return None
     classes = [1] if probabilities.shape[1] == BINARY else range(probabilities.shape[1])
     return float(np.mean([measure(probabilities[:, k]) for k in classes]))
+
+
+def expect_band(metric: str, probabilities: Values, choosing: Choosing, seed: int) -> tuple[float, float]:
+    """Return the 95 % band of the score that rows would show, if classes came true by the probabilities.
+
+    Parameters
+    ----------
+    metric, probabilities, choosing
+        As for `expect_score`, with at least one row; of many a seeded sample is drawn, for which the band is too wide.
+    seed
+        Of the drawings.
+
+    Returns
+    -------
+    tuple of float
+        Lower and upper bound, higher for better.
+    """
+    random = np.random.default_rng(seed)
+    if len(probabilities) > SAMPLE:
+        probabilities = probabilities[random.choice(len(probabilities), SAMPLE, replace=False)]
+    reached = probabilities.cumsum(axis=1)[:, :-1]
+    scores = [
+        find_metric(metric).measure((reached < random.random((len(reached), 1))).sum(axis=1), probabilities, choosing)
+        for _ in range(DRAWINGS)
+    ]
+    low, high = np.quantile(scores, [0.025, 0.975])
+    return float(low), float(high)
 
 
 def _expected_rows(metric: str, p: Values, choosing: Choosing) -> float:

@@ -1,6 +1,7 @@
 """How good the champion's answers were, by labels that are new; an estimate where there are none; latency, failures."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from penstock.evaluation.answers import (
 )
 from penstock.evaluation.metrics import BINARY, shown
 from penstock.evaluation.wording import count, figure, title
-from penstock.monitoring.estimation import expect_score
+from penstock.monitoring.estimation import expect_band, expect_score
 from penstock.monitoring.labelled import Labelled, orient, read_labelled
 from penstock.monitoring.loss import lose, weigh
 from penstock.monitoring.maturity import Mature, plain_time, ripen
@@ -170,16 +171,22 @@ def _with_traffic(
     requests = table.drop_duplicates("request_id")
     return replace(
         found,
-        estimated=_estimate(champion, table[table["version"] == window.version], spec),
         latency_ms=float(requests["latency_ms"].quantile(BUSY)),
         failures=int(requests["failed"].sum()),
+        **_estimate(champion, table[table["version"] == window.version], spec),
     )
 
 
-def _estimate(champion: Champion, answered: pd.DataFrame, spec: ProjectSpec) -> float | None:
+def _estimate(champion: Champion, answered: pd.DataFrame, spec: ProjectSpec) -> dict[str, Any]:
+    """Return the estimate for answered rows and its band; nothing for values."""
     if not champion.signature.classes or not len(answered):
-        return None
+        return {}
     matrix = matrix_of(answered)
     _, probabilities = orient(np.empty(0, np.int64), matrix, champion.signature)
-    promised = expect_score(champion.metric, probabilities, choosing_of(spec, champion.signature))
-    return None if promised is None else shown(champion.metric, promised)
+    choosing = choosing_of(spec, champion.signature)
+    promised = expect_score(champion.metric, probabilities, choosing)
+    if promised is None:
+        return {}
+    bounds = expect_band(champion.metric, probabilities, choosing, spec.seed)
+    low, high = sorted(shown(champion.metric, bound) for bound in bounds)
+    return {"estimated": shown(champion.metric, promised), "estimated_low": low, "estimated_high": high}

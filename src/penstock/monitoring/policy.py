@@ -84,7 +84,8 @@ def decide(seen: Seen, spec: ProjectSpec, flow_run: str, workspace: Workspace) -
     with connect(workspace).begin() as connection:
         if put_window(connection, monitored):
             _keep(connection, monitored, choice)
-    return monitored
+            return monitored
+    return find_window(key, workspace) or monitored
 
 
 def choose(seen: Seen, facts: Facts, spec: ProjectSpec) -> Choice:

@@ -50,6 +50,11 @@ def test_quality_is_that_of_the_labels_with_an_interval(world: World) -> None:
     assert found.tolerance == 0.02
     assert found.last_label == 1000
     assert found.latency_ms == 2.0
+    assert found.estimated is not None
+    assert found.estimated_low is not None
+    assert found.estimated_high is not None
+    assert found.estimated_low < found.estimated < found.estimated_high
+    assert 0.02 < found.estimated_high - found.estimated_low < 0.12
 
 
 def test_what_columns_mean_may_change_and_only_labels_see_it(world: World) -> None:
