@@ -64,26 +64,36 @@ def play(stage: Stage) -> Ending:
     with stage.scene("a model of 2011"):
         answer = first_model.make_model(stage)
     figures: dict[str, Any] = {"promised": answer["score"]["value"]}
-    with Client(stage.serving, PROJECT, answer["key"]) as client:
+    with _client(stage, answer) as client:
         with stage.scene("January 2012 arrives"):
             figures["january"] = _january(stage, client, figures["promised"])
         with stage.scene("the monitor looks"):
             opened = incident.watch(stage)
         with stage.scene("event, automation, training, judge"):
-            found = incident.follow(stage, opened)
+            training = incident.follow(stage, opened)
+            trickle = rollout.Trickle(_hours(), client)
+            found = incident.judged(stage, opened["id"], training)
         held = _held(found)
         if held is None:
-            hours = traffic.live(_hours(), client)
-            with stage.scene("traffic moves, February arrives"):
-                during = rollout.roll_out(stage, found["version"], hours, client)
+            versions = (answer["version"], found["version"])
+            with stage.scene("traffic moves, February arrives"), _client(stage, answer) as eye:
+                rollout.roll_out(stage, found["version"], trickle, eye)
+                trickle.stop()
+                found = rollout.tell_stages(stage, opened["id"])
             with stage.scene("the rest of February"):
-                figures["february"] = _february(stage, client, (hours, during), (answer["version"], found["version"]))
+                figures["february"] = _february(stage, client, (trickle.hours, trickle.asked), versions)
+        trickle.stop()
+        incident.await_end(stage, training)
         with stage.scene("the incident on one page"):
             _, page = run(stage, "audit", PROJECT, "--incident", found["id"])
             stage.tell(f"$ penstock audit {PROJECT} --incident {found['id']}\n{page}")
     ending = Ending(answer, found, figures, _links(stage, answer, found), stage.seconds, held)
     _tell_end(stage, ending)
     return ending
+
+
+def _client(stage: Stage, answer: dict[str, Any]) -> Client:
+    return Client(stage.serving, PROJECT, answer["key"])
 
 
 def _january(stage: Stage, client: Client, promised: float) -> dict[str, float]:

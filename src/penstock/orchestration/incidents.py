@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from penstock.domain.events import RELEASE_MOVED, RELEASE_ROLLED_BACK
 from penstock.domain.incidents import Line, Story
 from penstock.domain.monitoring import Monitored
 from penstock.domain.releases import AuditEntry, Release
@@ -70,18 +71,15 @@ def _seen(chain: Chain) -> Iterator[Line]:
     yield Line(
         at, "monitor", _measured(monitored), report_page(monitored.report, f"drift-{window.number}", chain) or run
     )
-    yield Line(at, "policy", f"Decided to retrain: {' '.join(monitored.decision.reasons)}", run)
+    reasons = " ".join(monitored.decision.reasons).removeprefix("Retrain: ")
+    yield Line(at, "policy", f"Decided to retrain: {reasons}", run)
 
 
 def _told(chain: Chain) -> Iterator[Line]:
-    for posted in chain.notices:
-        if posted.emitted_at is not None:
-            yield Line(
-                posted.emitted_at,
-                "control",
-                f"Told Prefect: {posted.notice.event}.",
-                event_page(posted, chain.workspace),
-            )
+    asked = chain.asked
+    if asked is not None and asked.emitted_at is not None:
+        told = f"Told Prefect: {asked.notice.event}."
+        yield Line(asked.emitted_at, "control", told, event_page(asked, chain.workspace))
     claim = chain.claim
     if claim is not None:
         how = f" {chain.asked.note}" if chain.asked and chain.asked.note else ""
@@ -110,9 +108,13 @@ def _registered(chain: Chain) -> Iterator[Line]:
 def _recorded(chain: Chain) -> Iterator[Line]:
     """Return what the audit holds beyond the window's own decision, which is told with its figures."""
     judged = any(entry.action.startswith("judge.") for entry in chain.audit)
+    moves = [posted for posted in chain.notices if posted.notice.event in (RELEASE_MOVED, RELEASE_ROLLED_BACK)]
     for entry in chain.audit:
+        link = entry.link
+        if entry.action.startswith("release.") and moves:  # each move and its notice are of one transaction
+            link = link or event_page(moves.pop(0), chain.workspace)
         if chain.monitored is None or entry.action != "monitor.retrain":
-            yield Line(entry.at, entry.actor, _said(entry), entry.link)
+            yield Line(entry.at, entry.actor, _said(entry), link)
     if not judged:
         for decision in chain.decisions:
             at = wall_time(decision.at, chain.workspace)

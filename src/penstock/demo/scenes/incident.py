@@ -12,6 +12,7 @@ from penstock.errors import PenstockError
 MONITOR_SECONDS = 90.0
 BEGIN_SECONDS = 75.0  # the automation needs less than 1 s; control waits 30 s before it steps in
 TRAIN_SECONDS = 240.0
+JUDGE_SECONDS = 30.0
 
 
 def watch(stage: Stage) -> dict[str, Any]:
@@ -38,8 +39,8 @@ def watch(stage: Stage) -> dict[str, Any]:
     return incident
 
 
-def follow(stage: Stage, incident: dict[str, Any]) -> dict[str, Any]:
-    """Watch how the decision becomes a training, and return the incident when that has ended."""
+def follow(stage: Stage, incident: dict[str, Any]) -> str:
+    """Watch how the decision becomes a training, and return its flow run once the judge has spoken."""
     prefect, began = Prefect(stage.prefect), time.monotonic()
     taken = wait_for(
         "A flow run of `train` for the decision", lambda: _training_of(incident["id"], prefect), BEGIN_SECONDS
@@ -49,9 +50,20 @@ def follow(stage: Stage, incident: dict[str, Any]) -> dict[str, Any]:
     stage.tell(f"event    penstock.drift.detected  {stage.prefect}/events")
     stage.tell(f"by       {by} started the flow `train` with decision {incident['id']}")
     stage.tell(f"run      {prefect.page(taken['id'])}")
-    _tell_tasks(stage, prefect, taken["id"], began)
-    must_complete(prefect.run(taken["id"]), prefect.page(taken["id"]))
-    found: dict[str, Any] = answer(stage, "audit", PROJECT, "--incident", incident["id"])["incident"]
+    identity = str(taken["id"])
+    _tell_tasks(stage, prefect, identity, began)
+    return identity
+
+
+def judged(stage: Stage, incident: str, flow_run: str) -> dict[str, Any]:
+    """Tell what the judge said, and return the incident."""
+    prefect = Prefect(stage.prefect)
+
+    def look() -> dict[str, Any] | None:
+        found: dict[str, Any] = answer(stage, "audit", PROJECT, "--incident", incident)["incident"]
+        return found if found["judgements"] or prefect.ended(flow_run) else None
+
+    found = wait_for("The judge's verdict", look, JUDGE_SECONDS)
     training = found["training"] or {}
     stage.tell(f"data     dataset version {training.get('dataset')}, {training.get('rows'):,} rows")
     for judgement in found["judgements"]:
@@ -59,6 +71,14 @@ def follow(stage: Stage, incident: dict[str, Any]) -> dict[str, Any]:
     if found["version"]:
         stage.tell(f"version  {stage.mlflow}/#/models/{PROJECT}/versions/{found['version']}")
     return found
+
+
+def await_end(stage: Stage, flow_run: str) -> None:
+    """Wait until the training has ended well."""
+    prefect = Prefect(stage.prefect)
+    must_complete(
+        wait_for("The training's end", lambda: prefect.ended(flow_run), TRAIN_SECONDS), prefect.page(flow_run)
+    )
 
 
 def _decided(prefect: Prefect, identity: str) -> dict[str, Any] | None:
@@ -77,7 +97,7 @@ def _training_of(decision: str, prefect: Prefect) -> dict[str, Any] | None:
 
 
 def _tell_tasks(stage: Stage, prefect: Prefect, identity: str, began: float) -> None:
-    """Show the tasks of a flow run as they end, until it has ended."""
+    """Show the tasks of a flow run as they end, until the judge has spoken."""
     told: list[str] = []
 
     def look() -> dict[str, Any] | None:
@@ -85,6 +105,9 @@ def _tell_tasks(stage: Stage, prefect: Prefect, identity: str, began: float) -> 
             if name not in told:
                 told.append(name)
                 stage.tell(f"{time.monotonic() - began:8.1f} s  {name}")
-        return prefect.ended(identity)
+        run = prefect.run(identity)
+        if run["state_type"] in ENDED:
+            must_complete(run, prefect.page(identity))
+        return run if "judge" in told or run["state_type"] in ENDED else None
 
-    wait_for("The training's end", look, TRAIN_SECONDS, pause=0.5)
+    wait_for("The judge's verdict", look, TRAIN_SECONDS, pause=0.5)

@@ -2,21 +2,23 @@
 
 import json
 import math
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from penstock.demo.client import Client
-from penstock.demo.rentals import PROJECT
-from penstock.demo.scenes.traffic import Asked, mean
-from penstock.demo.stage import Stage, run
+from penstock.demo.rentals import PROJECT, Hours
+from penstock.demo.scenes.traffic import Asked, live, mean
+from penstock.demo.stage import Stage, answer, run
 from penstock.errors import PenstockError
 
 ROLLOUT_SECONDS = 150.0
 PACE = 0.08  # seconds between two hours: a trickle that the guard can judge by
 LOOK_SECONDS = 10.0  # how often the audit is asked whether the version was taken back
 WHOLE = 100.0
+EVERYTHING = "100 %"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,32 +32,72 @@ class Better:
     low: float
 
 
-def roll_out(stage: Stage, version: str, hours: Iterator[Asked], client: Client) -> list[Asked]:
-    """Let hours arrive until a version answers everything, and tell each stage; return the hours.
+class Trickle:
+    """Hours that go on arriving, in a thread of their own, until they are stopped."""
+
+    def __init__(self, hours: Hours, client: Client) -> None:
+        self.hours = live(hours, client)
+        self.asked: list[Asked] = []
+        self._stopped = threading.Event()
+        self._error: PenstockError | None = None
+        self._thread = threading.Thread(target=self._go_on, name="penstock-demo-traffic", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> list[Asked]:
+        """Let no more hours arrive, and return those that have.
+
+        Raises
+        ------
+        PenstockError
+            If the service has not answered one of them.
+        """
+        self._stopped.set()
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self.asked
+
+    def _go_on(self) -> None:
+        try:
+            while not self._stopped.wait(PACE):
+                self.asked.append(next(self.hours))
+        except PenstockError as error:
+            self._error = error
+        except StopIteration:  # the year has ended
+            return
+
+
+def roll_out(stage: Stage, version: str, trickle: Trickle, client: Client) -> None:
+    """Tell each stage until a version answers everything.
 
     Raises
     ------
     PenstockError
         If the version is taken back, or does not answer everything in time.
     """
-    began, looked, told, asked = time.monotonic(), time.monotonic(), "", list[Asked]()
-    for each in hours:
-        asked.append(each)
+    began, looked, told = time.monotonic(), time.monotonic(), ""
+    while told != EVERYTHING:
         state = _state_of(version, client.versions())
         if state != told:
-            told = state
-            stage.tell(f"{time.monotonic() - began:8.1f} s  version {version}: {state}  ({len(asked)} hours since)")
-        if state == "100 %":
-            return asked
+            told, passed = state, time.monotonic() - began
+            stage.tell(f"{passed:8.1f} s  version {version}: {state}  ({len(trickle.asked)} hours since)")
         if time.monotonic() - looked > LOOK_SECONDS:
             looked = time.monotonic()
             _raise_if_taken_back(stage)
         if time.monotonic() - began > ROLLOUT_SECONDS:
             raise PenstockError(
-                f"Version {version} must answer everything after {ROLLOUT_SECONDS:.0f} s, but: {state}."
+                f"Version {version} must answer everything after {ROLLOUT_SECONDS:.0f} s, but its state is: {state}."
             )
         time.sleep(PACE)
-    raise PenstockError(f"Version {version} must answer everything by the end of the year, but: {told}.")
+
+
+def tell_stages(stage: Stage, incident: str) -> dict[str, Any]:
+    """Tell why each stage has ended, and return the incident."""
+    found: dict[str, Any] = answer(stage, "audit", PROJECT, "--incident", incident)["incident"]
+    for line in found["lines"]:
+        if line["what"].startswith("Release"):
+            stage.tell(f"{line['who']:8} {line['what']}")
+    return found
 
 
 def compare(asked: Sequence[Asked], old: str, new: str, client: Client) -> Better:
@@ -87,7 +129,7 @@ def _state_of(version: str, live: list[dict[str, Any]]) -> str:
     if found is None:
         return "not live yet"
     if found["weight"] >= WHOLE:
-        return "100 %"
+        return EVERYTHING
     return f"{found['weight']:g} %" if found["weight"] else str(found["state"])
 
 
