@@ -89,6 +89,17 @@ def test_an_event_told_twice_is_one_event_and_one_training(prefect: Workspace) -
     assert len(runs_of(decision, prefect)) == 1
 
 
+def test_an_event_that_could_not_be_told_for_days_starts_its_training(prefect: Workspace) -> None:
+    decision = drift("late", prefect)
+    table = tables.outbox
+    long_ago = sa.update(table).where(table.c.key == decision).values(created_at=datetime.now(UTC) - timedelta(days=2))
+    with connect(prefect).begin() as connection:
+        connection.execute(long_ago)
+    events.send_outbox(prefect)
+    wait_for(lambda: bool(runs_of(decision, prefect)))
+    assert runs_of(decision, prefect)[0]["created_by"]["type"] == "AUTOMATION"
+
+
 def test_other_events_are_shown_and_start_nothing(prefect: Workspace) -> None:
     told = {"version": "1", "training": "t", "dataset": "d", "metric": "roc_auc", "score": 0.9, "page": "p"}
     outbox.post_alone(Notice("registered:feed:1", MODEL_REGISTERED, "feed", told), prefect)
