@@ -172,10 +172,11 @@ def _monitored(monitored: Monitored) -> None:
 
 def _release(release: Release) -> None:
     workspace = find_workspace()
+    said = f"version {release.version} answers" if not release.active else f"version {release.version}: {release.state}"
     create_link_artifact(
         key="endpoint",
         link=workspace.endpoint(release.project),
-        link_text=f"{release.project}: version {release.version} answers",
+        link_text=f"{release.project}: {said}",
     )
 
 

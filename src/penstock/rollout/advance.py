@@ -70,7 +70,7 @@ def advance(rollout: Release, workspace: Workspace) -> Release | None:
     ended, said = has_ended(rollout, evidence, policy)
     if ended:
         return release.move_on(rollout, policy.stages, f"{name_of(rollout)} ended: {said}.", workspace)
-    if lasted(rollout) > timedelta(minutes=policy.max_wait_minutes):
+    if evidence.replayed and lasted(rollout) > timedelta(minutes=policy.max_wait_minutes):
         return release.take_back(rollout, too_long(rollout, evidence, policy, said), workspace)
     return None
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 MOST_OF_ONE = 100  # observations of one caller that are kept
+MOST_KEPT = 20_480  # of all callers: twelve looks of a guard, and no more is learnt by waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Source:
 
     def add(self, observation: Observation) -> None:
         """Take an observation."""
-        if self._of_one[observation.caller] < MOST_OF_ONE:
+        if len(self.seen) < MOST_KEPT and self._of_one[observation.caller] < MOST_OF_ONE:
             self._of_one[observation.caller] += 1
             self.seen.append(observation)
 
