@@ -69,9 +69,10 @@ class Performance:
     `measured` is from `labels` rows whose labels are new since the window before, with a 95 % interval; `estimated`
     stands for rows without labels, with the band in which chance leaves it, and sees a change of the inputs only;
     `expected` is the reference: the score of the version on its own holdout. `loss` is how much worse measured is than
-    expected, with its lower bound; above zero is worse, whatever the metric. `tolerance` is the loss that is borne: with
-    `lost`, even the lower bound is above it. `last_label` numbers the newest label that was looked at, here or earlier;
-    where labels of one class come later than those of another, `matured_to` is the time up to which requests were.
+    expected, with its lower bound; above zero is worse, whatever the metric. `tolerance` is the loss that is borne:
+    with `lost`, even the lower bound is above it. `last_label` numbers the newest label that was looked at, here or
+    earlier; where labels of one class come later than those of another, `matured_to` is the time up to which requests
+    were.
     """
 
     metric: str
