@@ -3,6 +3,7 @@
 import contextlib
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,8 @@ def run(
     _start_stack(workspace, output)
     started = time.perf_counter()
     outcome, around = _train(name, seconds, quarantine=quarantine, workspace=workspace)
-    outcome = wait_for_end(outcome, output, workspace) if wait else outcome
+    if wait:
+        outcome = replace(outcome, release=wait_for_end(outcome.release, output, workspace))
     trained = time.perf_counter()
     body = answering(outcome, workspace)
     ended = time.perf_counter()
@@ -107,7 +109,8 @@ def train(name: str, seconds: float | None, quarantine: bool, no_release: bool, 
     records.project_path(name, workspace)
     require_stack(workspace, whole=True)
     outcome, around = _train(name, seconds, quarantine=quarantine, workspace=workspace, release=not no_release)
-    outcome = wait_for_end(outcome, output, workspace) if wait else outcome
+    if wait:
+        outcome = replace(outcome, release=wait_for_end(outcome.release, output, workspace))
     body = {**answering(outcome, workspace), "seconds": around}
     output.answer(body, lambda: tell(body, outcome))
 

@@ -1,10 +1,8 @@
 """Wait until a rollout has come to its end, and say how it goes."""
 
 import time
-from dataclasses import replace
 
 from penstock.cli.output import Output
-from penstock.domain.outcomes import Outcome
 from penstock.domain.releases import Release
 from penstock.domain.workspace import Workspace
 from penstock.errors import SpecError
@@ -13,8 +11,8 @@ POLL_SECONDS = 0.5
 CHECK_SECONDS = 10.0  # whether `control`, which drives rollouts, still runs
 
 
-def wait_for_end(outcome: Outcome, output: Output, workspace: Workspace) -> Outcome:
-    """Return an outcome whose rollout has ended: it serves, was taken back, or was replaced.
+def wait_for_end(release: Release | None, output: Output, workspace: Workspace) -> Release | None:
+    """Return a release whose rollout has ended: it serves, was taken back, or was replaced.
 
     Raises
     ------
@@ -23,7 +21,7 @@ def wait_for_end(outcome: Outcome, output: Output, workspace: Workspace) -> Outc
     """
     from penstock.rollout.history import find_release
 
-    release, told, checked = outcome.release, "", time.monotonic()
+    told, checked = "", time.monotonic()
     while release is not None and (release := find_release(release.id, workspace)).active:
         if (said := _stage(release)) != told:
             output.note(said)
@@ -32,7 +30,7 @@ def wait_for_end(outcome: Outcome, output: Output, workspace: Workspace) -> Outc
             _require_control(workspace)
             checked = time.monotonic()
         time.sleep(POLL_SECONDS)
-    return replace(outcome, release=release)
+    return release
 
 
 def _stage(release: Release) -> str:
