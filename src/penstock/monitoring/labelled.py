@@ -88,11 +88,10 @@ def read_labelled(
     natural = [(number, label) for number, label in numbered if not label.picked]
     if not natural:
         return _labelled([], [], signature, None), newest
-    first = min(label.request_id for _, label in natural)
+    wanted = {label.request_id for _, label in natural}
     columns = COLUMNS if time is None else (*COLUMNS, "rows")
-    requests = read_rows(signature.project, workspace, after=_before(first), columns=columns)
+    requests = read_rows(signature.project, workspace, _before(min(wanted)), columns, only=wanted)
     requests = requests[requests["version"] == version].set_index("request_id")
-    requests = requests.loc[requests.index.isin({label.request_id for _, label in natural})]
     answered = {str(name): row for name, row in requests.iterrows()}
     pairs = [(number, label) for number, label in natural if label.request_id in answered]
     return _labelled(pairs, [answered[label.request_id] for _, label in pairs], signature, time), newest

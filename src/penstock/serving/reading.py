@@ -4,7 +4,7 @@ The inference service does not import this: it needs pyarrow, and for tables pan
 """
 
 import heapq
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +22,7 @@ from penstock.store.segments import list_segments, sealed_to, segments_between
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 BATCH = 1024  # requests that are decoded at a time
 COLUMNS = ("request_id", "at", "version", "rows", "predictions")
@@ -104,7 +105,11 @@ def read_entries(
 
 
 def read_rows(
-    project: str, workspace: Workspace, after: str | None = None, columns: Sequence[str] = COLUMNS
+    project: str,
+    workspace: Workspace,
+    after: str | None = None,
+    columns: Sequence[str] = COLUMNS,
+    only: Collection[str] | None = None,
 ) -> "pd.DataFrame":
     """Return a project's requests as a table, ascending by request id; nothing of their rows is decoded.
 
@@ -118,6 +123,8 @@ def read_rows(
         Only requests with a larger id.
     columns
         Of those of `sealing.table_of`. `rows`, `predictions`, `id` and `unknown` are JSON text.
+    only
+        Only these requests; a segment's others are let go before the next is read.
 
     Returns
     -------
@@ -130,13 +137,23 @@ def read_rows(
 
     wanted = list(dict.fromkeys(["request_id", *columns]))
     with _looked_at(project, workspace, after) as (segments, rests):
-        tables = [pq.read_table(artifacts.local_path(each.digest, workspace), columns=wanted) for each in segments]
-        tables += [table_of(rest.lines()).select(wanted) for rest in rests]
+        paths = [artifacts.local_path(each.digest, workspace) for each in segments]
+        tables = [_chosen(pq.read_table(path, columns=wanted), only) for path in paths]
+        tables += [_chosen(table_of(rest.lines()).select(wanted), only) for rest in rests]
     table: pa.Table = pa.concat_tables([table_of(()).select(wanted), *tables])
     if after is not None:
         table = table.filter(pc.greater(table["request_id"], after))
     frame: pd.DataFrame = table.sort_by("request_id").select(list(columns)).to_pandas()
     return frame
+
+
+def _chosen(table: "pa.Table", only: Collection[str] | None) -> "pa.Table":
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if only is None:
+        return table
+    return table.filter(pc.is_in(table["request_id"], value_set=pa.array(sorted(only), pa.string())))
 
 
 def find_entry(request_id: str, project: str, workspace: Workspace) -> Entry | None:
