@@ -24,6 +24,7 @@ from penstock.orchestration.runs import close_orphaned_runs
 from penstock.orchestration.schedules import keep_schedules, start_overdue_monitors
 from penstock.rollout.advance import advance_rollouts
 from penstock.rollout.reconcile import reconcile_aliases
+from penstock.serving.labels import adopt_all_parked
 from penstock.serving.sealing import seal_waiting
 from penstock.store.workspace import find_workspace, use_environment
 
@@ -53,7 +54,7 @@ LANES: dict[str, tuple[Job, ...]] = {
         Job("held challengers", judge_held, 10),
         Job("flow runs", close_orphaned_runs, 30),
     ),
-    "journal": (Job("journal", seal_waiting),),
+    "journal": (Job("journal", seal_waiting), Job("parked labels", adopt_all_parked, 60)),
 }
 
 

@@ -163,6 +163,11 @@ def adopt_parked(project: str, workspace: Workspace) -> int:
     return adopt_labels(known, workspace) if known else 0
 
 
+def adopt_all_parked(workspace: Workspace) -> int:
+    """Take the parked labels of every project whose rows the journal holds by now; return how many."""
+    return sum(adopt_parked(project, workspace) for project in records.list_projects(workspace))
+
+
 def answered_rows(request_ids: Iterable[str], project: str, workspace: Workspace) -> dict[str, int]:
     """Return how many rows of each request were answered, without the requests that the journal does not know.
 
