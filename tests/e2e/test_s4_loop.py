@@ -23,7 +23,7 @@ QUIET_SECONDS = 60.0
 MARGIN = 0.06  # of ROC AUC: the new version has learnt from days, where the old one had a year
 
 SETTINGS: dict[str, Any] = {
-    "budget": {"seconds": 6},
+    "budget": {"seconds": 60, "trials": 6},
     "families": {"include": ["linear", "lightgbm"]},
     "monitoring": {"every_minutes": 2880, "window_rows": 1000, "min_rows": 200},  # each second day: 6 s
     "retrain": {"persistence": 2, "cooldown_minutes": 100_000, "min_new_labels": 200},

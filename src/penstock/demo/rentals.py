@@ -21,8 +21,8 @@ SETTING = re.compile(r"(?P<indent> *)(?P<name>[a-z_]+):(?P<value>[^#]*)(?:# (?P<
 # What the demo's project file says otherwise than the one that `penstock init` writes, and why.
 SETTINGS: Mapping[str, tuple[str, str]] = {
     "metric": ("mae", "rentals an hour"),
-    "budget.seconds": ("10", "short, for the demo; the default is 20"),
-    "families.include": ("[lightgbm]", "one, as 10 s are few for all; the default is all"),
+    "budget.trials": ("12", "short, for the demo; the default is as many as fit into 20 s"),
+    "families.include": ("[lightgbm]", "one, as 12 trials are few for all; the default is all"),
     "rollout.stages": ("[0, 25, 100]", "shadow, a quarter, all: short, for the demo"),
     "monitoring.every_minutes": ("1440", "the demo starts the monitor itself"),
     "retrain.persistence": ("1", "one window is enough, for the demo; the default is 2"),

@@ -37,7 +37,7 @@ def test_the_project_file_says_what_is_short_and_why(year: Path, tmp_path: Path)
     before = load_spec(file)
     shorten(file)
     spec, text = load_spec(file), file.read_text()
-    assert (spec.metric, spec.budget.seconds, spec.retrain.persistence) == ("mae", 10, 1)
+    assert (spec.metric, spec.budget.trials, spec.retrain.persistence) == ("mae", 12, 1)
     assert spec.rollout.stages == [0, 25, 100]
     assert spec.time == before.time == "datetime"
     assert spec.gates == before.gates
