@@ -70,22 +70,22 @@ class Lane:
     _told: dict[str, set[str]] = field(default_factory=dict)
 
     def tick(self) -> None:
-        """Do every job that is due; one that fails is logged, and the next one is done."""
+        """Do every job that is due; one that fails is logged, due again at the next tick, and the next one is done."""
         for job in self.jobs:
-            if time.monotonic() >= self._due.get(job.name, 0.0):
-                self._do(job)
+            if time.monotonic() >= self._due.get(job.name, 0.0) and self._goes_well(job):
                 self._due[job.name] = time.monotonic() + job.seconds
         self.ticked = time.time()
 
-    def _do(self, job: Job) -> None:
+    def _goes_well(self, job: Job) -> bool:
         try:
             job.step(self.workspace)
         except Exception as error:  # noqa: BLE001  whatever it is, the other jobs go on
             self._tell(job, error)
-        else:
-            if self.errors.pop(job.name, None) is not None:
-                log.info("%s: well again.", job.name)
-                self._told.pop(job.name, None)
+            return False
+        if self.errors.pop(job.name, None) is not None:
+            log.info("%s: well again.", job.name)
+            self._told.pop(job.name, None)
+        return True
 
     def _tell(self, job: Job, error: Exception) -> None:
         """Log an error once, with where it came from unless it says itself what to do."""

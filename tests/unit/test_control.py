@@ -53,12 +53,18 @@ def test_a_job_that_is_well_again_is_said_to_be(workspace: Workspace) -> None:
     assert not lane.errors
 
 
-def test_a_job_waits_its_seconds(workspace: Workspace) -> None:
-    done: list[int] = []
-    lane = Lane((Job("rare", lambda _: done.append(1), seconds=3600),), workspace)
+def test_a_job_waits_its_seconds_unless_it_failed(workspace: Workspace) -> None:
+    done: list[str] = []
+
+    def failing(found: Workspace) -> None:
+        done.append("failing")
+        fail(found)
+
+    jobs = (Job("rare", lambda _: done.append("rare"), seconds=3600), Job("failing", failing, seconds=3600))
+    lane = Lane(jobs, workspace)
     lane.tick()
     lane.tick()
-    assert done == [1]
+    assert done == ["rare", "failing", "failing"]
 
 
 def test_a_server_that_does_not_answer_holds_up_its_own_lane_only(
