@@ -24,7 +24,9 @@ from penstock.monitoring.reference import (
 from penstock.plugins import find_plugins
 from penstock.spec import ProjectSpec
 
-FALSE_ALARMS = 0.001  # share of quiet windows that may show a drifted column by chance, over all columns and detectors
+FALSE_ALARMS = (
+    0.0005  # share of quiet windows that may show a drifted column by chance, all columns and detectors together
+)
 USUAL = 0.9  # of the reference's own stretches, how many a column must have moved further than
 
 
