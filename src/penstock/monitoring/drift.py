@@ -25,8 +25,6 @@ from penstock.plugins import find_plugins
 from penstock.spec import ProjectSpec
 
 FALSE_ALARMS = 0.0005  # share of quiet windows with a drifted column by chance, over all columns and detectors
-    0.0005  # share of quiet windows that may show a drifted column by chance, all columns and detectors together
-)
 USUAL = 0.9  # of the reference's own stretches, how many a column must have moved further than
 
 
