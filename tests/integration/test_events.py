@@ -176,6 +176,23 @@ def test_a_flow_run_that_crashes_before_it_claims_is_followed_by_another_until_i
     assert entry.action == "training.given_up"
 
 
+def test_a_decision_whose_flow_runs_crash_after_one_had_claimed_it_is_given_up_in_the_end(
+    suppressed: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "PAUSE", NO_PATIENCE)
+    decision = drift("hopeless", suppressed)
+    events.send_outbox(suppressed)
+    (run,) = events.start_missing(suppressed, NO_PATIENCE)
+    claim_and_die(decision, "hopeless", run, suppressed)
+    crash(run, suppressed)
+    for _ in range(events.TRIES - 1):
+        (run,) = events.start_missing(suppressed, NO_PATIENCE)
+        crash(run, suppressed)
+    assert events.start_missing(suppressed, NO_PATIENCE) == []
+    assert events.start_missing(suppressed, NO_PATIENCE) == []
+    assert [entry.action for entry in list_audit("hopeless", suppressed, incident=decision)] == ["training.given_up"]
+
+
 def test_what_a_person_cancelled_is_not_started_again(suppressed: Workspace) -> None:
     decision = drift("cancelled", suppressed)
     events.send_outbox(suppressed)
