@@ -38,12 +38,15 @@ def demo(context: click.Context, folder: Path, ends: bool, as_json: bool) -> Non
     """
     if context.invoked_subcommand is not None:
         return
-    from penstock.demo.stage import Stage
+    from penstock.demo.stage import Stage, is_own, make_room
     from penstock.demo.story import play
     from penstock.stack.supervision import down
 
     folder.mkdir(parents=True, exist_ok=True)
     workspace = find_workspace(folder=folder)
+    if is_own(folder, workspace):
+        down(workspace)
+    make_room(folder, workspace)
     stage = Stage(folder.resolve(), inherited_environment(workspace), lambda text: click.echo(text, err=as_json))
     held = False
     try:

@@ -1,6 +1,7 @@
 """Where the demo plays: its folder, its commands and addresses, and the clock of its scenes."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -10,7 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from penstock.errors import PenstockError
+from penstock.demo.rentals import PROJECT
+from penstock.domain.workspace import Workspace
+from penstock.errors import PenstockError, SpecError
+from penstock.store.records import list_projects
+from penstock.store.workspace import make_folders
 
 MOST_SHOWN = 500  # letters of what a command printed
 
@@ -52,6 +57,30 @@ class Stage:
         yield
         self.seconds[name] = round(time.perf_counter() - began, 2)
         self.tell(f"{'':92}{self.seconds[name]:7.1f} s")
+
+
+def is_own(folder: Path, workspace: Workspace) -> bool:
+    """Return whether the workspace is the demo's own, in its folder, and not one that the user named."""
+    return workspace.home == folder.resolve() / ".penstock"
+
+
+def make_room(folder: Path, workspace: Workspace) -> None:
+    """Clear the demo's own folder of an earlier play, whose stack has ended.
+
+    Raises
+    ------
+    SpecError
+        If the workspace is one that the user named, and an earlier play is in it.
+    """
+    if is_own(folder, workspace):
+        shutil.rmtree(workspace.home)
+        shutil.rmtree(folder / "projects", ignore_errors=True)
+        make_folders(workspace)
+    elif (workspace.home / "penstock.db").exists() and PROJECT in list_projects(workspace):
+        raise SpecError(
+            f"The demo needs a workspace without the project {PROJECT!r}, but {workspace.home} has it. Leave out "
+            "PENSTOCK_HOME: the demo then has a workspace of its own."
+        )
 
 
 def command(stage: Stage, *arguments: str) -> str:
