@@ -22,12 +22,24 @@ def kill(part: str, project: Project) -> None:
         os.kill(record["pid"], signal.SIGKILL)
 
 
+def decide(project: Project, chance: random.Random) -> str:
+    """Kill a monitor run at a random moment, and run another if no decision was left behind; return the decision."""
+    query = "select key from outbox where event = 'penstock.drift.detected' and project = ?"
+    before = project.rows(query, project.name)
+    killed = project.stranger.start("monitor", project.name, "--json")
+    time.sleep(chance.uniform(0, 10))
+    killed.kill()
+    killed.communicate()
+    made = [key for (key,) in project.rows(query, project.name) if (key,) not in before]
+    return str(made[0]) if made else project.monitor()
+
+
 def play(project: Project, seed: int) -> None:
-    """Lose, decide, and kill every part once at a random moment; then everything must be in order."""
+    """Lose, decide, and kill monitor and every part once at a random moment; then everything must be in order."""
     chance = random.Random(seed)  # noqa: S311  not for secrets
     project.lose()
     moments = sorted((round(chance.uniform(0, 25), 1), part) for part in PARTS)
-    decision = project.monitor()
+    decision = decide(project, chance)
     began = time.monotonic()
     for moment, part in moments:
         time.sleep(max(0.0, moment - (time.monotonic() - began)))
