@@ -22,9 +22,10 @@ from penstock.spec import Gates, ProjectSpec
 from penstock.store import frames, records, trainings
 
 SAME_MAKING = (
-    "The challenger is not better by its making: it comes of the champion's own dataset version and project file, so a "
-    "gain is the luck of its search, and repeating one until it wins would tune on the holdout. New rows, another "
-    "setting such as `budget.seconds`, or `penstock release` by hand can change that."
+    "The challenger is not better by its making: it comes of the champion's own project file and of rows that hardly "
+    "differ (fewer new ones than `gates.min_rows`), so a gain is the luck of its search, and repeating one until it "
+    "wins would tune on the holdout. New rows, another setting such as `budget.seconds`, or `penstock release` by hand "
+    "can change that."
 )
 NAMESPACE = uuid.UUID("5e0c39ab-7a3e-4d55-8f57-0e2f4b6f4f0d")  # decisions on one pair have one id, however often judged
 
@@ -161,7 +162,7 @@ def _judge_pair(
     )
     verdict = verdict_of(gain, spec.gates)
     reasons = _reasons(comparison, gain, spec.gates)
-    if verdict == "promote" and _is_made_alike(challenger, champion, workspace):
+    if verdict == "promote" and _is_made_alike(challenger, champion, split, spec, workspace):
         verdict, reasons = "hold", (SAME_MAKING, *reasons)
     if verdict == "promote":
         retired = frames.save_array(np.unique(pair.challenger.digest), workspace)
@@ -169,10 +170,21 @@ def _judge_pair(
     return key, (verdict, reasons, comparison)
 
 
-def _is_made_alike(challenger: Judged, champion: Judged, workspace: Workspace) -> bool:
-    """Return whether both come of the same dataset version and project file."""
-    made = trainings.made_of(challenger.key, workspace)
-    return made is not None and made == trainings.made_of(champion.key, workspace)
+def _is_made_alike(challenger: Judged, champion: Judged, split: Split, spec: ProjectSpec, workspace: Workspace) -> bool:
+    """Return whether both come of one project file, and of rows that hardly differ: fewer new ones than judge."""
+    ours, theirs = (trainings.made_of(side.key, workspace) for side in (challenger, champion))
+    if ours is None or theirs is None or ours[1] != theirs[1]:
+        return False
+    return ours[0] == theirs[0] or _new_rows(split, champion.model.dataset, workspace) < spec.gates.min_rows
+
+
+def _new_rows(split: Split, dataset: str, workspace: Workspace) -> int:
+    """Return how many rows of a split an earlier dataset version did not have; all if that was never split."""
+    digests = frames.load_array(split.row_digests, workspace)
+    for made in reversed(records.list_records("split", split.project, Split, workspace)):
+        if made.dataset == dataset:
+            return int(np.count_nonzero(~np.isin(digests, frames.load_array(made.row_digests, workspace))))
+    return len(digests)
 
 
 def _name_of(digests: NDArray[np.uint64]) -> str:
