@@ -81,7 +81,7 @@ def seal_waiting(workspace: Workspace) -> int:
     """Seal what has waited long enough, of every project; called every few seconds, so cheap when nothing has.
 
     A project is sealed when 4 MB of its spools are unsealed, or when a spool has no writer any more. A project that
-    cannot be sealed is logged, and does not keep the others waiting.
+    cannot be sealed does not keep the others waiting.
 
     Parameters
     ----------
@@ -92,13 +92,20 @@ def seal_waiting(workspace: Workspace) -> int:
     -------
     int
         How many requests were sealed now.
+
+    Raises
+    ------
+    OSError, PenstockError
+        If a project cannot be sealed, and is tried again at the next call; the others were.
     """
-    sealed = 0
+    sealed, failed = 0, []
     for project in sorted(folder.parent.name for folder in workspace.journal.glob("*/spool")):
         try:
             sealed += seal(project, workspace) if _waits(project, workspace) else 0
-        except Exception:
-            logger.exception("The journal of %s could not be sealed; it waits in its spools.", project)
+        except Exception as error:  # noqa: BLE001  one project's journal holds up no other
+            failed.append(error)
+    if failed:
+        raise failed[0]
     return sealed
 
 

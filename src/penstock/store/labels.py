@@ -53,12 +53,17 @@ def labels_since(project: str, number: int, workspace: Workspace) -> list[tuple[
         return [(row.number, _label_of(row)) for row in connection.execute(query)]
 
 
-def count_labels(project: str, since: datetime, workspace: Workspace) -> int:
-    """Return how many answered rows have a newest label that was received at a time of the calendar or later."""
+def count_labels(project: str, since: datetime, workspace: Workspace, *, natural: bool = False) -> int:
+    """Return how many answered rows have a newest label that was received at a time of the calendar or later.
+
+    With `natural`, those that were picked actively do not count.
+    """
     table = tables.labels
     query = sa.select(sa.func.count()).where(
         table.c.project == project, table.c.newest, table.c.known, table.c.received_at >= since
     )
+    if natural:
+        query = query.where(~table.c.picked)
     with reading(workspace).begin() as connection:
         return connection.execute(query).scalar_one()
 
