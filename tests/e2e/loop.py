@@ -67,16 +67,23 @@ class Project:
 
     def lose(self) -> None:
         """Send customers of whom anything may come true, whatever is known of them, with their labels."""
+        chance = random.Random(self.asked)  # noqa: S311  not for secrets
+        self._send(lambda _: chance.choice(("no", "yes")))
+
+    def go_on(self) -> None:
+        """Send customers with what came true of them."""
+        self._send(str)
+
+    def _send(self, label_of: Callable[[object], str]) -> None:
         sent = self.table.iloc[TRAINED_ON + self.asked :].head(ROWS)
         labels: list[dict[str, Any]] = []
-        chance = random.Random(self.asked)  # noqa: S311  not for secrets
         for start in range(0, ROWS, 50):
             part = sent.iloc[start : start + 50]
             status, said = ask(self.said["endpoint"], {"rows": rows_of(part.drop(columns="churned"))}, self.said["key"])
             assert status == 200, said
             labels += [
-                {"request_id": said["request_id"], "row": row, "value": chance.choice(("no", "yes"))}
-                for row in range(len(part))
+                {"request_id": said["request_id"], "row": row, "value": label_of(churned)}
+                for row, churned in enumerate(part["churned"])
             ]
         address = self.said["endpoint"].replace("/predict", "/labels")
         status, said = ask(address, {"labels": labels}, self.said["key"])
