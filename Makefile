@@ -11,6 +11,8 @@ NEEDS_PYTHON = python="$(PYTHON)"; if [ -z "$$python" ]; then \
 BIN := .venv/bin
 TESTS := src tests/unit tests/contract tests/integration tests/e2e
 SOURCES := src flows tasks tests scripts
+# Half of most scenarios is waiting, so two are played at once; `make test WORKERS=` plays one.
+WORKERS := -n 2 --dist loadgroup --no-loadscope-reorder
 
 export DEMO_EXIT
 
@@ -38,10 +40,10 @@ status: install  ## say what runs, where, since when
 	@exec $(BIN)/penstock status
 
 test: install-test  ## every test but the long rounds
-	@exec $(BIN)/python -m pytest -m "not full" $(wildcard $(TESTS))
+	@exec $(BIN)/python -m pytest $(WORKERS) -m "not full" $(wildcard $(TESTS))
 
 test-all: install-test  ## the long rounds too
-	@exec $(BIN)/python -m pytest $(wildcard $(TESTS))
+	@exec $(BIN)/python -m pytest $(WORKERS) $(wildcard $(TESTS))
 
 check: install-test  ## style, types, import contracts, locks
 	$(BIN)/ruff check $(wildcard $(SOURCES))

@@ -2,11 +2,14 @@
 
 import atexit
 import os
+import random
 import shutil
 import socket
 import sqlite3
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +23,26 @@ from penstock.store.workspace import make_folders, use_environment
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
 UNIT = ROOT / "tests" / "unit"
+# Files whose scenarios share a stack, or more: a worker plays them one after another, the longest groups first.
+SHARING = (
+    ("test_s1_first_model", "test_s1_real_data", "test_s2_bad_data", "test_s9_killed", "test_flows_from_prefect"),
+    ("test_loop_together", "test_s9_loop_killed", "test_held_again"),
+    ("test_s4_loop",),
+    ("test_traffic", "test_s6_guard", "test_s7_alias", "test_s8_rollback"),
+    ("test_demo_story",),
+    ("test_s5_harmless_change",),
+    ("test_bad_input", "test_docs_commands", "test_x5_no_network"),
+)
 
 
 def free_ports() -> Ports:
-    """Return ports of loopback that nobody listens on."""
-    sockets = [socket.socket() for _ in range(4)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    numbers = [int(each.getsockname()[1]) for each in sockets]
-    for each in sockets:
-        each.close()
+    """Return ports of loopback that nobody listens on, below those that the system gives to clients."""
+    numbers: list[int] = []
+    while len(numbers) < len(fields(Ports)):
+        number = random.randrange(15_000, 32_000)  # noqa: S311  not for secrets
+        with socket.socket() as tried, suppress(OSError):
+            tried.bind(("127.0.0.1", number))
+            numbers = [*dict.fromkeys([*numbers, number])]
     return Ports(*numbers)
 
 
@@ -43,6 +56,18 @@ def leave_the_users_environment() -> None:
 
 
 leave_the_users_environment()  # before any test module imports a library that reads its variables
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Deal tests to workers by file, files that share a stack together, and begin with what takes longest."""
+    groups = {file: place for place, files in enumerate(SHARING) for file in files}
+    others = len(SHARING)
+    for item in items:
+        file = item.path.stem
+        name = f"stack-{groups[file]}" if file in groups else str(item.path.relative_to(ROOT))
+        item.add_marker(pytest.mark.xdist_group(name))
+    items.sort(key=lambda item: groups.get(item.path.stem, others))  # a stable sort: files keep their order
 
 
 @pytest.fixture(scope="session")

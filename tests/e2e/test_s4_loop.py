@@ -16,8 +16,8 @@ from tests.stranger import Stranger, ask, check_shape, make_stranger
 DAY = 3.0  # seconds of the wall
 SCALE = 86_400 / DAY
 START = "2026-01-05T00:00:00+00:00"
-ROWS = 250  # a day
-DRIFT_DAY = 6
+ROWS = 600  # a day
+DRIFT_DAY = 3  # early, as only the older half of what arrives since then is trained on
 PATIENCE = 600.0
 QUIET_SECONDS = 60.0
 MARGIN = 0.1  # of ROC AUC: the new version has learnt from days, where the old one had a year
@@ -26,7 +26,7 @@ WON_BACK = 0.15
 SETTINGS: dict[str, Any] = {
     "budget": {"seconds": 60, "trials": 6},
     "families": {"include": ["linear", "lightgbm"]},
-    "monitoring": {"every_minutes": 2880, "window_rows": 1000, "min_rows": 200},  # each second day: 6 s
+    "monitoring": {"every_minutes": 2880, "window_rows": 2000, "min_rows": 200},  # each second day: 6 s
     "retrain": {"persistence": 2, "cooldown_minutes": 100_000, "min_new_labels": 200},
     "rollout": {"stages": [0, 25, 100]},
 }
@@ -73,7 +73,7 @@ def streaming(fast: Stranger, name: str, *options: object) -> Iterator[Running]:
     running = Running()
     process = fast.start(
         *("demo", "stream", "--project", name, "--seed", 11, "--days", 400, "--rows-per-day", ROWS),
-        *("--rows-per-request", 5, "--label-delay-days", 1, "--drift-at", f"day-{DRIFT_DAY}"),
+        *("--rows-per-request", 10, "--label-delay-days", 1, "--drift-at", f"day-{DRIFT_DAY}"),
         *("--time-scale", SCALE, "--json", *options),
     )
     try:

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from penstock.serving.reading import read_entries
+from tests.e2e.loop import come_to_rest
 from tests.e2e.rollouts import workspace_of
 from tests.stranger import Stranger, ask, make_quick
 
@@ -107,7 +108,7 @@ def test_a_killed_search_goes_on_with_its_finished_trials(stranger: Stranger, ta
     assert before.items() <= after.items()
     assert again["trials"]["finished"] >= len(before)
     assert again["version"] == "1"
-    assert list(in_order_again(stranger, table)) == []
+    assert come_to_rest(lambda: in_order_again(stranger, table)) == []
     assert rows(stranger, "select resumed from trainings where project = ?", table) == [(1,)]
 
 
@@ -118,7 +119,7 @@ def test_a_job_killed_in_packaging_makes_one_version(stranger: Stranger, quick: 
     kill_when(stranger, quick, registered)
     again = stranger.answer("run", f"{quick}.csv", "--target", "churned")
     assert again["release"]["weights"] == {"1": 100.0}
-    assert list(in_order_again(stranger, quick)) == []
+    assert come_to_rest(lambda: in_order_again(stranger, quick)) == []
 
 
 def test_a_job_killed_before_the_alias_is_set_sets_it_when_run_again(stranger: Stranger, quick: str) -> None:
@@ -129,7 +130,7 @@ def test_a_job_killed_before_the_alias_is_set_sets_it_when_run_again(stranger: S
     again = stranger.answer("run", f"{quick}.csv", "--target", "churned")
     assert again["version"] == "1"
     assert rows(stranger, "select version, alias_seen from releases where project = ?", quick) == [("1", "1")]
-    assert list(in_order_again(stranger, quick)) == []
+    assert come_to_rest(lambda: in_order_again(stranger, quick)) == []
 
 
 def test_a_killed_service_comes_back_and_the_journal_has_every_answer_once(stranger: Stranger, quick: str) -> None:

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from penstock.domain.workspace import Workspace
@@ -31,7 +32,7 @@ def test_a_port_held_by_a_stranger_is_an_error_that_names_the_owner_and_the_vari
         up(workspace, print)
     assert f"Port {workspace.ports.mlflow} must be free for mlflow" in caught.value.message
     assert f"pid {os.getpid()}" in caught.value.message
-    assert "pytest" in caught.value.message
+    assert psutil.Process().cmdline()[0] in caught.value.message
     assert "PENSTOCK_MLFLOW_PORT" in caught.value.message
     assert not own_processes(workspace)
 
