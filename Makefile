@@ -12,7 +12,7 @@ BIN := .venv/bin
 TESTS := src tests/unit tests/contract tests/integration tests/e2e
 SOURCES := src flows tasks tests scripts
 # Half of most scenarios is waiting, so two are played at once; `make test WORKERS=` plays one.
-WORKERS := -n 2 --dist loadgroup --no-loadscope-reorder
+WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
 
 export DEMO_EXIT
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from penstock.domain.workspace import Ports, Workspace
 from penstock.store.database import connect
@@ -33,6 +34,7 @@ SHARING = (
     ("test_s5_harmless_change",),
     ("test_bad_input", "test_docs_commands", "test_x5_no_network"),
 )
+PLACES = {file: place for place, files in enumerate(SHARING) for file in files}
 
 
 def free_ports() -> Ports:
@@ -58,16 +60,23 @@ def leave_the_users_environment() -> None:
 leave_the_users_environment()  # before any test module imports a library that reads its variables
 
 
-@pytest.hookimpl(tryfirst=True)
+class BySharing(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+    """Deals tests to workers by file, and files that share a stack together."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return f"sharing {PLACES[Path(file).stem]}" if Path(file).stem in PLACES else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> BySharing:
+    """Say who deals tests to workers."""
+    return BySharing(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Deal tests to workers by file, files that share a stack together, and begin with what takes longest."""
-    groups = {file: place for place, files in enumerate(SHARING) for file in files}
-    others = len(SHARING)
-    for item in items:
-        file = item.path.stem
-        name = f"stack-{groups[file]}" if file in groups else str(item.path.relative_to(ROOT))
-        item.add_marker(pytest.mark.xdist_group(name))
-    items.sort(key=lambda item: groups.get(item.path.stem, others))  # a stable sort: files keep their order
+    """Begin with what takes longest; otherwise files keep their order."""
+    items.sort(key=lambda item: PLACES.get(item.path.stem, len(SHARING)))
 
 
 @pytest.fixture(scope="session")
