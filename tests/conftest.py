@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from xdist.scheduler import LoadFileScheduling
 
 from penstock.domain.workspace import Ports, Workspace
@@ -22,6 +23,7 @@ from penstock.store.schema import migrate
 from penstock.store.workspace import make_folders, use_environment
 
 ROOT = Path(__file__).resolve().parents[1]
+POSTGRES = os.environ.get("POSTGRES_FOR_TESTS")  # a server's address: tests of the store then run on it, one at a time
 SHARED_DATA = ROOT.parent / "shared" / "data"
 UNIT = ROOT / "tests" / "unit"
 # Files whose scenarios share a stack, or more: a worker plays them one after another, the longest groups first.
@@ -54,7 +56,7 @@ def leave_the_users_environment() -> None:
         del os.environ[name]
     home = Path(tempfile.mkdtemp(prefix="penstock-tests-"))
     atexit.register(shutil.rmtree, home, ignore_errors=True)
-    use_environment(Workspace(home=home, app=ROOT, ports=free_ports()))
+    use_environment(Workspace(home=home, app=ROOT, ports=free_ports(), database_server=POSTGRES))
 
 
 leave_the_users_environment()  # before any test module imports a library that reads its variables
@@ -97,9 +99,14 @@ def shared_data() -> Path:
 def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with the newest schema and no row, copied into each workspace."""
     home = tmp_path_factory.mktemp("migrated")
-    workspace = Workspace(home=home, app=ROOT)
+    workspace = Workspace(home=home, app=ROOT, database_server=POSTGRES)
+    if POSTGRES is not None:
+        order(POSTGRES, "drop database if exists penstock with (force)", "drop database if exists migrated")
     migrate(workspace)
     connect(workspace).dispose()
+    if POSTGRES is not None:
+        order(POSTGRES, "alter database penstock rename to migrated")
+        return home
     with sqlite3.connect(home / "penstock.db") as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
@@ -111,11 +118,24 @@ def workspace(tmp_path: Path, migrated_database: Path) -> Iterator[Workspace]:
     """A workspace in a folder of its own: free ports, folders made, database migrated."""
     home = tmp_path / "workspace"
     home.mkdir()
-    shutil.copyfile(migrated_database, home / "penstock.db")
-    found = Workspace(home=home, app=ROOT, ports=free_ports())
+    found = Workspace(home=home, app=ROOT, ports=free_ports(), database_server=POSTGRES)
     make_folders(found)
+    if POSTGRES is None:
+        shutil.copyfile(migrated_database, home / "penstock.db")
+    else:
+        order(POSTGRES, "drop database if exists penstock with (force)", "create database penstock template migrated")
     yield found
     connect(found).dispose()
+
+
+def order(server: str, *statements: str) -> None:
+    """Have a PostgreSQL server do something that no transaction can."""
+    address = sa.make_url(server).set(drivername="postgresql+psycopg", database="postgres")
+    engine = sa.create_engine(address, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for statement in statements:
+            connection.execute(sa.text(statement))
+    engine.dispose()
 
 
 @pytest.fixture(autouse=True)

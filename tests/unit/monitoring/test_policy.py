@@ -20,6 +20,7 @@ from penstock.store import claims, outbox, records
 from penstock.store.database import connect
 from penstock.store.ledger import first_broken, list_audit
 from penstock.store.windows import list_windows
+from tests.killed import killed_at
 from tests.unit.monitoring.world import DAYS, QUIET, START, Shift, World
 
 LATER = START + timedelta(days=DAYS)
@@ -223,14 +224,9 @@ def test_killed_between_any_two_writes_nothing_is_kept_and_the_next_look_does_it
     spec = world.spec.model_copy(update={"retrain": Retrain(persistence=1)})
     world.label(world.ask(LATER, 500, Shift(concept=1.0)))
     given = look(world, world.workspace)
-    stop = f"create trigger stop before insert on {table} begin select raise(abort, 'killed'); end"
-    with connect(world.workspace).begin() as connection:
-        connection.exec_driver_sql(stop)
-    with pytest.raises(sa.exc.IntegrityError, match="killed"):
+    with killed_at(table, world.workspace), pytest.raises(sa.exc.IntegrityError, match="killed"):
         decide(given, spec, "", world.workspace)
     assert kept(world) == {"windows": 0, "notices": 0, "audit": 0, "decisions": 0}
-    with connect(world.workspace).begin() as connection:
-        connection.exec_driver_sql("drop trigger stop")
     again = look(world, world.workspace)
     assert again.window == given.window
     assert decide(again, spec, "", world.workspace).decision.verdict == "retrain"

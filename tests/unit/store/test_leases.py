@@ -16,7 +16,8 @@ def hold_in_another_process(workspace: Workspace, name: str) -> "subprocess.Pope
     code = (
         "import sys, time; from pathlib import Path; from penstock.domain.workspace import Workspace\n"
         "from penstock.store import leases\n"
-        f"w = Workspace(Path({str(workspace.home)!r}), Path({str(workspace.app)!r}))\n"
+        f"w = Workspace(Path({str(workspace.home)!r}), Path({str(workspace.app)!r}),"
+        f" database_server={workspace.database_server!r})\n"
         f"print(leases.try_lease({name!r}, w), flush=True); time.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
