@@ -26,6 +26,7 @@ from penstock.rollout.advance import advance_rollouts
 from penstock.rollout.reconcile import reconcile_aliases
 from penstock.serving.labels import adopt_all_parked
 from penstock.serving.sealing import seal_waiting
+from penstock.store.leases import free_dead_leases
 from penstock.store.workspace import find_workspace, use_environment
 
 TICK_SECONDS = 2.0
@@ -54,7 +55,11 @@ LANES: dict[str, tuple[Job, ...]] = {
         Job("held challengers", judge_held, 10),
         Job("flow runs", close_orphaned_runs, 30),
     ),
-    "journal": (Job("journal", seal_waiting), Job("parked labels", adopt_all_parked, 60)),
+    "journal": (
+        Job("journal", seal_waiting),
+        Job("parked labels", adopt_all_parked, 60),
+        Job("leases", free_dead_leases, 30),
+    ),
 }
 
 

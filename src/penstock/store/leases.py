@@ -62,6 +62,24 @@ def held_leases(workspace: Workspace) -> list[tuple[str, int, bool]]:
     return [(row.name, row.pid, alive(row.pid, row.started)) for row in rows]
 
 
+def free_dead_leases(workspace: Workspace) -> list[str]:
+    """Free every lease of this machine whose holder is dead; return their names.
+
+    Whoever wants such a lease takes it over; this is for those that nobody wants.
+    """
+    table, freed = tables.leases, []
+    with reading(workspace).begin() as connection:
+        rows = connection.execute(sa.select(table).where(table.c.host == socket.gethostname())).all()
+    for row in rows:
+        if alive(row.pid, row.started):
+            continue
+        holder = (table.c.name == row.name, table.c.pid == row.pid, table.c.started == row.started)
+        with connect(workspace).begin() as connection:
+            if connection.execute(sa.delete(table).where(*holder)).rowcount:
+                freed.append(str(row.name))
+    return freed
+
+
 @contextmanager
 def hold_lease(
     name: str, workspace: Workspace, *, patience: float = 3600, waiting: Callable[[], None] | None = None

@@ -39,6 +39,16 @@ def test_a_living_holder_keeps_its_lease_and_a_dead_one_loses_it(workspace: Work
     assert leases.held_leases(workspace) == []
 
 
+def test_what_a_dead_process_held_and_nobody_wants_is_freed(workspace: Workspace) -> None:
+    holder = hold_in_another_process(workspace, "monitor:churn")
+    leases.try_lease("train:churn", workspace)
+    assert leases.free_dead_leases(workspace) == []
+    holder.kill()
+    holder.wait()
+    assert leases.free_dead_leases(workspace) == ["monitor:churn"]
+    assert [name for name, _, _ in leases.held_leases(workspace)] == ["train:churn"]
+
+
 def test_a_process_that_took_a_dead_ones_id_is_not_the_holder() -> None:
     mine = psutil.Process().create_time()
     assert leases.alive(os.getpid(), mine)
