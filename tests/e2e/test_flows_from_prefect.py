@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.stranger import Stranger, ask
+from tests.stranger import Stranger, ask, make_quick
 
 PATIENCE = 150
 
@@ -15,7 +15,9 @@ PATIENCE = 150
 def project(stranger: Stranger, subscriptions: pd.DataFrame) -> str:
     """A project that was run once from the command line."""
     subscriptions.head(2000).to_csv(stranger.folder / "prefects.csv", index=False)
-    stranger.answer("run", "prefects.csv", "--target", "churned", "--seconds", 4)
+    stranger.answer("init", "prefects", "--data", "prefects.csv", "--target", "churned")
+    make_quick(stranger, "prefects")
+    stranger.answer("run", "prefects")
     return "prefects"
 
 

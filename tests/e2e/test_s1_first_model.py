@@ -15,7 +15,7 @@ ROWS = 100
 def first(stranger: Stranger, subscriptions: pd.DataFrame) -> dict[str, Any]:
     """The answer of the main job on the generator's table."""
     assert len(subscriptions) == 10_000
-    return stranger.answer("run", "churn.csv", "--target", "churned", "--seconds", 5)
+    return stranger.answer("run", "churn.csv", "--target", "churned")
 
 
 def test_a_file_becomes_a_served_version(first: dict[str, Any]) -> None:
@@ -65,7 +65,7 @@ def python_answers(stranger: Stranger, version: str, sample: pd.DataFrame) -> pd
 
 
 def test_an_identical_second_run_leaves_production_alone(stranger: Stranger, first: dict[str, Any]) -> None:
-    second = stranger.answer("run", "churn.csv", "--target", "churned", "--seconds", 5)
+    second = stranger.answer("run", "churn.csv", "--target", "churned")
     assert second["decision"]["verdict"] == "hold"
     assert "not better" in " ".join(second["decision"]["reasons"])
     assert second["version"] != first["version"]
