@@ -143,6 +143,7 @@ def test_quiet_windows_and_a_harmless_change_start_nothing(watched: Watched) -> 
 
 
 @pytest.mark.full
+@pytest.mark.timeout(3600)
 def test_sixty_quiet_windows_over_http_start_nothing(watched: Watched) -> None:
     for _ in range(60):
         watched.send()
