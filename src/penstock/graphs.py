@@ -122,6 +122,57 @@ def join(parts: Sequence[bytes]) -> bytes:
     return joined
 
 
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A graph with one input, which takes what a stem (by place) gives; its output counts by `weight`."""
+
+    stem: int
+    graph: bytes
+    weight: float
+
+
+def mix(stems: Sequence[bytes], branches: Sequence[Branch]) -> bytes:
+    """Return one graph of several beside each other: the weighted sum of what branches make of what stems give.
+
+    Parameters
+    ----------
+    stems
+        Serialised graphs with one output each; of the same inputs, which the whole keeps.
+    branches
+        Serialised graphs with one input each, and outputs of one shape. The whole has the first one's output name.
+        The sum is taken in float64, so that it does not depend on the order.
+    """
+    import onnx
+
+    builder = GraphBuilder()
+    given: dict[str, Any] = {}
+    ends = []
+    for place, data in enumerate(stems):
+        graph = onnx.load_from_string(data).graph
+        given |= {item.name: item for item in graph.input}
+        _graft(builder, graph, f"s{place}_", {item.name: item.name for item in graph.input})
+        ends.append(graph.output[0].name)
+    weighted = []
+    value: Any = None
+    for place, branch in enumerate(branches):
+        graph = onnx.load_from_string(branch.graph).graph
+        value = value or onnx.ValueInfoProto.FromString(graph.output[0].SerializeToString())
+        _graft(builder, graph, f"b{place}_", {graph.input[0].name: ends[branch.stem]})
+        wide = builder.cast(graph.output[0].name, "double")
+        weighted.append(builder.add("Mul", wide, builder.constant(branch.weight, double=True)))
+    total = builder.cast(builder.add("Sum", *weighted), "float")
+    builder.nodes.append(onnx.helper.make_node("Identity", [total], [value.name]))
+    graph = onnx.helper.make_graph(builder.nodes, "penstock", list(given.values()), [value], builder.constants)
+    mixed: bytes = _model(graph).SerializeToString()
+    return mixed
+
+
+def _graft(builder: GraphBuilder, graph: Any, prefix: str, renamed: dict[str, str]) -> None:
+    _rename(graph, prefix, renamed)
+    builder.nodes.extend(graph.node)
+    builder.constants.extend(graph.initializer)
+
+
 def _model(graph: Any) -> Any:
     from onnx import helper
 

@@ -74,17 +74,23 @@ class ModelFamily(ABC):
 
     `flavour` names the encoding it wants: `tree` keeps NaN and codes, `dense` is imputed, scaled and one-hot.
     `library` names what a process loads for it: two families of different compiled libraries (lightgbm, torch)
-    never share a process.
+    never share a process. `bags` says that the mean of its fold models does better than one fit on all rows.
     """
 
     name: ClassVar[str]
     problems: ClassVar[frozenset[str]] = frozenset({"binary", "multiclass", "regression"})
     flavour: ClassVar[Flavour]
     library: ClassVar[Literal["sklearn", "lightgbm", "torch"]] = "sklearn"
+    bags: ClassVar[bool] = False
 
     @abstractmethod
     def default(self, problem: Problem, rows: int, features: int) -> dict[str, Value]:
         """Return the strong default configuration."""
+
+    def portfolio(self, problem: Problem, rows: int, features: int) -> tuple[dict[str, Value], ...]:
+        """Return configurations that are strong elsewhere and differ from the default, the best first."""
+        del problem, rows, features
+        return ()
 
     @abstractmethod
     def space(self, problem: Problem, rows: int, features: int) -> SearchSpace:

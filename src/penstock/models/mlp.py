@@ -132,6 +132,7 @@ class MLP(ModelFamily):
     name = "mlp"
     flavour = "dense"
     library = "torch"
+    bags = True
 
     def default(self, problem: Problem, rows: int, features: int) -> dict[str, Value]:
         """Return what did best untuned on the project's data sets; a binary problem overfits first."""
@@ -143,6 +144,11 @@ class MLP(ModelFamily):
             return {**common, "layers": 2, "rate": 6e-3, "decay": 0.02, "dropout": 0.1, "epochs": 25}
         own: dict[str, Value] = {"layers": 3, "rate": 6e-3, "decay": 0.02, "dropout": 0.0, "epochs": 25}
         return {**common, **own, "log_target": None}
+
+    def portfolio(self, problem: Problem, rows: int, features: int) -> tuple[dict[str, Value], ...]:
+        """Return a network without bends and a wider one of more epochs."""
+        del problem, rows, features
+        return ({"bends": 0, "width": 256, "decay": 0.03}, {"bends": 32, "width": 384, "epochs": 40, "dropout": 0.2})
 
     def space(self, problem: Problem, rows: int, features: int) -> SearchSpace:
         """Return rate, decay, dropout, width and the number of bends."""

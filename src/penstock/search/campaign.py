@@ -12,8 +12,9 @@ from penstock.domain.features import Flavour
 from penstock.domain.search import Slot
 from penstock.errors import ModelError
 from penstock.search import placement
+from penstock.search.choosing import choosing_seconds
 from penstock.search.encoding import Encoding, folds_folder, prepare
-from penstock.search.messages import Answer, FoldDone, GoOn, JobFailed, Setting, TrialJob, out_of_fold_path
+from penstock.search.messages import Answer, FoldDone, GoOn, JobFailed, Setting, TrialJob
 from penstock.search.refit import Refit, estimator_path
 from penstock.search.schedule import BASELINE, Plan, Schedule, Shape, best_of
 from penstock.search.slots import Crew, Host, need_one_library
@@ -135,16 +136,20 @@ class Campaign:
             if work.host is not None:
                 self._drop(work.host, "the time for trials was over")
         refit = self._refit(schedule)
-        best, reasons = refit.best_fitted()
+        pick = refit.settled()
+        trials = schedule.listed(self.failed)
+        best = pick.trial(1 + trials[-1].number)
+        model = self.work.folder / "model.pkl"
+        refit.recipe(pick).save(model)
         return Found(
-            trials=schedule.listed(self.failed),
+            trials=(*trials, best) if pick.mixture else trials,
             best=best,
-            parameters=refit.parameters(best),
-            estimator=estimator_path(self.work.folder, best),
-            out_of_fold=out_of_fold_path(str(folds_folder(self.work.folder)), best.trial.number),
+            parameters=best.parameters if pick.mixture else refit.parameters(pick.members[0][0]),
+            model=model,
+            out_of_fold=pick.write(self.work.folder),
             seconds=time.monotonic() - self.began,
             resumed=self.resumed,
-            reasons=reasons,
+            reasons=pick.reasons,
         )
 
     def _drop(self, host: Host, reason: str) -> None:
@@ -203,7 +208,10 @@ class Campaign:
             slots=len(self.work.slots),
             defaults={name: one.default(*sizes[name]) for name, one in self.work.families.items()},
             spaces={name: one.space(*sizes[name]) for name, one in self.work.families.items()},
+            portfolios={name: one.portfolio(*sizes[name]) for name, one in self.work.families.items()},
             ended=list(self.earlier),
+            bagging=not rows.time_ordered and not settings.limits,
+            closing=choosing_seconds(self.work),
         )
         for name, family in self.work.families.items():
             reasons = [placement.refusal(schedule.memory_mb(name), family.library, slot) for slot in self.work.slots]
@@ -240,9 +248,12 @@ class Campaign:
             return
         needs = family.needs(schedule.shape.rows, schedule.shape.features[family.flavour], schedule.shape.classes)
         device = host.device if needs.gains_from_gpu else "cpu"
-        draft = self.study.ask(plan.family, plan.kind, schedule.defaults[plan.family], schedule.spaces[plan.family])
+        given = schedule.given(plan)
+        draft = self.study.ask(plan.family, plan.kind, given, schedule.spaces[plan.family])
         job = TrialJob(draft.number, plan.family, draft.parameters, plan.deadline, plan.folds, device, plan.most_rows)
         schedule.running[draft.number] = plan
+        if plan.kind == "portfolio":
+            schedule.begun[plan.family] = plan.place + 1
         self.at_work[draft.number] = AtWork(draft, plan, host, now, device)
         self.crew.submit(host, job)
 

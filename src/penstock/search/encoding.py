@@ -139,8 +139,7 @@ class Encoding:
         encoded[trains] = learnt
         if not trains.all():
             encoded[~trains] = pipeline.transform(rows.numbers[~trains], rows.texts[~trains])
-        if fold in (0, None):
-            _replace(model, pickle.dumps(pipeline))
+        _replace(model, pickle.dumps(pipeline))
         _save(path, encoded)
         self._learn(flavour, pipeline)
 
@@ -162,8 +161,8 @@ def fitted_pipeline(rows: TrainingRows, flavour: Flavour, folder: Path, seed: in
 
 
 def pipeline_path(folder: Path, flavour: Flavour, fold: int | None) -> Path:
-    """Return where a fold's fitted pipeline lies (kept for the first fold and for all rows)."""
-    return folder / f"pipeline-{flavour}-{'all' if fold is None else 0}.pkl"
+    """Return where the pipeline lies that was learnt on the rows that train a fold (None: on all)."""
+    return folder / f"pipeline-{flavour}-{'all' if fold is None else fold}.pkl"
 
 
 def _read(path: Path) -> Pipeline:

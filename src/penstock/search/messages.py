@@ -112,3 +112,8 @@ Answer = FoldDone | JobDone | JobFailed
 def out_of_fold_path(folder: str, number: int) -> Path:
     """Return where a trial's out-of-fold predictions lie."""
     return Path(folder) / f"oof-{number}.npy"
+
+
+def bag_path(folder: str, number: int) -> Path:
+    """Return where a trial's fold models lie: a list of pickled estimators, in the folds' order."""
+    return Path(folder) / f"bag-{number}.pkl"

@@ -1,6 +1,7 @@
-"""Candidates on all rows, in slots, before the budget ends: the best so far, and a quicker one beside it."""
+"""What the model is made of, at hand before the budget ends: bags of fold models, and fits on all rows in slots."""
 
 import math
+import pickle  # noqa: TID251  estimators that this search's slots fitted, put beside each other
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,10 @@ import numpy as np
 
 from penstock.domain.search import Value
 from penstock.errors import ModelError
-from penstock.search.messages import Answer, FitJob, JobDone, JobFailed
+from penstock.search.choosing import Pick, choose, choosing_seconds
+from penstock.search.encoding import folds_folder, pipeline_path
+from penstock.search.messages import Answer, FitJob, JobDone, JobFailed, bag_path
+from penstock.search.recipe import Ingredient, Recipe
 from penstock.search.schedule import Schedule, score_of
 from penstock.search.selection import Ranking, rank
 from penstock.search.slots import Crew, Host
@@ -32,6 +36,7 @@ class Refit:
     end: float
     failed: dict[int, str] = field(default_factory=dict)
     started: set[int] = field(default_factory=set)
+    pick: Pick | None = None
 
     def ranking(self) -> Ranking:
         """Return the candidates at present, those that cannot be fitted in time last."""
@@ -39,29 +44,68 @@ class Refit:
         return rank(
             self.schedule.ended,
             self.work.settings.limits,
-            lambda one: self.is_begun(one) or self.schedule.fit_seconds(one) <= left,
+            lambda one: self._left_to_fit(one) <= left,
         )
 
     def is_begun(self, one: Ended) -> bool:
-        """Return whether a candidate is fitted, or about to be."""
-        return one.trial.number in self.started or self._is_done(one)
+        """Return whether a candidate is at hand, or about to be."""
+        return one.trial.number in self.started or self.schedule.at_hand(one)
 
     def go_on(self, *, spare: bool) -> bool:
-        """Start what should be fitted and has a slot; return whether the best candidate is fitted.
+        """Start what should be fitted and has a slot; return whether what the model is made of is at hand.
 
-        With `spare`, slots have nothing else to do, so that a quicker candidate is fitted beside the best.
+        With `spare`, slots have nothing else to do, so that it is settled whether several candidates are better than
+        one, and a quicker candidate is fitted beside the best.
         """
         candidates = [one for one in self.ranking().candidates if one.trial.number not in self.failed]
-        if not candidates or self._is_done(candidates[0]):
-            return bool(candidates)
-        best, *others = candidates
-        self.submit(best)
-        if spare and best.trial.number in self.started:
-            left = (self.end - time.monotonic()) * SPARE_SHARE
-            quick = [one for one in others if self.schedule.fit_seconds(one) <= left][:1]
-            if quick and not self._is_done(quick[0]) and self.started == {best.trial.number}:
-                self.submit(quick[0])
-        return False
+        if not candidates:
+            return False
+        if spare:
+            self._settle(candidates)
+        members = [one for one, _ in self.pick.members] if self.pick else candidates[:1]
+        missing = [one for one in members if not self.schedule.at_hand(one)]
+        wished = [one for one in members if one not in missing and self._is_wished(one)]
+        for one in (*missing, *wished):
+            self.submit(one)
+        if missing and spare and len(members) == 1:
+            self._beside(missing[0], candidates[1:])
+        return not missing and not wished
+
+    def _settle(self, candidates: list[Ended]) -> None:
+        """Choose what the model is made of, once, and again where a fit that it needs has failed."""
+        if self.pick is not None and not any(one.trial.number in self.failed for one, _ in self.pick.members):
+            return
+        left = self.end - time.monotonic() - choosing_seconds(self.work)
+        if left <= 0:
+            self.pick = Pick(((candidates[0], 1.0),), None, ("no time was left to see whether a mean of several pays",))
+            return
+        in_time, seconds = candidates[:1], self._left_to_fit(candidates[0])
+        for one in candidates[1:]:
+            more = self._left_to_fit(one)
+            if seconds + more <= left * len(self.crew.slots) and more <= left:
+                in_time.append(one)
+                seconds += more
+        self.pick = choose(candidates[0], in_time, self.work)
+
+    def _left_to_fit(self, one: Ended) -> float:
+        """Return the seconds until a candidate is at hand."""
+        return 0.0 if self.is_begun(one) else self.schedule.fit_seconds(one)
+
+    def _is_wished(self, one: Ended) -> bool:
+        """Return whether a candidate that is at hand is fitted on all rows too, as there is time."""
+        number = one.trial.number
+        if number in self.failed or not self.schedule.better_fitted(one):
+            return False
+        return number in self.started or self.schedule.fit_seconds(one) <= self.end - time.monotonic()
+
+    def _beside(self, best: Ended, others: list[Ended]) -> None:
+        """Fit a quicker candidate beside the best, if a slot is free."""
+        if best.trial.number not in self.started:
+            return
+        left = (self.end - time.monotonic()) * SPARE_SHARE
+        quick = [one for one in others if self.schedule.fit_seconds(one) <= left][:1]
+        if quick and not self.schedule.at_hand(quick[0]) and self.started == {best.trial.number}:
+            self.submit(quick[0])
 
     def in_the_way(self) -> list[Host]:
         """Return the process whose trial keeps the best candidate from a slot, where no other slot can fit it."""
@@ -75,8 +119,8 @@ class Refit:
         ready = [busy for busy, host in hosts if busy is not None and host not in (None, busy)]
         return [host for host in ready if host.job is not None and host.job.number in self.schedule.running][:1]
 
-    def best_fitted(self) -> tuple[Ended, tuple[str, ...]]:
-        """Return the best candidate that is fitted, and what was passed over, with the reasons.
+    def settled(self) -> Pick:
+        """Return what the model is made of: what was picked, or the best candidate that is at hand.
 
         Raises
         ------
@@ -84,15 +128,41 @@ class Refit:
             If none is.
         """
         ranking = self.ranking()
-        best = next((one for one in ranking.candidates if self._is_done(one)), None)
+        if self.pick is not None and all(self.schedule.at_hand(one) for one, _ in self.pick.members):
+            return Pick(self.pick.members, self.pick.mixture, (*ranking.reasons, *self.pick.reasons))
+        best = next((one for one in ranking.candidates if self.schedule.at_hand(one)), None)
         first = ranking.candidates[0].trial
         why = self.failed.get(first.number, "its fit did not end within the budget")
         if best is None:
             raise ModelError(f"A candidate must be fitted on all rows, but none was: {why}. Raise `budget.seconds`.")
         if best.trial is first:
-            return best, ranking.reasons
+            return Pick(((best, 1.0),), None, ranking.reasons)
         told = f"trial {first.number} ({first.family}) scored best, but was not fitted: {why}"
-        return best, (*ranking.reasons, told)
+        return Pick(((best, 1.0),), None, (*ranking.reasons, told))
+
+    def recipe(self, pick: Pick) -> Recipe:
+        """Return the bytes of what the model is made of."""
+        pipelines: dict[str, bytes] = {}
+        members = tuple(self._ingredient(one, weight, pipelines) for one, weight in pick.members)
+        return Recipe(members, pipelines)
+
+    def _ingredient(self, one: Ended, weight: float, pipelines: dict[str, bytes]) -> Ingredient:
+        family = self.work.families[one.trial.family]
+        folder = folds_folder(self.work.folder)
+        fitted = one.trial.number in self.schedule.fitted
+        places = (None,) if fitted else self.schedule.shape.folds
+        models = (
+            [estimator_path(self.work.folder, one).read_bytes()]
+            if fitted
+            else pickle.loads(bag_path(str(folder), one.trial.number).read_bytes())  # noqa: S301  see the import
+        )
+        parts = []
+        for place, model in zip(places, models, strict=True):
+            path = pipeline_path(folder, family.flavour, place)
+            if path.name not in pipelines:
+                pipelines[path.name] = path.read_bytes()
+            parts.append((path.name, model))
+        return Ingredient(one.trial.family, weight, tuple(parts))
 
     def submit(self, one: Ended) -> None:
         """Give a candidate to a free slot, unless it is at work already."""
@@ -130,9 +200,6 @@ class Refit:
             for name, value in one.refit.items()
         }
         return {**one.trial.parameters, **settled}
-
-    def _is_done(self, one: Ended) -> bool:
-        return one.trial.number in self.schedule.fitted
 
     def _free(self, library: str) -> Host | None:
         slots = [slot for slot in self.crew.slots if self.crew.busy(slot) is None]

@@ -1,4 +1,4 @@
-"""What is tried next, where there is time: baseline, every family's default, then tuning of those in the race."""
+"""What is tried next, where there is time: every family's default, portfolios, then tuning of those in the race."""
 
 import math
 from dataclasses import dataclass, field, replace
@@ -23,7 +23,9 @@ FIT_OVERHEAD = 0.4  # seconds: a message, the rows read, the estimator's file wr
 REFIT_FACTOR = 1.3  # a final fit's seconds per row, beside a fold's: more rounds, no early stop, one file written
 SETTLED_TRIALS = 40  # tuned trials of a family without a gain: more would only look for luck in the folds
 GAIN = 1e-4  # relative to the score: less is no gain
+FEW_ROWS = 4_000  # below this one fit on all rows does better than the mean of fold models
 RACE_ERRORS = 1.0  # standard errors behind the best within which a family is tuned further
+PORTFOLIO_ERRORS = 6.0  # the same within which its portfolio is tried: what is behind may still help a mean
 LONG_TRIAL = 3.0  # times what a trial of its family usually takes
 
 
@@ -49,7 +51,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a slot does next, until when; `predicted` seconds are for all of it."""
+    """What a slot does next, until when; `predicted` seconds are for all of it; `place` is that in a portfolio."""
 
     family: str
     kind: Kind
@@ -57,6 +59,7 @@ class Plan:
     deadline: float
     predicted: float
     most_rows: int | None = None
+    place: int = 0
 
 
 @dataclass(slots=True)
@@ -64,7 +67,10 @@ class Schedule:
     """Decides by what was measured so far; it starts nothing itself.
 
     `spaces` and `defaults` are by family; `skips` gives the reason for each family that is not tried; `failed` are
-    families whose default failed, `fitted` the trials that are fitted on all rows.
+    families whose default failed, `fitted` the trials that are fitted on all rows. With `bagging`, the fold models
+    of a family that bags are a model; without, and for the others, one is fitted on all rows. `closing` are the
+    seconds that are kept at the end to see whether a mean of several candidates pays. `begun` counts what was taken
+    of each family's portfolio.
     """
 
     families: dict[str, ModelFamily]
@@ -78,6 +84,10 @@ class Schedule:
     skips: dict[str, str] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
     fitted: set[int] = field(default_factory=set)
+    bagging: bool = False
+    closing: float = 0.0
+    portfolios: dict[str, tuple[dict[str, Value], ...]] = field(default_factory=dict)
+    begun: dict[str, int] = field(default_factory=dict)
 
     def next(self, libraries: set[str], now: float, end: float) -> Plan | None:
         """Return what a slot does next whose processes have loaded some libraries, or None for nothing.
@@ -94,7 +104,8 @@ class Schedule:
             return None
         first = [name for name in self._untried() if self.families[name].library in libraries]
         plan = self._first(first, libraries, now, end) if first else None
-        plan = plan or self._whole_after_partial(libraries, now, end) or self._tuned(libraries, now, end)
+        plan = plan or self._whole_after_partial(libraries, now, end) or self._from_portfolio(libraries, now, end)
+        plan = plan or self._tuned(libraries, now, end)
         return None if plan is None else replace(plan, deadline=min(plan.deadline, self.must_fit(end) - AFTER_TRIAL))
 
     def must_fit(self, end: float) -> float:
@@ -103,7 +114,8 @@ class Schedule:
         if not leading:
             return end - LEAST_FOR_FIT
         best = best_of(leading)
-        return end if best.trial.number in self.fitted else end - max(LEAST_FOR_FIT, self.fit_seconds(best))
+        wanted = not self.at_hand(best) or self.better_fitted(best)
+        return end - self.closing - (max(LEAST_FOR_FIT, self.fit_seconds(best)) if wanted else 0.0)
 
     def fit_early(self, libraries: set[str]) -> Ended | None:
         """Return the best whole trial, if a slot can fit it, nothing but the baseline is fitted, and no family waits.
@@ -111,7 +123,7 @@ class Schedule:
         A search that has fitted its best goes on to the end of its budget, and has something to fall back on.
         """
         whole = [one for one in self.ended if one.whole and one.trial.family != BASELINE]
-        if not whole or self._untried() or any(one.trial.number in self.fitted for one in whole):
+        if not whole or self._untried() or any(self.at_hand(one) for one in whole):
             return None
         best = best_of(whole)
         return best if self.families[best.trial.family].library in libraries else None
@@ -130,6 +142,21 @@ class Schedule:
         usual = float(np.mean(ended.fold_seconds)) if ended.fold_seconds else 0.0
         more = self.shape.growth if ended.most_rows is None else self.shape.rows / max(1, ended.most_rows)
         return FIT_OVERHEAD + usual * more * REFIT_FACTOR
+
+    def bags(self, family: str) -> bool:
+        """Return whether a family's whole trials are models as they are."""
+        return self.bagging and self.families[family].bags
+
+    def at_hand(self, ended: Ended) -> bool:
+        """Return whether a candidate needs no fit on all rows: it had one, or the bag of its fold models is kept."""
+        return ended.trial.number in self.fitted or (ended.whole and self.bags(ended.trial.family))
+
+    def better_fitted(self, ended: Ended) -> bool:
+        """Return whether a candidate that is at hand should be fitted on all rows yet, if there is time.
+
+        A fold model of few rows misses those that its fold and its inner split take.
+        """
+        return self.shape.rows < FEW_ROWS and ended.trial.number not in self.fitted
 
     def predicted(self, family: str, rows: int) -> float:
         """Return the seconds of one fit: the family's own word, corrected by what was measured here."""
@@ -225,7 +252,7 @@ class Schedule:
         kept = sum(min(self.whole_seconds(other), PARTIAL_SECONDS) for other in others) / self.slots
         allotted = max(left - kept, left / 4)
         folds = self.shape.folds
-        fold_seconds = allotted / (len(folds) + self.shape.growth * REFIT_FACTOR)
+        fold_seconds = allotted / (len(folds) + self._fit_folds(name))
         predicted = self.whole_seconds(name)
         stretch = STRETCH if self.budget.seconds < PARTIAL_BELOW_SECONDS else STRETCH * 2
         if predicted <= fold_seconds * len(folds) * stretch:
@@ -247,17 +274,47 @@ class Schedule:
         done |= {plan.family for plan in self.running.values() if plan.kind != "partial"}
         waiting = {one.trial.family for one in self.ended if one.trial.partial}
         for name in sorted(waiting - done - set(self.skips), key=self._promise, reverse=True):
-            most = (end - now - FIT_OVERHEAD) / (1 + self.shape.growth * REFIT_FACTOR / len(self.shape.folds))
+            most = (end - now - FIT_OVERHEAD) / (1 + self._fit_folds(name) / len(self.shape.folds))
             predicted = self.whole_seconds(name)
             if self.families[name].library in libraries and predicted <= most * STRETCH_AFTER:
                 return Plan(name, "default", self.shape.folds, now + most, min(predicted, most))
         return None
+
+    def given(self, plan: Plan) -> dict[str, Value]:
+        """Return the configuration that a plan starts from."""
+        if plan.kind != "portfolio":
+            return self.defaults[plan.family]
+        return {**self.defaults[plan.family], **self.portfolios[plan.family][plan.place]}
+
+    def _from_portfolio(self, libraries: set[str], now: float, end: float) -> Plan | None:
+        """Return the next configuration of a portfolio, of the best family first, those far behind left out.
+
+        Members of an ensemble may be behind the best alone, so that these families are not only those in the race.
+        """
+        ready = [name for name in self._near(PORTFOLIO_ERRORS) if self.families[name].library in libraries]
+        rest = [(self._taken(name), -self._promise(name), name) for name in ready]
+        for place, _, name in sorted(rest):
+            usual = self.whole_seconds(name)
+            latest = end - (self._whole_and_fit(name) - usual)
+            if place < len(self.portfolios.get(name, ())) and now + usual <= latest:
+                deadline = min(latest, now + usual * LONG_TRIAL + 1.0)
+                return Plan(name, "portfolio", self.shape.folds, deadline, usual, place=place)
+        return None
+
+    def _taken(self, name: str) -> int:
+        """Return how many of a family's portfolio were tried, or are."""
+        tried = sum(one.trial.family == name and one.kind == "portfolio" for one in self.ended)
+        return max(self.begun.get(name, 0), tried)
 
     def _promise(self, name: str) -> float:
         return max(score_of(one) for one in self.ended if one.trial.family == name)
 
     def in_race(self) -> list[str]:
         """Return the families worth tuning: those within noise of the best, the least tuned first."""
+        return sorted((name for name in self._near(RACE_ERRORS) if not self._settled(name)), key=self._spent)
+
+    def _near(self, errors: float) -> list[str]:
+        """Return the families whose best is within some standard errors of the best of all."""
         best: dict[str, Ended] = {}
         for one in (one for one in self.ended if one.whole and self.spaces.get(one.trial.family)):
             known = best.get(one.trial.family)
@@ -267,9 +324,8 @@ class Schedule:
             return []
         leader = best_of(list(best.values()))
         scores = np.asarray(leader.trial.fold_scores)
-        within = RACE_ERRORS * float(scores.std()) / math.sqrt(len(scores))
-        near = [name for name, one in best.items() if score_of(leader) - score_of(one) <= within]
-        return sorted((name for name in near if not self._settled(name)), key=self._spent)
+        within = errors * float(scores.std()) / math.sqrt(len(scores))
+        return [name for name, one in best.items() if score_of(leader) - score_of(one) <= within]
 
     def _settled(self, name: str) -> bool:
         """Return whether the last tuned trials of a family gained nothing."""
@@ -296,7 +352,11 @@ class Schedule:
     def _whole_and_fit(self, name: str) -> float:
         """Return the seconds of a whole trial and of the final fit of what it finds."""
         whole = self.whole_seconds(name)
-        return whole * (1 + self.shape.growth * REFIT_FACTOR / len(self.shape.folds)) + FIT_OVERHEAD
+        return whole * (1 + self._fit_folds(name) / len(self.shape.folds)) + FIT_OVERHEAD
+
+    def _fit_folds(self, name: str) -> float:
+        """Return what the final fit of a family takes, in fits of a fold."""
+        return 0.0 if self.bags(name) and self.shape.rows >= FEW_ROWS else self.shape.growth * REFIT_FACTOR
 
     def _pace(self, family: str) -> float:
         """Return how many times longer fits take here than the families say."""

@@ -25,7 +25,7 @@ from penstock.features.planning import PlanFacts, plan_features
 from penstock.models._base import ModelFamily
 from penstock.plugins import find_plugins
 from penstock.search import calibration, campaign, placement
-from penstock.search.encoding import TrainingRows, fitted_pipeline
+from penstock.search.encoding import TrainingRows
 from penstock.search.fitting import TrainedModel
 from penstock.search.targets import codes_of_target, out_of_fold_table
 from penstock.search.work import Found, Hooks, Progress, Work
@@ -119,21 +119,21 @@ def search(
         return known
     work, _ = _work(training, split, plan, spec, workspace)
     found = campaign.run(work, Hooks(progress=lambda so_far: _tell(so_far, work.settings.metric)))
-    family = work.families[found.best.trial.family]
+    family = work.families.get(found.best.family)
     best = Candidate(
-        trial=found.best.trial.number,
-        family=family.name,
-        flavour=family.flavour,
+        trial=found.best.number,
+        family=found.best.family,
+        flavour=family.flavour if family else "tree",
         parameters=found.parameters,
-        score=float(found.best.trial.score or 0.0),
-        fold_scores=found.best.trial.fold_scores,
+        score=float(found.best.score or 0.0),
+        fold_scores=found.best.fold_scores,
         out_of_fold=frames.save_array(_out_of_fold(found, work.rows), workspace),
     )
     result = SearchResult(
         study=training.study,
         trials=found.trials,
         best=best,
-        estimator=artifacts.put_file(found.estimator, workspace),
+        estimator=artifacts.put_file(found.model, workspace),
         seconds=found.seconds,
         slots=work.slots,
         resumed=found.resumed,
@@ -184,9 +184,7 @@ def fit(training: Training, result: SearchResult, split: Split, spec: ProjectSpe
     model = TrainedModel(
         signature=signature,
         plan=plan,
-        pipeline=fitted_pipeline(loaded.rows, result.best.flavour, _folder(training, workspace), spec.seed),
-        family=_families(spec)[result.best.family],
-        estimator=frames.load_model(result.estimator, workspace),
+        estimator=frames.load_model(result.estimator, workspace).prepare(_families(spec)),
         calibrator=calibrator,
     )
     digests = np.asarray(frames.load_array(split.row_digests, workspace))[loaded.positions]

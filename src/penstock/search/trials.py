@@ -16,7 +16,7 @@ from penstock.domain.search import Value
 from penstock.errors import ModelError
 from penstock.evaluation import metrics
 from penstock.models._base import BuildContext, Estimator, ModelFamily
-from penstock.search.messages import FitJob, FoldDone, JobDone, Setting, TrialJob, out_of_fold_path
+from penstock.search.messages import FitJob, FoldDone, JobDone, Setting, TrialJob, bag_path, out_of_fold_path
 
 WAIT_SECONDS = 0.02
 INNER_SHARE = 0.1  # of a fold's training rows: what early stopping looks at
@@ -66,6 +66,7 @@ def evaluate(job: TrialJob, family: ModelFamily, shelf: Shelf, ask: Ask) -> JobD
     shape = (folds.rows,) if folds.problem == "regression" else (folds.rows, folds.classes)
     out_of_fold = np.full(shape, np.nan)
     settled: list[dict[str, Value]] = []
+    kept: list[bytes] = []
     parameters, after = 0, 0.0
     first = ended = started
     for place, fold in enumerate(job.folds):
@@ -82,11 +83,15 @@ def evaluate(job: TrialJob, family: ModelFamily, shelf: Shelf, ask: Ask) -> JobD
         out_of_fold[validating] = np.asarray(estimator.predict(np.asarray(x[validating]))).reshape(-1, *shape[1:])
         score = _score(shelf, validating, out_of_fold[validating])
         settled.append(estimator.refit_parameters())
+        if keeps_bag(family, folds.time_ordered, job.most_rows):
+            kept.append(pickle.dumps(estimator))
         parameters = max(parameters, int(estimator.parameters))
         ended = time.monotonic()
         after = max(after, ended - min(fitted, deadline) if fitted > deadline else ended - fitted)
         if not ask(FoldDone(job.number, fold, score, ended - began)):
             return JobDone(job.number, stopped=True, seconds=time.monotonic() - started)
+    if kept:
+        _replace(bag_path(folds.folder, job.number), pickle.dumps(kept))
     _write(out_of_fold, out_of_fold_path(folds.folder, job.number))
     return JobDone(job.number, _mean(settled), parameters, time.monotonic() - started)
 
@@ -118,10 +123,7 @@ def fit(job: FitJob, family: ModelFamily, shelf: Shelf) -> JobDone:
     estimator = family.build(job.parameters, _context(job, family, shelf, job.deadline))
     estimator.fit(np.asarray(x), np.asarray(y))
     _check(estimator, job, shelf, x)
-    target = Path(job.path)
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
-    draft.write_bytes(pickle.dumps(estimator))
-    draft.replace(target)
+    _replace(Path(job.path), pickle.dumps(estimator))
     return JobDone(job.number, {}, int(estimator.parameters), time.monotonic() - started)
 
 
@@ -203,6 +205,17 @@ def _mean(settled: list[dict[str, Value]]) -> dict[str, Value]:
             middle = sum(numbers) / len(numbers)
             mean[name] = max(1, round(middle)) if all(isinstance(value, int) for value in numbers) else middle
     return mean
+
+
+def keeps_bag(family: ModelFamily, time_ordered: bool, most_rows: int | None) -> bool:
+    """Return whether a trial's fold models are kept; in time order the first of them know only old rows."""
+    return family.bags and not time_ordered and most_rows is None
+
+
+def _replace(path: Path, data: bytes) -> None:
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_bytes(data)
+    draft.replace(path)
 
 
 def _write(array: NDArray[np.float64], path: Path) -> None:

@@ -23,7 +23,7 @@ from penstock.search.slots import lives, owner
 MOST_RETRIES = 2  # a configuration whose process died twice more is what kills it
 RANDOM_TRIALS = 6  # of a family, before its sampler models what it has seen
 
-Kind = Literal["default", "partial", "tuned"]
+Kind = Literal["default", "partial", "portfolio", "tuned"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,18 +116,21 @@ class Study:
         self._queue(_name(draft.family, draft.kind), draft.parameters, draft.kind, draft.retries + 1)
         return True
 
-    def ask(self, family: str, kind: Kind, default: dict[str, Value], space: SearchSpace) -> Draft:
-        """Return the next configuration of a family: the default, what was queued, or what its sampler proposes."""
+    def ask(self, family: str, kind: Kind, given: dict[str, Value], space: SearchSpace) -> Draft:
+        """Return the next configuration of a family: what is given, what was queued, or what its sampler proposes.
+
+        A tuned one takes from `given` what its space does not vary; one of another kind is `given`.
+        """
         name = _name(family, kind)
         study = self._study(name)
         distributions = {key: _distribution(dimension) for key, dimension in space.items()}
         queued = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
         if kind != "tuned" and not queued:
-            self._queue(name, _nearest(default, space), kind, 0)
+            self._queue(name, _nearest(given, space), kind, 0)
         trial = study.ask(distributions)
-        parameters = {**default, **trial.params}
+        parameters = {**given, **trial.params}
         if kind != "tuned":
-            parameters |= default
+            parameters |= given
         draft = Draft(self._next, family, kind, parameters, int(trial.user_attrs.get("retries", 0)))
         self._next += 1
         trial.set_user_attr("begun", {"number": draft.number, "kind": kind, "parameters": parameters, "owner": owner()})

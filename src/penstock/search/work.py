@@ -47,12 +47,12 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What came of a search: `parameters` are those of the final fit, `estimator` is its file."""
+    """What came of a search: `parameters` are those of the final fit, `model` is the file of the recipe for it."""
 
     trials: tuple[Trial, ...]
-    best: Ended
+    best: Trial
     parameters: dict[str, Value]
-    estimator: Path
+    model: Path
     out_of_fold: Path
     seconds: float
     resumed: int
