@@ -74,7 +74,8 @@ class ModelFamily(ABC):
 
     `flavour` names the encoding it wants: `tree` keeps NaN and codes, `dense` is imputed, scaled and one-hot.
     `library` names what a process loads for it: two families of different compiled libraries (lightgbm, torch)
-    never share a process. `bags` says that the mean of its fold models does better than one fit on all rows.
+    never share a process. `bags` says that a classifier of many rows does better as the mean of its fold models than
+    as one fit on all rows.
     """
 
     name: ClassVar[str]
@@ -109,6 +110,11 @@ class ModelFamily(ABC):
         ModelError
             If the parameters cannot be built.
         """
+
+    def in_bag(self, estimator: Any, parts: int) -> Any:
+        """Return what of a fold model goes into a bag of so many: all of it, but for one that is many models itself."""
+        del parts
+        return estimator
 
     @abstractmethod
     def to_onnx(self, estimator: Estimator, features: int) -> bytes:

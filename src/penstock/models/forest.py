@@ -1,5 +1,6 @@
 """Forests of extremely randomised trees."""
 
+import copy
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -141,6 +142,14 @@ class Forest(ModelFamily):
         """Return an unfitted forest."""
         trees, leaf_rows = int(parameters["trees"] or TREES), int(parameters["leaf_rows"] or 1)
         return ForestEstimator(context, trees, leaf_rows, float(parameters["share"] or 1.0))
+
+    def in_bag(self, estimator: Any, parts: int) -> ForestEstimator:
+        """Return the first of its trees, so that a bag has as many as one forest."""
+        kept: ForestEstimator = copy.copy(estimator)
+        kept.forest = copy.copy(estimator.forest)
+        kept.forest.estimators_ = estimator.forest.estimators_[: max(1, len(estimator.forest.estimators_) // parts)]
+        kept.forest.n_estimators = len(kept.forest.estimators_)
+        return kept
 
     def to_onnx(self, estimator: Any, features: int) -> bytes:
         """Return a graph of one node that walks all trees."""

@@ -154,18 +154,17 @@ class LightGBM(ModelFamily):
         return {**common, "rate": 0.05, "leaves": leaves, "leaf_rows": 20, "row_share": 0.75, "column_share": 0.5}
 
     def portfolio(self, problem: Problem, rows: int, features: int) -> tuple[dict[str, Value], ...]:
-        """Return random splits, larger trees, and smaller ones (after AutoGluon 1.6 and Holzmueller et al. 2024)."""
+        """Return trees of another size, then random splits (after AutoGluon 1.6 and Holzmueller et al. 2024)."""
         del features
-        random: dict[str, Value] = {"random_splits": True, "leaves": 39, "column_share": 0.5, "leaf_rows": 3}
+        random: dict[str, Value] = {"random_splits": True, "rate": 0.04, "leaves": 39, "leaf_rows": 3}
         if problem == "multiclass":
-            return ({**random, "rate": 0.1}, {"leaves": 50, "rate": 0.05, "leaf_rows": 5})
-        large: dict[str, Value] = {"leaves": 50, "rate": 0.04, "leaf_rows": 40, "row_share": 0.75}
-        if problem == "regression":
-            large = {"leaves": 100 if rows >= FEW_ROWS else 50, "rate": 0.05, "leaf_rows": 3, "row_share": 0.7}
-        small: dict[str, Value] = {"leaves": 8, "rate": 0.05, "column_share": 0.45, "row_share": 0.72}
+            return ({"leaves": 50, "rate": 0.05, "leaf_rows": 5}, {**random, "rate": 0.1})
         if problem == "binary":
-            small = {"leaves": 4, "rate": 0.06, "column_share": 0.4, "leaf_rows": 30}
-        return ({**random, "rate": 0.04}, large, small)
+            small: dict[str, Value] = {"leaves": 4, "rate": 0.06, "column_share": 0.4, "leaf_rows": 30}
+            return (small, {"leaves": 40, "rate": 0.04, "leaf_rows": 40}, {**random, "leaves": 16, "leaf_rows": 20})
+        if rows < FEW_ROWS:
+            return ({"leaves": 8, "column_share": 0.45, "row_share": 0.72}, random)
+        return ({"leaves": 127, "row_share": 0.7, "column_share": 0.6}, random)
 
     def space(self, problem: Problem, rows: int, features: int) -> SearchSpace:
         """Return rate, size and randomness of trees, and for a regression the target's logarithm."""

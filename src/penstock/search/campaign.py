@@ -25,6 +25,8 @@ from penstock.search.work import AtWork, Found, Hooks, Progress, Work
 POLL_SECONDS = 0.05
 TELL_SECONDS = 0.5
 START_SECONDS = 3.0  # a slot's process loads its libraries in about as long
+LEAST_GRACE = 1.0  # seconds: a fit that stops by its deadline still has to predict and to answer
+GRACE = 0.2  # of a trial's time, where more is left: a busy machine answers late, and the whole trial would be lost
 LATE_SECONDS = 1.2  # how long after the budget's end what is nearly done is waited for
 ROOM_FOR_TWO_MB = 1500  # a slot with less memory holds one library's process at a time
 COMPILED = ("lightgbm", "torch")  # never in one process
@@ -250,7 +252,17 @@ class Campaign:
         device = host.device if needs.gains_from_gpu else "cpu"
         given = schedule.given(plan)
         draft = self.study.ask(plan.family, plan.kind, given, schedule.spaces[plan.family])
-        job = TrialJob(draft.number, plan.family, draft.parameters, plan.deadline, plan.folds, device, plan.most_rows)
+        grace = max(LEAST_GRACE, min(GRACE * (plan.deadline - now), schedule.must_fit(self.end) - plan.deadline))
+        job = TrialJob(
+            number=draft.number,
+            family=plan.family,
+            parameters=draft.parameters,
+            deadline=plan.deadline,
+            latest=plan.deadline + grace,
+            folds=plan.folds,
+            device=device,
+            most_rows=plan.most_rows,
+        )
         schedule.running[draft.number] = plan
         if plan.kind == "portfolio":
             schedule.begun[plan.family] = plan.place + 1
@@ -272,7 +284,7 @@ class Campaign:
             return True
 
         family, shelf = self.work.families[name], Shelf(setting)
-        job = TrialJob(draft.number, name, draft.parameters, plan.deadline, plan.folds)
+        job = TrialJob(draft.number, name, draft.parameters, plan.deadline, plan.deadline, plan.folds)
         ended = work.ended(evaluate(job, family, shelf, note), round(schedule.memory_mb(name)))
         self.study.tell(ended)
         schedule.ended.append(ended)

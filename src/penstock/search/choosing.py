@@ -20,7 +20,7 @@ ENSEMBLE = "ensemble"  # what the leaderboard calls a mixture's family
 MOST_MEMBERS = 10  # that weights are learnt for
 BEST_OF_FAMILY = 2  # besides its default and its portfolio: tuned trials of one family are much alike
 FEWEST_ROWS = 200  # with fewer no weight means anything
-SECONDS_PER_CELL = 1.2e-6  # rows times members times classes: what learning the weights takes, nested folds too
+SECONDS_PER_CELL = 1e-7  # rows times members times classes: what learning the weights takes, nested folds too
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def choose(best: Ended, candidates: list[Ended], work: Work) -> Pick:
 
 def choosing_seconds(work: Work) -> float:
     """Return what `choose` is expected to take at most."""
-    return 0.1 + len(work.rows.target) * MOST_MEMBERS * max(1, work.rows.classes) * SECONDS_PER_CELL
+    return 0.3 + len(work.rows.target) * MOST_MEMBERS * max(1, work.rows.classes) * SECONDS_PER_CELL
 
 
 def _pool(best: Ended, candidates: list[Ended]) -> list[Ended]:

@@ -27,12 +27,16 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class TrialJob:
-    """Evaluate one configuration on folds; `deadline` is a `time.monotonic()`, `most_rows` caps what it fits on."""
+    """Evaluate one configuration on folds; `most_rows` caps what it fits on.
+
+    Fits stop by themselves at `deadline`, a `time.monotonic()`; at `latest` the trial is ended.
+    """
 
     number: int
     family: str
     parameters: dict[str, Value]
     deadline: float
+    latest: float
     folds: tuple[int, ...]
     device: str = "cpu"
     most_rows: int | None = None
@@ -42,13 +46,15 @@ class TrialJob:
 class FitJob:
     """Fit one configuration on every row, and keep the estimator at `path`.
 
-    `least` is the score on the rows it was fitted on below which the fit was cut short, or went astray.
+    It stops by itself at `deadline`, and is ended at `latest`; `least` is the score on the rows it was fitted on
+    below which the fit was cut short, or went astray.
     """
 
     number: int
     family: str
     parameters: dict[str, Value]
     deadline: float
+    latest: float
     path: str
     least: float
     device: str = "cpu"

@@ -23,6 +23,7 @@ from penstock.search.work import Work
 MOST_MORE_ROUNDS = 1.2  # more rows bear more rounds than the folds settled on, but not in proportion
 SAME_SHARE = 0.01  # of the score: one fold has no spread
 SPARE_SHARE = 0.5  # of the time left: what the candidate that is fitted beside the best may take
+GRACE_SECONDS = 1.0  # a fit that stops by its deadline still has to be checked and written
 SLACK = 2.0  # times the time left a fit may be predicted to take: a fold's seconds hold its patience, a fit has none
 
 
@@ -179,6 +180,7 @@ class Refit:
             family=one.trial.family,
             parameters=self.parameters(one),
             deadline=self.end,
+            latest=self.end + GRACE_SECONDS,
             path=str(estimator_path(self.work.folder, one)),
             least=least_score(one),
             device=one.trial.device,

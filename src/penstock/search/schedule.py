@@ -23,7 +23,8 @@ FIT_OVERHEAD = 0.4  # seconds: a message, the rows read, the estimator's file wr
 REFIT_FACTOR = 1.3  # a final fit's seconds per row, beside a fold's: more rounds, no early stop, one file written
 SETTLED_TRIALS = 40  # tuned trials of a family without a gain: more would only look for luck in the folds
 GAIN = 1e-4  # relative to the score: less is no gain
-FEW_ROWS = 4_000  # below this one fit on all rows does better than the mean of fold models
+OTHER_FITS = 0.12  # of the budget: what is kept at most to fit, beside the best, another member on all rows
+FEW_ROWS = 4_000  # below this one fit on all rows does better than the mean of a classifier's fold models
 RACE_ERRORS = 1.0  # standard errors behind the best within which a family is tuned further
 PORTFOLIO_ERRORS = 6.0  # the same within which its portfolio is tried: what is behind may still help a mean
 LONG_TRIAL = 3.0  # times what a trial of its family usually takes
@@ -68,7 +69,7 @@ class Schedule:
 
     `spaces` and `defaults` are by family; `skips` gives the reason for each family that is not tried; `failed` are
     families whose default failed, `fitted` the trials that are fitted on all rows. With `bagging`, the fold models
-    of a family that bags are a model; without, and for the others, one is fitted on all rows. `closing` are the
+    of a whole trial are a model as they are; without, it must be fitted on all rows. `closing` are the
     seconds that are kept at the end to see whether a mean of several candidates pays. `begun` counts what was taken
     of each family's portfolio.
     """
@@ -113,9 +114,11 @@ class Schedule:
         leading = eligible([one for one in self.ended if one.trial.state == "finished"])
         if not leading:
             return end - LEAST_FOR_FIT
-        best = best_of(leading)
-        wanted = not self.at_hand(best) or self.better_fitted(best)
-        return end - self.closing - (max(LEAST_FOR_FIT, self.fit_seconds(best)) if wanted else 0.0)
+        fits = [self.fit_seconds(best_of(leading)) if self.better_fitted(best_of(leading)) else 0.0]
+        if self.bagging:  # what is at hand as a bag is fitted as there is time
+            most = OTHER_FITS * self.budget.seconds
+            fits += [min(most, self.fit_seconds(one)) for one in self._leaders() if self.better_fitted(one)]
+        return end - self.closing - (max(LEAST_FOR_FIT, *fits) if any(fits) else 0.0)
 
     def fit_early(self, libraries: set[str]) -> Ended | None:
         """Return the best whole trial, if a slot can fit it, nothing but the baseline is fitted, and no family waits.
@@ -143,20 +146,21 @@ class Schedule:
         more = self.shape.growth if ended.most_rows is None else self.shape.rows / max(1, ended.most_rows)
         return FIT_OVERHEAD + usual * more * REFIT_FACTOR
 
-    def bags(self, family: str) -> bool:
-        """Return whether a family's whole trials are models as they are."""
-        return self.bagging and self.families[family].bags
-
     def at_hand(self, ended: Ended) -> bool:
         """Return whether a candidate needs no fit on all rows: it had one, or the bag of its fold models is kept."""
-        return ended.trial.number in self.fitted or (ended.whole and self.bags(ended.trial.family))
+        return ended.trial.number in self.fitted or (ended.whole and self.bagging)
 
     def better_fitted(self, ended: Ended) -> bool:
-        """Return whether a candidate that is at hand should be fitted on all rows yet, if there is time.
+        """Return whether a candidate that is at hand should be fitted on all rows yet, if there is time."""
+        return ended.trial.number not in self.fitted and not self._better_bagged(ended.trial.family)
 
-        A fold model of few rows misses those that its fold and its inner split take.
+    def _better_bagged(self, family: str) -> bool:
+        """Return whether the mean of a family's fold models does better than one fit (docs/decisions/0020).
+
+        A fold model misses the rows that its fold and its inner split take: few rows, and values, make that felt.
         """
-        return self.shape.rows < FEW_ROWS and ended.trial.number not in self.fitted
+        many = self.shape.rows >= FEW_ROWS and self.shape.classes > 0
+        return self.bagging and many and self.families[family].bags
 
     def predicted(self, family: str, rows: int) -> float:
         """Return the seconds of one fit: the family's own word, corrected by what was measured here."""
@@ -313,6 +317,11 @@ class Schedule:
         """Return the families worth tuning: those within noise of the best, the least tuned first."""
         return sorted((name for name in self._near(RACE_ERRORS) if not self._settled(name)), key=self._spent)
 
+    def _leaders(self) -> list[Ended]:
+        """Return the best whole trial of each family that may be a member of the model."""
+        near = self._near(PORTFOLIO_ERRORS)
+        return [best_of([one for one in self.ended if one.whole and one.trial.family == name]) for name in near]
+
     def _near(self, errors: float) -> list[str]:
         """Return the families whose best is within some standard errors of the best of all."""
         best: dict[str, Ended] = {}
@@ -356,7 +365,7 @@ class Schedule:
 
     def _fit_folds(self, name: str) -> float:
         """Return what the final fit of a family takes, in fits of a fold."""
-        return 0.0 if self.bags(name) and self.shape.rows >= FEW_ROWS else self.shape.growth * REFIT_FACTOR
+        return 0.0 if self._better_bagged(name) else self.shape.growth * REFIT_FACTOR
 
     def _pace(self, family: str) -> float:
         """Return how many times longer fits take here than the families say."""

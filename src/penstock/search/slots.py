@@ -13,7 +13,6 @@ from penstock.domain.search import Slot
 from penstock.errors import ModelError
 from penstock.search.messages import Answer, Broken, FoldDone, Job, JobFailed, Ready, Setting
 
-GRACE_SECONDS = 1.0  # a fit that stops by its deadline still has to predict and to answer
 SAMPLE_SECONDS = 0.1
 STARTS = 2  # a process that ends twice before it is ready would end a third time
 SETTINGS = (
@@ -222,7 +221,7 @@ class Crew:
 
     def _over_time(self, host: Host, now: float) -> list[tuple[Host, Answer]]:
         job = host.job
-        if job is None or now <= job.deadline + GRACE_SECONDS:
+        if job is None or now <= job.latest:
             return []
         return self.end(host, "ended alone: it was still at work after its deadline", "deadline")
 

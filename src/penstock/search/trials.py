@@ -72,8 +72,9 @@ def evaluate(job: TrialJob, family: ModelFamily, shelf: Shelf, ask: Ask) -> JobD
     for place, fold in enumerate(job.folds):
         x = shelf.array(f"{family.flavour}-{fold}", job.deadline)
         began = time.monotonic()
-        left = max(0.0, job.deadline - began)
-        if left < (ended - first) / max(1, place) * LEAST_OF_A_FOLD:
+        least = (ended - first) / max(1, place) * LEAST_OF_A_FOLD
+        left = max(0.0, job.deadline - began, min(least, job.latest - began))
+        if left < least:
             raise ModelError(f"its time was over after {place} of {len(job.folds)} folds")
         share = left / (len(job.folds) - place)
         deadline = began + share - min(after or AFTER * share, share / 2)
@@ -83,8 +84,8 @@ def evaluate(job: TrialJob, family: ModelFamily, shelf: Shelf, ask: Ask) -> JobD
         out_of_fold[validating] = np.asarray(estimator.predict(np.asarray(x[validating]))).reshape(-1, *shape[1:])
         score = _score(shelf, validating, out_of_fold[validating])
         settled.append(estimator.refit_parameters())
-        if keeps_bag(family, folds.time_ordered, job.most_rows):
-            kept.append(pickle.dumps(estimator))
+        if keeps_bag(folds.time_ordered, job):
+            kept.append(pickle.dumps(family.in_bag(estimator, len(job.folds))))
         parameters = max(parameters, int(estimator.parameters))
         ended = time.monotonic()
         after = max(after, ended - min(fitted, deadline) if fitted > deadline else ended - fitted)
@@ -207,9 +208,9 @@ def _mean(settled: list[dict[str, Value]]) -> dict[str, Value]:
     return mean
 
 
-def keeps_bag(family: ModelFamily, time_ordered: bool, most_rows: int | None) -> bool:
+def keeps_bag(time_ordered: bool, job: TrialJob) -> bool:
     """Return whether a trial's fold models are kept; in time order the first of them know only old rows."""
-    return family.bags and not time_ordered and most_rows is None
+    return not time_ordered and job.most_rows is None
 
 
 def _replace(path: Path, data: bytes) -> None:

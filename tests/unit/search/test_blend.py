@@ -49,6 +49,21 @@ def test_one_graph_gives_the_weighted_mean_of_bags_and_single_models(problem: st
     assert np.allclose(one, shown[:1])
 
 
+@pytest.mark.parametrize("problem", ["binary", "regression"])
+def test_a_bag_of_forests_has_as_many_trees_as_one(problem: str) -> None:
+    rows = make_rows(problem=problem)
+    forest = find_plugin("penstock.models", ModelFamily, "forest")()
+    whole = [learnt(rows, forest, fold) for fold in range(FOLDS)]
+    bag = Blend(
+        (Member(forest, 1.0, tuple(Part(part.pipeline, forest.in_bag(part.estimator, FOLDS)) for part in whole)),)
+    )
+    assert bag.parameters < sum(part.estimator.parameters for part in whole) / 2
+    said = bag.predict(rows.numbers, rows.texts)
+    session = onnxruntime.InferenceSession(bag.to_onnx(), providers=["CPUExecutionProvider"])
+    shown = session.run(["scores"], {"numbers": rows.numbers, "texts": rows.texts})[0]
+    assert np.allclose(shown, said.reshape(shown.shape), atol=1e-5)
+
+
 def test_its_parameters_are_those_of_all_parts() -> None:
     mixed = blend(make_rows())
     parts = [part for member in mixed.members for part in member.parts]

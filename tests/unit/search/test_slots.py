@@ -34,7 +34,7 @@ def answer_of(crew: Crew, family: str, seconds: float) -> Answer:
     while (host := crew.host(SLOT, "sklearn")) is None:
         assert time.monotonic() < end, "the slot's process did not start"
         crew.wait(0.1)
-    crew.submit(host, TrialJob(1, family, {}, time.monotonic() + seconds, (0,)))
+    crew.submit(host, TrialJob(1, family, {}, time.monotonic() + seconds, time.monotonic() + seconds + 1, (0,)))
     while time.monotonic() < end:
         for host, answer in crew.wait(0.1):
             if isinstance(answer, JobDone | JobFailed):
