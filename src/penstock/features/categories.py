@@ -13,6 +13,7 @@ from penstock.graphs import ML, GraphBuilder
 
 SEEN_BY_TREES = 3  # rarer levels share the code of levels never seen, so that the model has met it
 SEEN_BY_DENSE = 10  # rarer levels have no indicator: a weight learnt on fewer rows is noise
+MANY_LEVELS = 20  # from here on trees are given the mean target seen with a level beside its code
 FEW = 20  # of a small table's rows, one in so many is enough
 PRIOR_ROWS = 10.0  # a level's mean counts as if this many rows of the overall mean had been seen with it
 MARK = "\x1f"  # between a column's number and its value in a table of several columns

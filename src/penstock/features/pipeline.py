@@ -11,7 +11,7 @@ from penstock.data.decoding import Decoder, compile_decoding
 from penstock.domain.features import ColumnPlan, FeaturePlan, Flavour
 from penstock.errors import ModelError
 from penstock.features._base import Encoder, Feature, Matrix, Texts, prepare_targets
-from penstock.features.categories import LevelCodes, LevelIndicators, LevelMeans
+from penstock.features.categories import MANY_LEVELS, LevelCodes, LevelIndicators, LevelMeans
 from penstock.features.numbers import PERIODS, Cycles, PlainNumbers, ScaledNumbers
 from penstock.features.texts import WordVectors
 
@@ -99,7 +99,8 @@ def build_pipeline(columns: tuple[ColumnPlan, ...], flavour: Flavour, classes: i
         raise ModelError("A pipeline needs at least one column that the plan uses, but it uses none.")
     decoder = compile_decoding(FeaturePlan("", "", "", used).decoding)
     numbers = _number_encoders(used, decoder, flavour)
-    encoders = (*numbers, *_category_encoders(used, decoder, flavour), *_text_encoders(used, decoder, seed))
+    categories = _category_encoders(used, decoder, flavour, _with_means(used, flavour, classes))
+    encoders = (*numbers, *categories, *_text_encoders(used, decoder, seed))
     return Pipeline(flavour, classes, seed, decoder.number_names, decoder.text_names, encoders)
 
 
@@ -122,10 +123,25 @@ def _number_encoders(columns: tuple[ColumnPlan, ...], decoder: Decoder, flavour:
     return encoders
 
 
-def _category_encoders(columns: tuple[ColumnPlan, ...], decoder: Decoder, flavour: Flavour) -> list[Encoder]:
+def _with_means(columns: tuple[ColumnPlan, ...], flavour: Flavour, classes: int) -> tuple[str, ...]:
+    """Return the columns whose levels become the mean target seen with them.
+
+    Trees are given it beside the code of a level where a code says little, and where the target is one number.
+    """
+    coded = flavour == "tree" and classes <= 2  # noqa: PLR2004 - a mean for each class of many would be too wide
+    return tuple(
+        column.name
+        for column in columns
+        if column.treatment == "high_cardinality"
+        or (coded and column.treatment == "category" and len(column.levels) >= MANY_LEVELS)
+    )
+
+
+def _category_encoders(
+    columns: tuple[ColumnPlan, ...], decoder: Decoder, flavour: Flavour, high: tuple[str, ...]
+) -> list[Encoder]:
     places = {name: place for place, name in enumerate(decoder.text_names)}
     low = tuple(column.name for column in columns if column.treatment == "category")
-    high = tuple(column.name for column in columns if column.treatment == "high_cardinality")
     encoders: list[Encoder] = []
     if low:
         positions = tuple(places[name] for name in low)

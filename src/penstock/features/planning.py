@@ -10,6 +10,7 @@ from penstock.data.readers import MISSING, words
 from penstock.domain.datasets import ColumnProfile, ColumnType, Finding, Problem
 from penstock.domain.features import ColumnPlan, Treatment
 from penstock.errors import DataError, SpecError
+from penstock.features.categories import MANY_LEVELS
 from penstock.features.dates import choose_parts, whole_of
 from penstock.features.identifiers import TEXT_WORDS, mean_words, names_a_row
 
@@ -167,7 +168,9 @@ def _treatment(profile: ColumnProfile, values: pd.Series, facts: PlanFacts) -> t
     levels = present.nunique()
     if levels <= MOST_LEVELS:
         count = "one value" if levels == 1 else f"{levels} different values, few enough to learn each"
-        return "category", f"It has {count}.{_gaps(values)}"
+        means = levels >= MANY_LEVELS and facts.problem != "multiclass"
+        also = " Trees are given the mean target seen with each too." if means else ""
+        return "category", f"It has {count}.{also}{_gaps(values)}"
     if mean_words(present) >= TEXT_WORDS:
         return "text", f"It has {mean_words(present):.0f} words on average and {levels} different values: it is text."
     reason = (

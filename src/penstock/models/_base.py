@@ -111,9 +111,13 @@ class ModelFamily(ABC):
             If the parameters cannot be built.
         """
 
-    def in_bag(self, estimator: Any, parts: int) -> Any:
-        """Return what of a fold model goes into a bag of so many: all of it, but for one that is many models itself."""
-        del parts
+    def in_bag(self, estimator: Any, place: int, parts: int) -> Any:
+        """Return what of a fold model goes into a bag, at this place of so many; None for nothing.
+
+        A family that is many models itself gives some of them, one of large models gives the first of them alone: a
+        bag is not to answer much more slowly than one model does.
+        """
+        del place, parts
         return estimator
 
     @abstractmethod

@@ -143,8 +143,9 @@ class Forest(ModelFamily):
         trees, leaf_rows = int(parameters["trees"] or TREES), int(parameters["leaf_rows"] or 1)
         return ForestEstimator(context, trees, leaf_rows, float(parameters["share"] or 1.0))
 
-    def in_bag(self, estimator: Any, parts: int) -> ForestEstimator:
+    def in_bag(self, estimator: Any, place: int, parts: int) -> ForestEstimator:
         """Return the first of its trees, so that a bag has as many as one forest."""
+        del place
         kept: ForestEstimator = copy.copy(estimator)
         kept.forest = copy.copy(estimator.forest)
         kept.forest.estimators_ = estimator.forest.estimators_[: max(1, len(estimator.forest.estimators_) // parts)]

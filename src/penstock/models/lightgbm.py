@@ -20,6 +20,7 @@ FEW_ROWS = 5_000  # below this smaller trees on fewer columns do better
 MANY_ROWS = 20_000  # above this a binary problem carries more leaves
 LOG_SKEW = 1.5  # skewness above which trees gain from the target's logarithm; they mind a long tail less than nets
 MOST_TREES = 5_000  # of all classes together: with more, answering a row takes over a millisecond
+MOST_BAG_NODES = 400_000  # of all fold models together: with more, they are slow to reach, not to walk
 TREES_AT_ONCE = 256  # whose nodes stay in a core's cache while rows pass: twice as fast for thousands of trees
 BINS = 255  # of a feature; fewer are a little faster and a little worse
 FIXED: dict[str, Value] = {
@@ -205,6 +206,12 @@ class LightGBM(ModelFamily):
         del lightgbm
         known = {**self.default(context.problem, 0, 0), **parameters}
         return BoostedEstimator(context, known)
+
+    def in_bag(self, estimator: Any, place: int, parts: int) -> BoostedEstimator | None:
+        """Return it, if there is room for its nodes beside those before it; the first is always there."""
+        del parts
+        kept: BoostedEstimator = estimator
+        return kept if place == 0 or (place + 1) * kept.parameters <= MOST_BAG_NODES else None
 
     def to_onnx(self, estimator: Any, features: int) -> bytes:
         """Return a graph of one node that walks all trees, and the way from raw scores to answers."""

@@ -121,5 +121,5 @@ def out_of_fold_path(folder: str, number: int) -> Path:
 
 
 def bag_path(folder: str, number: int) -> Path:
-    """Return where a trial's fold models lie: a list of pickled estimators, in the folds' order."""
+    """Return where a trial's fold models lie: a list of folds and pickled estimators."""
     return Path(folder) / f"bag-{number}.pkl"

@@ -150,16 +150,14 @@ class Refit:
     def _ingredient(self, one: Ended, weight: float, pipelines: dict[str, bytes]) -> Ingredient:
         family = self.work.families[one.trial.family]
         folder = folds_folder(self.work.folder)
-        fitted = one.trial.number in self.schedule.fitted
-        places = (None,) if fitted else self.schedule.shape.folds
-        models = (
-            [estimator_path(self.work.folder, one).read_bytes()]
-            if fitted
-            else pickle.loads(bag_path(str(folder), one.trial.number).read_bytes())  # noqa: S301  see the import
-        )
+        models: list[tuple[int | None, bytes]]
+        if one.trial.number in self.schedule.fitted:
+            models = [(None, estimator_path(self.work.folder, one).read_bytes())]
+        else:
+            models = pickle.loads(bag_path(str(folder), one.trial.number).read_bytes())  # noqa: S301  see the import
         parts = []
-        for place, model in zip(places, models, strict=True):
-            path = pipeline_path(folder, family.flavour, place)
+        for fold, model in models:
+            path = pipeline_path(folder, family.flavour, fold)
             if path.name not in pipelines:
                 pipelines[path.name] = path.read_bytes()
             parts.append((path.name, model))

@@ -66,7 +66,7 @@ def evaluate(job: TrialJob, family: ModelFamily, shelf: Shelf, ask: Ask) -> JobD
     shape = (folds.rows,) if folds.problem == "regression" else (folds.rows, folds.classes)
     out_of_fold = np.full(shape, np.nan)
     settled: list[dict[str, Value]] = []
-    kept: list[bytes] = []
+    bag: list[tuple[int, bytes]] = []
     parameters, after = 0, 0.0
     first = ended = started
     for place, fold in enumerate(job.folds):
@@ -85,14 +85,15 @@ def evaluate(job: TrialJob, family: ModelFamily, shelf: Shelf, ask: Ask) -> JobD
         score = _score(shelf, validating, out_of_fold[validating])
         settled.append(estimator.refit_parameters())
         if keeps_bag(folds.time_ordered, job):
-            kept.append(pickle.dumps(family.in_bag(estimator, len(job.folds))))
+            part = family.in_bag(estimator, place, len(job.folds))
+            bag += [] if part is None else [(fold, pickle.dumps(part))]
         parameters = max(parameters, int(estimator.parameters))
         ended = time.monotonic()
         after = max(after, ended - min(fitted, deadline) if fitted > deadline else ended - fitted)
         if not ask(FoldDone(job.number, fold, score, ended - began)):
             return JobDone(job.number, stopped=True, seconds=time.monotonic() - started)
-    if kept:
-        _replace(bag_path(folds.folder, job.number), pickle.dumps(kept))
+    if bag:
+        _replace(bag_path(folds.folder, job.number), pickle.dumps(bag))
     _write(out_of_fold, out_of_fold_path(folds.folder, job.number))
     return JobDone(job.number, _mean(settled), parameters, time.monotonic() - started)
 

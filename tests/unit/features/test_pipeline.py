@@ -172,3 +172,26 @@ def test_a_plan_that_uses_nothing_builds_no_pipeline() -> None:
     unused = tuple(replace(column, treatment="dropped") for column in COLUMNS)
     with pytest.raises(ModelError, match="at least one column"):
         build_pipeline(unused, "tree", 2)
+
+
+@pytest.mark.parametrize(
+    ("flavour", "classes", "names"),
+    [
+        ("tree", 2, ("shop", "target share of shop", "how often: shop")),
+        ("tree", 0, ("shop", "target mean of shop", "how often: shop")),
+        ("tree", 3, ("shop",)),
+    ],
+)
+def test_trees_are_given_the_mean_target_of_many_levels_beside_their_codes(
+    flavour: Flavour, classes: int, names: tuple[str, ...]
+) -> None:
+    levels = tuple(f"shop {place}" for place in range(24))
+    texts = np.random.default_rng(0).choice(np.array(levels, object), (300, 1))
+    column = ColumnPlan("shop", "string", "category", "", levels=levels)
+    pipeline = build_pipeline((column,), flavour, classes)
+    numbers = np.empty((300, 0), np.float32)
+    pipeline.fit_transform(numbers, texts, target(300, classes))
+    assert pipeline.feature_names == names
+    assert pipeline.categorical == (0,)
+    given = through_graph(pipeline, numbers, texts)
+    assert np.array_equal(given, pipeline.transform(numbers, texts))

@@ -55,7 +55,7 @@ def test_a_bag_of_forests_has_as_many_trees_as_one(problem: str) -> None:
     forest = find_plugin("penstock.models", ModelFamily, "forest")()
     whole = [learnt(rows, forest, fold) for fold in range(FOLDS)]
     bag = Blend(
-        (Member(forest, 1.0, tuple(Part(part.pipeline, forest.in_bag(part.estimator, FOLDS)) for part in whole)),)
+        (Member(forest, 1.0, tuple(Part(part.pipeline, forest.in_bag(part.estimator, 0, FOLDS)) for part in whole)),)
     )
     assert bag.parameters < sum(part.estimator.parameters for part in whole) / 2
     said = bag.predict(rows.numbers, rows.texts)
@@ -78,3 +78,10 @@ def test_parts_on_the_same_features_share_a_pipeline() -> None:
     alone = Blend((Member(family, 1.0, (part,)),))
     assert np.allclose(pair.predict(rows.numbers, rows.texts), alone.predict(rows.numbers, rows.texts))
     assert len(pair.to_onnx()) < 1.6 * len(alone.to_onnx())
+
+
+def test_a_bag_of_boosted_trees_ends_where_its_nodes_would_be_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    trees = find_plugin("penstock.models", ModelFamily, "lightgbm")()
+    estimator = learnt(make_rows(), trees, 0).estimator
+    monkeypatch.setattr("penstock.models.lightgbm.MOST_BAG_NODES", 2 * estimator.parameters)
+    assert [trees.in_bag(estimator, place, FOLDS) is not None for place in range(FOLDS)] == [True, True, False]
