@@ -191,3 +191,46 @@ def test_every_family_in_the_folder_says_what_a_fit_needs() -> None:
     for name in ("baseline", "linear", "forest", "lightgbm", "mlp"):
         needs = find_plugin("penstock.models", ModelFamily, name)().needs(10_000, 20, 2)
         assert 0 < needs.seconds < math.inf
+
+
+def test_boosted_trees_go_before_what_is_not_quick() -> None:
+    schedule = make(forest=Timed("sklearn", 0.5), lightgbm=Timed("lightgbm", 1))
+    plan = schedule.next(EVERYTHING, 0, 20)
+    assert plan is not None
+    assert plan.family == "lightgbm"
+
+
+def test_portfolios_follow_the_defaults_and_tuning_follows_them() -> None:
+    schedule = make(lightgbm=Timed("lightgbm", 0.1))
+    schedule.spaces, schedule.portfolios = {"lightgbm": {"rate": Real(0, 1)}}, {"lightgbm": ({"rate": 0.3}, {})}
+    schedule.ended.append(ended(1, "lightgbm", GOOD))
+    kinds = []
+    for _ in range(3):
+        plan = schedule.next(EVERYTHING, 0, 100)
+        assert plan is not None
+        kinds.append((plan.kind, schedule.given(plan)))
+        schedule.begun[plan.family] = schedule.begun.get(plan.family, 0) + 1
+    assert kinds == [("portfolio", {"rate": 0.3}), ("portfolio", {}), ("tuned", {})]
+
+
+def test_a_portfolio_goes_on_where_an_earlier_process_was_killed() -> None:
+    schedule = make(lightgbm=Timed("lightgbm", 0.1))
+    schedule.portfolios = {"lightgbm": ({"rate": 0.3}, {"rate": 0.5})}
+    schedule.ended += [ended(1, "lightgbm", GOOD), ended(2, "lightgbm", GOOD, "portfolio")]
+    plan = schedule.next(EVERYTHING, 0, 100)
+    assert plan is not None
+    assert schedule.given(plan) == {"rate": 0.5}
+
+
+def test_a_bag_is_at_hand_and_a_regressions_is_fitted_as_there_is_time() -> None:
+    schedule = make(lightgbm=Timed("lightgbm", 1))
+    schedule.families["lightgbm"].bags = True  # type: ignore[misc]
+    schedule.bagging, schedule.shape = True, Shape((8000,) * 5, 10_000, FEATURES, 2)
+    one = ended(1, "lightgbm", GOOD)
+    schedule.ended.append(one)
+    assert schedule.at_hand(one)
+    assert not schedule.better_fitted(one)
+    assert schedule.must_fit(20) == 20
+    schedule.shape = Shape((8000,) * 5, 10_000, FEATURES, 0)
+    assert schedule.better_fitted(one)
+    assert schedule.must_fit(20) < 20
