@@ -72,7 +72,8 @@ def choose(best: Ended, candidates: list[Ended], work: Work) -> Pick:
     pool = _pool(best, candidates)
     if work.settings.limits:
         return Pick(((best, 1.0),), None, ("one model fitted on all rows is kept, because there are limits",))
-    if len(pool) < 2 or len(work.rows.target) < FEWEST_ROWS:  # noqa: PLR2004 - a mean needs two
+    learnt = best.trial.family != BASELINE  # where nothing beats what looks at no feature, a mean of noise is noise
+    if not learnt or len(pool) < 2 or len(work.rows.target) < FEWEST_ROWS:  # noqa: PLR2004 - a mean needs two
         return Pick(((best, 1.0),))
     folder = str(folds_folder(work.folder))
     predictions = [np.load(out_of_fold_path(folder, one.trial.number), allow_pickle=False) for one in pool]
