@@ -79,8 +79,10 @@ def choose(best: Ended, candidates: list[Ended], work: Work) -> Pick:
     predictions = [np.load(out_of_fold_path(folder, one.trial.number), allow_pickle=False) for one in pool]
     mixture = mix(predictions, _evidence(work))
     members = tuple((pool[place], weight) for place, weight in mixture.weights)
+    if len(members) < 2:  # noqa: PLR2004 - see above
+        return Pick(((best, 1.0),), None, (f"of {len(pool)} candidates one alone has all the weight in a mean",))
     told = _told(members, mixture, work.settings.metric)
-    if len(members) < 2 or not mixture.pays:  # noqa: PLR2004 - see above
+    if not mixture.pays:
         return Pick(((best, 1.0),), None, (f"{told}: not more than noise, so that one candidate is kept",))
     return Pick(members, mixture, (told,))
 
