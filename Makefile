@@ -25,7 +25,7 @@ install:
 install-test:
 	@$(NEEDS_PYTHON); "$$python" scripts/install.py --test
 
-demo: install  ## from a file to a served model on bike rentals; DEMO_EXIT=1 ends by itself
+demo: install  ## the whole loop on real bike rentals; DEMO_EXIT=1 ends by itself
 	@exec $(BIN)/penstock demo
 
 up: install  ## start the stack on this machine

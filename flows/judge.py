@@ -24,7 +24,8 @@ def judge(project: str) -> Decision | None:
             return None
         decision = _judge(held, rollout.find_rival(held, workspace), spec, workspace)
         runs.name_run(f"{project} version {held.version}: {decision.verdict}")
-        rollout.keep_held(decision, held.incident, workspace)
+        incident = evaluation.record_verdict(decision, runs.run_link(workspace), workspace)
+        rollout.keep_held(decision, incident, workspace)
         if decision.verdict == "promote":
             rollout.write_alias(rollout.open_release(decision, spec, workspace), workspace)
     return decision

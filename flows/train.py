@@ -68,7 +68,8 @@ def _fit(
     spec: ProjectSpec, quarantine: bool, incident: str | None, stage: Stages, workspace: Workspace
 ) -> tuple[Trained, ProjectSpec]:
     with stage("ingest"):
-        dataset = data.ingest(spec, workspace)
+        serving.seal(spec.name, workspace)
+        dataset = data.ingest_for(incident, spec, workspace)
         spec = data.complete_spec(spec, dataset, workspace)
     with stage("validate"):
         change = data.check_contract(dataset, spec, workspace)

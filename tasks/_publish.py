@@ -10,6 +10,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from penstock.domain.datasets import ContractChange, DatasetVersion, ValidationReport
 from penstock.domain.evaluation import Decision
 from penstock.domain.features import FeaturePlan
+from penstock.domain.monitoring import DriftReport, Monitored, Performance
 from penstock.domain.releases import Release
 from penstock.domain.search import SearchResult
 from penstock.errors import SourceUnavailable
@@ -37,6 +38,16 @@ def publish(task: Any, run: TaskRun, state: State[Any]) -> None:
         logging.getLogger("penstock").warning(
             "The artifact of %s could not be shown.", type(record).__name__, exc_info=True
         )
+
+
+def publish_page(task: Any, run: TaskRun, state: State[Any]) -> None:
+    """Show the link to a window's drift report, if one was made."""
+    from penstock.monitoring.report import find_page  # its room takes seconds, and every task imports this file
+
+    del task, run
+    monitored = state.result(raise_on_failure=False)
+    if isinstance(monitored, Monitored) and (page := find_page(monitored, find_workspace())) is not None:
+        create_link_artifact(key="drift-report", link=page.as_uri(), link_text=f"{monitored.window.project}: drift")
 
 
 def _dataset(dataset: DatasetVersion) -> None:
@@ -116,12 +127,56 @@ def _decision(decision: Decision) -> None:
     )
 
 
+def _drift(report: DriftReport) -> None:
+    create_table_artifact(
+        key="drift",
+        table=[
+            {
+                "column": column.column,
+                "drifted": column.drifted,
+                "detector": column.detector,
+                "effect": round(column.effect, 4),
+                "threshold": round(column.threshold, 4),
+                "importance": round(column.importance, 4),
+                "detail": column.detail,
+            }
+            for column in report.columns[:SHOWN_COLUMNS]
+        ],
+        description=f"{report.project}: {report.rows:,} rows beside {report.reference_rows:,} that were trained on; "
+        f"{len(report.drifted)} of {len(report.columns)} columns drifted. {' '.join(report.notes)}",
+    )
+
+
+def _performance(performance: Performance) -> None:
+    shown = {name: getattr(performance, name) for name in performance.__slots__ if name != "notes"}
+    lines = [f"| {name.replace('_', ' ')} | {'' if value is None else value} |" for name, value in shown.items()]
+    notes = "\n".join(f"- {note}" for note in performance.notes)
+    create_markdown_artifact(
+        key="performance", markdown="\n".join(["## Performance", "", "| | |", "|---|---|", *lines, "", notes])
+    )
+
+
+def _monitored(monitored: Monitored) -> None:
+    window, decision = monitored.window, monitored.decision
+    span = (
+        f"{window.from_at:%Y-%m-%d %H:%M} to {window.to_at:%Y-%m-%d %H:%M}" if window.from_at and window.to_at else ""
+    )
+    verdict = "retrain" if decision.verdict == "retrain" else "no action"
+    reasons = "\n".join(f"- {reason}" for reason in decision.reasons)
+    create_markdown_artifact(
+        key="monitor",
+        markdown=f"## {verdict}\n\n{reasons}\n\nWindow {window.number}: {window.rows:,} rows {span}; "
+        f"version {window.version}; decision {decision.id}",
+    )
+
+
 def _release(release: Release) -> None:
     workspace = find_workspace()
+    said = f"version {release.version} answers" if not release.active else f"version {release.version}: {release.state}"
     create_link_artifact(
         key="endpoint",
         link=workspace.endpoint(release.project),
-        link_text=f"{release.project}: version {release.version} answers",
+        link_text=f"{release.project}: {said}",
     )
 
 
@@ -133,4 +188,7 @@ SHOWS: dict[type, Callable[[Any], None]] = {
     SearchResult: _leaderboard,
     Decision: _decision,
     Release: _release,
+    DriftReport: _drift,
+    Performance: _performance,
+    Monitored: _monitored,
 }

@@ -8,6 +8,9 @@ from tasks._publish import publish, worth_retrying
 ingest = task(retries=2, retry_delay_seconds=1, retry_condition_fn=worth_retrying, on_completion=[publish])(
     ingestion.ingest
 )
+ingest_for = task(retries=2, retry_delay_seconds=1, retry_condition_fn=worth_retrying, on_completion=[publish])(
+    training.ingest_for
+)
 complete_spec = task()(drafting.complete_spec)
 check_contract = task(on_completion=[publish])(contract.check_contract)
 validate = task(on_completion=[publish])(validation.validate)

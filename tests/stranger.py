@@ -13,6 +13,7 @@ from typing import Any
 
 import jsonschema
 import pandas as pd
+import yaml
 
 from tests.conftest import free_ports
 
@@ -29,7 +30,9 @@ def check_shape(body: object, file: str, name: str) -> None:
 def command_of(arguments: tuple[object, ...]) -> str:
     """Return the name under which a command's answer is documented."""
     words = [str(each) for each in arguments]
-    return " ".join(words[:2]) if words[0] in {"keys", "quarantine"} else words[0]
+    if "--incident" in words:
+        return "audit --incident"
+    return " ".join(words[:2]) if words[0] in {"keys", "quarantine", "demo"} else words[0]
 
 
 @dataclass
@@ -125,3 +128,15 @@ def make_stranger(folder: Path) -> Stranger:
             "PENSTOCK_CONSOLE_PORT": str(ports.console),
         },
     )
+
+
+def make_quick(stranger: Stranger, name: str) -> None:
+    """Let a project search one simple family for three trials: for scenarios in which the model is not what is tried.
+
+    A search that is bounded by trials finds the same on a busy machine.
+    """
+    path = stranger.folder / "projects" / f"{name}.yaml"
+    spec = yaml.safe_load(path.read_text())
+    spec["families"] = {"include": ["baseline", "linear"]}
+    spec["budget"] = {"seconds": 30, "trials": 3}
+    path.write_text(yaml.safe_dump(spec, sort_keys=False))

@@ -19,8 +19,12 @@ from penstock.domain.workspace import Workspace
 from penstock.errors import PenstockError
 from penstock.orchestration.events import send_outbox, start_missing
 from penstock.orchestration.heartbeat import write_beat
+from penstock.orchestration.held import judge_held
 from penstock.orchestration.runs import close_orphaned_runs
 from penstock.orchestration.schedules import keep_schedules, start_overdue_monitors
+from penstock.rollout.advance import advance_rollouts
+from penstock.rollout.reconcile import reconcile_aliases
+from penstock.serving.labels import adopt_all_parked
 from penstock.serving.sealing import seal_waiting
 from penstock.store.workspace import find_workspace, use_environment
 
@@ -40,14 +44,17 @@ class Job:
 
 
 LANES: dict[str, tuple[Job, ...]] = {
+    "traffic": (Job("rollouts", advance_rollouts),),
+    "registry": (Job("aliases", reconcile_aliases),),
     "prefect": (
         Job("outbox", send_outbox),
         Job("retrainings", start_missing),
         Job("monitors", start_overdue_monitors),
         Job("schedules", keep_schedules, 15),
+        Job("held challengers", judge_held, 10),
         Job("flow runs", close_orphaned_runs, 30),
     ),
-    "journal": (Job("journal", seal_waiting),),
+    "journal": (Job("journal", seal_waiting), Job("parked labels", adopt_all_parked, 60)),
 }
 
 
@@ -60,33 +67,36 @@ class Lane:
     ticked: float = 0.0
     errors: dict[str, str] = field(default_factory=dict)
     _due: dict[str, float] = field(default_factory=dict)
-    _told: set[str] = field(default_factory=set)
+    _told: dict[str, set[str]] = field(default_factory=dict)
 
     def tick(self) -> None:
-        """Do every job that is due; one that fails is logged, and the next one is done."""
+        """Do every job that is due; one that fails is logged, due again at the next tick, and the next one is done."""
         for job in self.jobs:
-            if time.monotonic() >= self._due.get(job.name, 0.0):
-                self._do(job)
+            if time.monotonic() >= self._due.get(job.name, 0.0) and self._goes_well(job):
                 self._due[job.name] = time.monotonic() + job.seconds
         self.ticked = time.time()
 
-    def _do(self, job: Job) -> None:
+    def _goes_well(self, job: Job) -> bool:
         try:
             job.step(self.workspace)
         except Exception as error:  # noqa: BLE001  whatever it is, the other jobs go on
             self._tell(job, error)
-        else:
-            if self.errors.pop(job.name, None) is not None:
-                log.info("%s: well again.", job.name)
-                self._told.clear()
+            return False
+        if self.errors.pop(job.name, None) is not None:
+            log.info("%s: well again.", job.name)
+            self._told.pop(job.name, None)
+        return True
 
     def _tell(self, job: Job, error: Exception) -> None:
         """Log an error once, with where it came from unless it says itself what to do."""
         said = error.message if isinstance(error, PenstockError) else f"{type(error).__name__}: {error}"
         self.errors[job.name] = said
-        if said not in self._told:
-            self._told.add(said)
-            log.error("%s: %s", job.name, said, exc_info=None if isinstance(error, PenstockError) else error)
+        told = self._told.setdefault(job.name, set())
+        if said not in told:
+            told.add(said)
+            foreseen = isinstance(error, PenstockError)
+            level = logging.WARNING if foreseen else logging.ERROR
+            log.log(level, "%s: %s", job.name, said, exc_info=None if foreseen else error)
 
 
 def tick(workspace: Workspace, lanes: dict[str, tuple[Job, ...]] | None = None) -> dict[str, str]:

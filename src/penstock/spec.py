@@ -21,6 +21,7 @@ class Source(_Section):
     path: str | None = None
     url: str | None = None
     query: str | None = None
+    journal: bool = True
 
 
 class BudgetSpec(_Section):
@@ -148,6 +149,7 @@ class ProjectSpec(_Section):
     rollout: RolloutSpec = RolloutSpec()
     monitoring: Monitoring = Monitoring()
     retrain: Retrain = Retrain()
+    drift: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = {}
     seed: int = 7
     bundle: Literal["onnx", "python"] = "onnx"
     path: Annotated[Path, Field(exclude=True)] = Path()

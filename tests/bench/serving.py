@@ -15,10 +15,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
+import sqlalchemy as sa
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -27,6 +30,9 @@ from penstock.serving.application import Application, Parts
 from penstock.serving.auth import Keys, project_key
 from penstock.serving.journal import Journal
 from penstock.serving.router import Router
+from penstock.serving.shadow_spool import ShadowSpool
+from penstock.serving.shadowing import Shadowing
+from penstock.store import database, tables
 from penstock.store.schema import migrate
 from penstock.store.workspace import inherited_environment, make_folders
 from tests.conftest import ROOT, free_ports
@@ -71,6 +77,32 @@ def seconds_a_call(app: Application, key: str) -> float:
     return statistics.median(took)
 
 
+async def waits(apps: list[Application], key: str) -> list[str]:
+    """Return how long callers wait for each of some applications, which are asked in blocks by turns."""
+    authorization = (b"authorization", f"Bearer {key}".encode())
+    scope = {"type": "http", "method": "POST", "path": "/v1/churn/predict", "headers": [authorization]}
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": BODY, "more_body": False}
+
+    async def send(_: Any) -> None:
+        pass
+
+    took: list[list[float]] = [[] for _ in apps]
+    for block in range(20 * len(apps)):
+        number = block % len(apps)
+        for _ in range(100):
+            began = time.perf_counter()
+            await apps[number](scope, receive, send)
+            took[number].append(time.perf_counter() - began)
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.3)  # for what the shadow has not done yet
+    return [
+        f"{quantiles[49] * 1e6:8.1f} us {quantiles[98] * 1e6:8.1f} us"
+        for quantiles in (statistics.quantiles(each, n=100) for each in took)
+    ]
+
+
 def inside(workspace: Workspace) -> None:
     """Print what the parts of a predict call cost."""
     router, keys = Router(workspace), Keys(workspace)
@@ -82,6 +114,12 @@ def inside(workspace: Workspace) -> None:
     router.refresh()
     two = router.current
     bundle = one.routes["churn"].live["1"].bundle
+    with database.connect(workspace).begin() as connection:
+        connection.execute(sa.update(tables.releases).values(state="superseded"))
+    until = datetime.now(UTC) + timedelta(hours=1)
+    release("2", workspace, previous="1", state="shadow", weights={"1": 100.0, "2": 0.0}, valid_until=until)
+    router.refresh()
+    shadowed = router.current
 
     def app(routing: Any, journal: Journal) -> float:
         return seconds_a_call(Application(Parts(lambda: routing, keys, journal, workspace.now)), key)
@@ -94,6 +132,14 @@ def inside(workspace: Workspace) -> None:
     print(f"{'the whole call, without a journal':44}{floor * 1e6:8.1f} us")
     print(f"{'the journal adds':44}{(app(one, Journal(workspace)) - floor) * 1e6:8.1f} us")
     print(f"{'a second version (the router) adds':44}{(app(two, Nowhere(workspace)) - floor) * 1e6:8.1f} us")
+    shadowing = Shadowing(ShadowSpool(workspace))
+    shadowing.start()
+    served = partial(Parts, doors=keys, journal=Journal(workspace), now=workspace.now, shadowing=shadowing)
+    apps = [Application(served(lambda: one)), Application(served(lambda: shadowed))]
+    alone, beside = asyncio.run(waits(apps, key))
+    shadowing.stop()
+    print(f"{'100 calls a second, p50 and p99':44}{alone}")
+    print(f"{'the same beside a shadow':44}{beside}   {sum(shadowing.dropped.values())} dropped")
 
 
 def outside(workspace: Workspace) -> None:

@@ -24,6 +24,7 @@ MAY_LOAD = {
     "penstock.control": {"numpy", "pydantic", "sqlalchemy"},
     "penstock.data.decoding": {"numpy"},
     "penstock.evaluation.metrics": {"numpy", "scipy", "sklearn"},
+    "penstock.serving.sealing": {"numpy", "sqlalchemy"},
     "penstock.serving.service": {"bentoml", "numpy", "onnxruntime", "prometheus_client", "pydantic", "sqlalchemy"},
 }
 NO_HEAVY_LIBRARY_AT_THE_TOP = (
@@ -31,6 +32,7 @@ NO_HEAVY_LIBRARY_AT_THE_TOP = (
     "penstock.store.tracking",
     "penstock.evaluation.explanation",
     "penstock.serving.packaging",
+    "penstock.monitoring.report",
     "penstock.search.steps",
     "penstock.models.lightgbm",
     "penstock.models.mlp",

@@ -23,8 +23,9 @@ def imported_by(path: Path) -> set[str]:
     return found
 
 
-def test_there_are_families_and_sources() -> None:
-    assert {str(folder.relative_to(PACKAGE)) for folder in FOLDERS} >= {"models", "data/sources"}
+def test_there_are_families_sources_and_detectors() -> None:
+    rooms = {str(folder.relative_to(PACKAGE)) for folder in FOLDERS}
+    assert rooms >= {"models", "data/sources", "monitoring/detectors"}
 
 
 @pytest.mark.parametrize("path", DROP_INS, ids=lambda path: f"{path.parent.name}.{path.stem}")

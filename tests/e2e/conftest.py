@@ -7,7 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.stranger import Stranger, make_stranger
+from tests.e2e.loop import Project, make_project
+from tests.e2e.rollouts import Orders, workspace_of
+from tests.stranger import Stranger, make_stranger, rows_of
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +36,22 @@ def subscriptions(stranger: Stranger) -> pd.DataFrame:
     table = made.frame
     table.to_csv(stranger.folder / "churn.csv", index=False)
     return table
+
+
+@pytest.fixture(scope="session")
+def orders(stranger: Stranger, subscriptions: pd.DataFrame) -> Orders:
+    """A project of the first 3,000 rows, with a version that answers, and the later rows to ask about."""
+    subscriptions.head(3000).to_csv(stranger.folder / "orders.csv", index=False)
+    stranger.answer("init", "orders", "--data", "orders.csv", "--target", "churned")
+    file = stranger.folder / "projects" / "orders.yaml"  # one quick family: what is searched is not what is tried here
+    file.write_text(file.read_text().replace("include: all", "include: [baseline, linear]"))
+    made = stranger.answer("run", "orders", "--seconds", 10)
+    assert made["release"]["state"] == "serving", made["decision"]
+    rows = rows_of(subscriptions.tail(3000).drop(columns="churned"))
+    return Orders(stranger, workspace_of(stranger), made["endpoint"], made["key"], rows)
+
+
+@pytest.fixture(scope="session")
+def loop_project(stranger: Stranger, subscriptions: pd.DataFrame) -> Project:
+    """A project that is retrained as soon as a loss is measured."""
+    return make_project("loop", stranger, subscriptions)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.stranger import Stranger, ask, rows_of
+from tests.stranger import Stranger, ask, make_quick, rows_of
 
 SHARE = 0.06  # over `validation.quarantine`, which is 0.05
 BREAKS: dict[str, Callable[[pd.DataFrame, np.ndarray], pd.DataFrame]] = {}
@@ -64,8 +64,10 @@ def customers(stranger: Stranger, subscriptions: pd.DataFrame) -> pd.DataFrame:
     """A table with a good predecessor: a project that has run once."""
     table = subscriptions.head(3000)
     table.to_csv(stranger.folder / "customers.csv", index=False)
-    first = stranger.answer("run", "customers.csv", "--target", "churned", "--seconds", 2)
-    assert first["version"] == "1"
+    stranger.answer("init", "customers", "--data", "customers.csv", "--target", "churned")
+    make_quick(stranger, "customers")
+    first = stranger.answer("run", "customers")
+    assert first["release"]["state"] == "serving", first["decision"]
     return table
 
 
@@ -82,7 +84,7 @@ def test_a_broken_file_stops_with_one_sentence_and_changes_nothing(
     before = versions(stranger, "customers")
     broken = BREAKS[name](customers.copy(), hits(len(customers), SHARE))
     broken.to_csv(stranger.folder / "customers.csv", index=False)
-    stranger.refuse(3, "run", "customers.csv", "--target", "churned", "--seconds", 2)
+    stranger.refuse(3, "run", "customers.csv", "--target", "churned")
     assert versions(stranger, "customers") == before
     assert newest_state(stranger) == "FAILED"
 
@@ -106,7 +108,7 @@ def test_a_few_bad_rows_are_set_aside_counted_and_can_be_readmitted(
 ) -> None:
     broken = negative_age(customers.copy(), hits(len(customers), 0.01))
     broken.to_csv(stranger.folder / "customers.csv", index=False)
-    body = stranger.answer("run", "customers.csv", "--target", "churned", "--seconds", 2)
+    body = stranger.answer("run", "customers.csv", "--target", "churned")
     assert body["version"] is not None
     aside = stranger.answer("quarantine", "list", "customers")["quarantined"]
     assert aside[-1]["rows"] == 30
@@ -117,7 +119,7 @@ def test_a_few_bad_rows_are_set_aside_counted_and_can_be_readmitted(
 def test_the_good_rows_go_on_when_a_person_says_so(stranger: Stranger, customers: pd.DataFrame) -> None:
     broken = unseen_target(customers.copy(), hits(len(customers), SHARE))
     broken.to_csv(stranger.folder / "customers.csv", index=False)
-    body = stranger.answer("run", "customers.csv", "--target", "churned", "--seconds", 2, "--quarantine")
+    body = stranger.answer("run", "customers.csv", "--target", "churned", "--quarantine")
     assert body["decision"]["verdict"] in {"hold", "promote"}
 
 
@@ -127,19 +129,19 @@ def test_an_added_column_goes_on_and_a_removed_or_retyped_one_blocks(
     file = stranger.folder / "customers.csv"
     customers.assign(loyalty=np.arange(len(customers)) % 7).to_csv(file, index=False)
     for _ in range(2):
-        body = stranger.answer("run", "customers.csv", "--target", "churned", "--seconds", 2)
+        body = stranger.answer("run", "customers.csv", "--target", "churned")
         assert body["decision"]["verdict"] in {"hold", "promote"}
     for changed in (customers.drop(columns="age"), customers.assign(age="forty " + customers["age"].astype(str))):
         changed.to_csv(file, index=False)
         for _ in range(2):
-            assert "'age'" in stranger.refuse(3, "run", "customers.csv", "--target", "churned", "--seconds", 2)
+            assert "'age'" in stranger.refuse(3, "run", "customers.csv", "--target", "churned")
     status, _ = ask(body["endpoint"], {"rows": rows_of(customers.drop(columns="churned").head(2))}, body["key"])
     assert status == 200
 
 
 def newest_state(stranger: Stranger) -> str:
-    """Return the state type of the newest flow run."""
+    """Return the state type of the newest flow run of a training."""
     url = f"http://127.0.0.1:{stranger.environment['PENSTOCK_PREFECT_PORT']}/api/flow_runs/filter"
-    _, runs = ask(url, {"limit": 1, "sort": "START_TIME_DESC"})
+    _, runs = ask(url, {"limit": 1, "sort": "START_TIME_DESC", "flows": {"name": {"any_": ["train"]}}})
     state: str = runs[0]["state"]["type"]
     return state

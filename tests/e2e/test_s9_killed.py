@@ -12,7 +12,9 @@ import pandas as pd
 import psutil
 import pytest
 
-from tests.stranger import Stranger, ask
+from penstock.serving.reading import read_entries
+from tests.e2e.rollouts import workspace_of
+from tests.stranger import Stranger, ask, make_quick
 
 PATIENCE = 120
 
@@ -23,6 +25,14 @@ def table(stranger: Stranger, subscriptions: pd.DataFrame, request: pytest.Fixtu
     name: str = request.node.name.removeprefix("test_").replace("_", "-")[:40]
     subscriptions.head(2000).to_csv(stranger.folder / f"{name}.csv", index=False)
     return name
+
+
+@pytest.fixture
+def quick(stranger: Stranger, table: str) -> str:
+    """The name of a project of this test alone that searches one simple family."""
+    stranger.answer("init", table, "--data", f"{table}.csv", "--target", "churned")
+    make_quick(stranger, table)
+    return table
 
 
 def home(stranger: Stranger) -> Path:
@@ -39,9 +49,9 @@ def rows(stranger: Stranger, query: str, *values: object) -> list[tuple[Any, ...
         connection.close()
 
 
-def kill_when(stranger: Stranger, name: str, seconds: float, ready: Callable[[], bool]) -> None:
+def kill_when(stranger: Stranger, name: str, ready: Callable[[], bool], *options: object) -> None:
     """Start the main job, and kill it without mercy as soon as something is so."""
-    process = stranger.start("run", f"{name}.csv", "--target", "churned", "--seconds", seconds, "--json")
+    process = stranger.start("run", f"{name}.csv", "--target", "churned", *options, "--json")
     deadline = time.monotonic() + PATIENCE
     while not ready() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
@@ -90,7 +100,7 @@ def in_order_again(stranger: Stranger, name: str) -> Iterator[str]:
 
 
 def test_a_killed_search_goes_on_with_its_finished_trials(stranger: Stranger, table: str) -> None:
-    kill_when(stranger, table, 8, lambda: len(finished(stranger, table)) >= 3)
+    kill_when(stranger, table, lambda: len(finished(stranger, table)) >= 3, "--seconds", 8)
     before = finished(stranger, table)
     again = stranger.answer("run", f"{table}.csv", "--target", "churned", "--seconds", 8)
     after = finished(stranger, table)
@@ -101,30 +111,30 @@ def test_a_killed_search_goes_on_with_its_finished_trials(stranger: Stranger, ta
     assert rows(stranger, "select resumed from trainings where project = ?", table) == [(1,)]
 
 
-def test_a_job_killed_in_packaging_makes_one_version(stranger: Stranger, table: str) -> None:
+def test_a_job_killed_in_packaging_makes_one_version(stranger: Stranger, quick: str) -> None:
     def registered() -> bool:
-        return bool(rows(stranger, "select version from versions where project = ?", table))
+        return bool(rows(stranger, "select version from versions where project = ?", quick))
 
-    kill_when(stranger, table, 4, registered)
-    again = stranger.answer("run", f"{table}.csv", "--target", "churned", "--seconds", 4)
+    kill_when(stranger, quick, registered)
+    again = stranger.answer("run", f"{quick}.csv", "--target", "churned")
     assert again["release"]["weights"] == {"1": 100.0}
-    assert list(in_order_again(stranger, table)) == []
+    assert list(in_order_again(stranger, quick)) == []
 
 
-def test_a_job_killed_before_the_alias_is_set_sets_it_when_run_again(stranger: Stranger, table: str) -> None:
+def test_a_job_killed_before_the_alias_is_set_sets_it_when_run_again(stranger: Stranger, quick: str) -> None:
     def released() -> bool:
-        return bool(rows(stranger, "select version from releases where project = ?", table))
+        return bool(rows(stranger, "select version from releases where project = ?", quick))
 
-    kill_when(stranger, table, 4, released)
-    again = stranger.answer("run", f"{table}.csv", "--target", "churned", "--seconds", 4)
+    kill_when(stranger, quick, released)
+    again = stranger.answer("run", f"{quick}.csv", "--target", "churned")
     assert again["version"] == "1"
-    assert rows(stranger, "select version, alias_seen from releases where project = ?", table) == [("1", "1")]
-    assert list(in_order_again(stranger, table)) == []
+    assert rows(stranger, "select version, alias_seen from releases where project = ?", quick) == [("1", "1")]
+    assert list(in_order_again(stranger, quick)) == []
 
 
-def test_a_killed_service_comes_back_and_the_journal_has_every_answer_once(stranger: Stranger, table: str) -> None:
-    body = stranger.answer("run", f"{table}.csv", "--target", "churned", "--seconds", 4)
-    row = pd.read_csv(stranger.folder / f"{table}.csv").drop(columns="churned").head(1)
+def test_a_killed_service_comes_back_and_the_journal_has_every_answer_once(stranger: Stranger, quick: str) -> None:
+    body = stranger.answer("run", f"{quick}.csv", "--target", "churned")
+    row = pd.read_csv(stranger.folder / f"{quick}.csv").drop(columns="churned").head(1)
     asked = {"rows": row.astype(object).where(row.notna(), None).to_dict("records")}
     answered = [ask(body["endpoint"], asked, body["key"])[1]["request_id"] for _ in range(50)]
     port = int(stranger.environment["PENSTOCK_SERVING_PORT"])
@@ -140,7 +150,6 @@ def test_a_killed_service_comes_back_and_the_journal_has_every_answer_once(stran
                 break
         except OSError:
             time.sleep(0.2)
-    spool = [path.read_text() for path in (home(stranger) / "journal" / table / "spool").glob("*.jsonl")]
-    lines = [line for text in spool for line in text.splitlines()]
+    journalled = [entry.request_id for entry in read_entries(quick, workspace_of(stranger))]  # sealed ones too
     for request_id in answered:
-        assert sum(request_id in line for line in lines) == 1
+        assert journalled.count(request_id) == 1

@@ -6,30 +6,29 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.stranger import Stranger, ask, check_shape, rows_of
+from tests.e2e.rollouts import Orders, add_version, served, settle
+from tests.stranger import Stranger, ask, check_shape
 
 
 @pytest.fixture(scope="module")
-def two(stranger: Stranger, subscriptions: pd.DataFrame) -> dict[str, Any]:
+def two(orders: Orders) -> dict[str, Any]:
     """A project with two versions, one of which serves."""
-    subscriptions.head(2000).to_csv(stranger.folder / "traffic.csv", index=False)
-    first = stranger.answer("run", "traffic.csv", "--target", "churned", "--seconds", 3)
-    second = stranger.answer("train", "traffic", "--seconds", 3)
-    assert (first["version"], second["version"]) == ("1", "2")
-    serves, other = ("2", "1") if second["decision"]["verdict"] == "promote" else ("1", "2")
-    rows = rows_of(subscriptions.head(5).drop(columns="churned"))
-    return {**first, "rows": rows, "serves": serves, "other": other}
+    settle(orders)
+    serves = served("orders", orders.workspace)
+    other = add_version("orders", orders.workspace)
+    rows = orders.rows[:5]
+    return {"endpoint": orders.endpoint, "key": orders.key, "rows": rows, "serves": serves, "other": other}
 
 
 def test_a_version_is_released_by_hand_and_rolled_back(stranger: Stranger, two: dict[str, Any]) -> None:
     serves, other = two["serves"], two["other"]
-    released = stranger.answer("release", "traffic", other, "--reason", "the fair")
+    released = stranger.answer("release", "orders", other, "--reason", "the fair")
     assert released["release"] == {"state": "serving", "weights": {other: 100.0}}
     assert answering(two, other)
-    back = stranger.answer("rollback", "traffic", "--reason", "complaint 123")
+    back = stranger.answer("rollback", "orders", "--reason", "complaint 123")
     assert back["version"] == serves
     assert answering(two, serves)
-    entries = stranger.answer("audit", "traffic")["entries"]
+    entries = stranger.answer("audit", "orders")["entries"]
     assert [entry["action"] for entry in entries][-2:] == ["release.moved", "release.rolled_back"]
     assert entries[-1]["reason"] == "complaint 123"
     assert stranger.answer("audit-verify") == {"broken": None}
@@ -49,11 +48,11 @@ def answering(two: dict[str, Any], version: str) -> bool:
 
 
 def test_a_key_opens_its_project_only_until_it_is_revoked(stranger: Stranger, two: dict[str, Any]) -> None:
-    key = stranger.answer("keys", "create", "app", "--project", "traffic")["key"]
+    key = stranger.answer("keys", "create", "app", "--project", "orders")["key"]
     other = stranger.answer("keys", "create", "everything")["key"]
     assert ask(two["endpoint"], {"rows": two["rows"]}, key)[0] == 200
     assert ask(two["endpoint"], {"rows": two["rows"]}, other)[0] == 200
-    assert ask(two["endpoint"].replace("/traffic/", "/churn/"), {"rows": two["rows"]}, key)[0] in {403, 404}
+    assert ask(two["endpoint"].replace("/orders/", "/churn/"), {"rows": two["rows"]}, key)[0] in {403, 404}
     assert {each["name"] for each in stranger.answer("keys", "list")["keys"]} >= {"app", "everything"}
     stranger.answer("keys", "revoke", "app")
     assert refused(two, key)
@@ -81,9 +80,9 @@ def test_labels_come_by_request_from_a_file(stranger: Stranger, two: dict[str, A
     labels = pd.DataFrame({"request_id": [said["request_id"]] * 5, "row": range(5), "value": [known] * 5})
     labels.loc[5] = ["00000000-0000-7000-8000-000000000000", 0, known]
     labels.to_csv(stranger.folder / "labels.csv", index=False)
-    counts = stranger.answer("label", "traffic", "labels.csv")
+    counts = stranger.answer("label", "orders", "labels.csv")
     assert (counts["accepted"], counts["unknown"]) == (5, 1)
-    assert stranger.answer("label", "traffic", "labels.csv")["superseded"] == 0
+    assert stranger.answer("label", "orders", "labels.csv")["superseded"] == 0
 
 
 def test_a_stranger_on_a_port_is_named(stranger: Stranger, tmp_path: Path) -> None:

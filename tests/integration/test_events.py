@@ -8,44 +8,20 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import psutil
 import pytest
+import sqlalchemy as sa
 
-from penstock.domain.events import DRIFT_DETECTED, MODEL_REGISTERED, Notice
+from penstock.domain.events import DRIFT_DETECTED, MODEL_REGISTERED, Notice, Posted
 from penstock.domain.workspace import Workspace
-from penstock.orchestration import deploying, events
-from penstock.orchestration.processes import end
-from penstock.orchestration.server import call, set_state, wait_for_prefect
-from penstock.store import outbox
-from penstock.store.claims import end_claim, find_claim, try_claim
+from penstock.orchestration import events, runs
+from penstock.orchestration.server import call, set_state
+from penstock.store import outbox, tables
+from penstock.store.claims import end_claim, try_claim
 from penstock.store.database import connect
 from penstock.store.ledger import list_audit
-from penstock.store.schema import migrate
-from penstock.store.workspace import inherited_environment, make_folders
-from tests.conftest import ROOT, free_ports
+from penstock.store.workspace import inherited_environment
 
 NO_PATIENCE = timedelta(0)
-
-
-@pytest.fixture(scope="module")
-def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
-    """A workspace with Prefect's server alone, and the deployments of `prefect.yaml`."""
-    workspace = Workspace(home=tmp_path_factory.mktemp("prefect"), app=ROOT, ports=free_ports())
-    make_folders(workspace)
-    migrate(workspace)
-    command = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(workspace.ports.prefect)]
-    with (workspace.logs / "prefect.log").open("wb") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", *command], env=inherited_environment(workspace), stdout=log, stderr=log
-        )
-    try:
-        wait_for_prefect(workspace)
-        deploying.deploy(workspace)
-        yield workspace
-    finally:
-        end([psutil.Process(server.pid)])
-        server.wait()
-        connect(workspace).dispose()
 
 
 def drift(project: str, workspace: Workspace) -> str:
@@ -56,7 +32,7 @@ def drift(project: str, workspace: Workspace) -> str:
     return decision
 
 
-def posted(decision: str, project: str, workspace: Workspace) -> outbox.Posted:
+def posted(decision: str, project: str, workspace: Workspace) -> Posted:
     """Return a decision's notice."""
     return outbox.list_notices(project, workspace, incident=decision)[0]
 
@@ -106,11 +82,22 @@ def test_an_event_told_twice_is_one_event_and_one_training(prefect: Workspace) -
     notice = posted(decision, "twice", prefect)
     events.emit(notice, prefect)  # control is killed before it could remember
     events.send_outbox(prefect)
-    wait_for(lambda: bool(seen(DRIFT_DETECTED, "twice", prefect)))
+    wait_for(lambda: bool(seen(DRIFT_DETECTED, "twice", prefect) and runs_of(decision, prefect)))
     (event,) = seen(DRIFT_DETECTED, "twice", prefect)
     assert event["payload"]["decision"] == decision
     assert event["resource"]["prefect.resource.name"] == "twice"
     assert len(runs_of(decision, prefect)) == 1
+
+
+def test_an_event_that_could_not_be_told_for_days_starts_its_training(prefect: Workspace) -> None:
+    decision = drift("late", prefect)
+    table = tables.outbox
+    long_ago = sa.update(table).where(table.c.key == decision).values(created_at=datetime.now(UTC) - timedelta(days=2))
+    with connect(prefect).begin() as connection:
+        connection.execute(long_ago)
+    events.send_outbox(prefect)
+    wait_for(lambda: bool(runs_of(decision, prefect)))
+    assert runs_of(decision, prefect)[0]["created_by"]["type"] == "AUTOMATION"
 
 
 def test_other_events_are_shown_and_start_nothing(prefect: Workspace) -> None:
@@ -119,3 +106,178 @@ def test_other_events_are_shown_and_start_nothing(prefect: Workspace) -> None:
     events.send_outbox(prefect)
     wait_for(lambda: bool(seen(MODEL_REGISTERED, "feed", prefect)))
     assert seen(MODEL_REGISTERED, "feed", prefect)[0]["payload"]["version"] == "1"
+
+
+@pytest.fixture
+def suppressed(prefect: Workspace) -> Iterator[Workspace]:
+    """The same, while the automation is switched off."""
+    (automation,) = call("POST", "/automations/filter", prefect, {})
+    path = f"/automations/{automation['id']}"
+    call("PATCH", path, prefect, {"enabled": False})
+    yield prefect
+    call("PATCH", path, prefect, {"enabled": True})
+
+
+def test_what_the_automation_does_not_start_control_starts_once(suppressed: Workspace) -> None:
+    decision = drift("quiet", suppressed)
+    events.send_outbox(suppressed)
+    assert events.start_missing(suppressed) == []  # the automation has 30 s
+    (run,) = events.start_missing(suppressed, NO_PATIENCE)
+    assert events.start_missing(suppressed, NO_PATIENCE) == []
+    (found,) = runs_of(decision, suppressed)
+    assert (found["id"], found["parameters"]) == (run, {"project": "quiet", "decision": decision})
+    claim_and_die(decision, "quiet", run, suppressed)
+    events.start_missing(suppressed, NO_PATIENCE)
+    assert posted(decision, "quiet", suppressed).note == "The automation did not start it: control did."
+
+
+def claim_and_die(decision: str, project: str, run: str, workspace: Workspace) -> None:
+    """Claim a decision for a flow run, by a process that is not there any more."""
+    assert try_claim(decision, project, run, workspace)[1]
+    gone = sa.update(tables.claims).where(tables.claims.c.decision == decision).values(started=1.0)
+    with connect(workspace).begin() as connection:
+        connection.execute(gone)
+
+
+def crash(run: str, workspace: Workspace) -> None:
+    """Let a flow run be known as crashed."""
+    set_state(run, {"type": "CRASHED", "name": "Crashed"}, workspace)
+
+
+def test_a_killed_training_is_begun_again_by_one_flow_run(suppressed: Workspace) -> None:
+    decision = drift("killed", suppressed)
+    events.send_outbox(suppressed)
+    (first,) = events.start_missing(suppressed, NO_PATIENCE)
+    claim_and_die(decision, "killed", first, suppressed)
+    assert events.start_missing(suppressed, NO_PATIENCE) == []  # Prefect does not know yet, and may hand it back
+    crash(first, suppressed)
+    (second,) = events.start_missing(suppressed, NO_PATIENCE)
+    assert events.start_missing(suppressed, NO_PATIENCE) == []
+    assert [run["id"] for run in runs_of(decision, suppressed)] == [first, second]
+    claim, mine = try_claim(decision, "killed", second, suppressed)
+    assert (mine, claim.taken_over) == (True, 1)
+    end_claim(decision, suppressed)
+    crash(second, suppressed)
+    assert events.start_missing(suppressed, NO_PATIENCE) == []
+
+
+def test_a_flow_run_that_crashes_before_it_claims_is_followed_by_another_until_it_is_enough(
+    suppressed: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "PAUSE", NO_PATIENCE)
+    decision = drift("broken", suppressed)
+    events.send_outbox(suppressed)
+    for _ in range(events.TRIES):
+        (run,) = events.start_missing(suppressed, NO_PATIENCE)
+        crash(run, suppressed)
+    assert events.start_missing(suppressed, NO_PATIENCE) == []
+    assert len(runs_of(decision, suppressed)) == events.TRIES
+    (entry,) = list_audit("broken", suppressed, incident=decision)
+    assert entry.action == "training.given_up"
+
+
+def test_a_decision_whose_flow_runs_crash_after_one_had_claimed_it_is_given_up_in_the_end(
+    suppressed: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "PAUSE", NO_PATIENCE)
+    decision = drift("hopeless", suppressed)
+    events.send_outbox(suppressed)
+    (run,) = events.start_missing(suppressed, NO_PATIENCE)
+    claim_and_die(decision, "hopeless", run, suppressed)
+    crash(run, suppressed)
+    for _ in range(events.TRIES - 1):
+        (run,) = events.start_missing(suppressed, NO_PATIENCE)
+        crash(run, suppressed)
+    assert events.start_missing(suppressed, NO_PATIENCE) == []
+    assert events.start_missing(suppressed, NO_PATIENCE) == []
+    assert [entry.action for entry in list_audit("hopeless", suppressed, incident=decision)] == ["training.given_up"]
+
+
+def test_what_a_person_cancelled_is_not_started_again(suppressed: Workspace) -> None:
+    decision = drift("cancelled", suppressed)
+    events.send_outbox(suppressed)
+    (run,) = events.start_missing(suppressed, NO_PATIENCE)
+    set_state(run, {"type": "CANCELLED", "name": "Cancelled"}, suppressed)
+    assert events.start_missing(suppressed, NO_PATIENCE) == []
+    assert events.start_missing(suppressed, NO_PATIENCE) == []
+    assert [entry.action for entry in list_audit("cancelled", suppressed, incident=decision)] == ["training.given_up"]
+
+
+TICK = """
+import os, sys
+from datetime import timedelta
+import sqlalchemy as sa
+from penstock.orchestration import events, server
+from penstock.store.database import connect
+from penstock.store.workspace import find_workspace
+
+workspace, kind, left = find_workspace(), sys.argv[1], [int(sys.argv[2])]
+reached = [False]
+
+def die():
+    left[0] -= 1
+    if left[0] == 0:
+        os._exit(9)
+
+engine, really_ask = connect(workspace), server.ask
+
+@sa.event.listens_for(engine, "commit")
+def before_commit(connection):
+    if kind == "before a commit":
+        die()
+    reached[0] = True
+
+@sa.event.listens_for(engine, "checkin")
+def after_commit(connection, record):
+    if kind == "behind a commit" and reached[0]:
+        die()
+    reached[0] = False
+
+def ask(method, path, *rest, **others):
+    answer = really_ask(method, path, *rest, **others)
+    if kind == "behind an answer of Prefect":
+        die()
+    return answer
+
+server.ask = ask
+events.PAUSE = timedelta(0)
+events.send_outbox(workspace)
+events.start_missing(workspace, timedelta(0))
+"""
+
+
+def tick_and_die(kind: str, number: int, workspace: Workspace) -> bool:
+    """Tick in a process that dies at a place; return whether it came there."""
+    arguments = [sys.executable, "-c", TICK, kind, str(number)]
+    done = subprocess.run(arguments, env=inherited_environment(workspace), capture_output=True, text=True, check=False)
+    assert done.returncode in {0, 9}, done.stderr[-2000:]
+    return done.returncode == 9
+
+
+@pytest.mark.parametrize("kind", ["before a commit", "behind a commit", "behind an answer of Prefect"])
+def test_control_killed_at_any_commit_loses_and_doubles_nothing(
+    kind: str, suppressed: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "PAUSE", NO_PATIENCE)
+    number = 0
+    while True:
+        number += 1
+        fresh = drift("ticks", suppressed)  # still to be told, and to be started
+        killed = drift("ticks", suppressed)  # its claimant is dead, and its flow run has crashed
+        run = runs.start_run("train", {"project": "ticks", "decision": killed}, suppressed, key=killed)
+        claim_and_die(killed, "ticks", run, suppressed)
+        crash(run, suppressed)
+        came_there = tick_and_die(kind, number, suppressed)
+        events.send_outbox(suppressed)
+        events.start_missing(suppressed, NO_PATIENCE)
+        assert not outbox.unsent(suppressed)
+        assert [len(runs_of(decision, suppressed)) for decision in (fresh, killed)] == [1, 2]
+        assert posted(killed, "ticks", suppressed).settled_at is not None
+        for decision in (fresh, killed):  # leave nothing to the next round
+            for each in runs_of(decision, suppressed):
+                try_claim(decision, "ticks", each["id"], suppressed)
+            end_claim(decision, suppressed)
+        events.start_missing(suppressed, NO_PATIENCE)
+        if not came_there:
+            break
+    assert number > 2, "the place was never reached"

@@ -21,6 +21,7 @@ import pytest
 from penstock.domain.workspace import Workspace
 from penstock.serving import journal
 from penstock.serving.auth import project_key
+from penstock.serving.reading import find_entry, read_entries
 from penstock.store.database import connect
 from penstock.store.workspace import inherited_environment, make_folders
 from tests.conftest import ROOT, free_ports
@@ -215,11 +216,11 @@ def _runs(values: Iterator[str]) -> list[tuple[str, int]]:
 
 
 def _each_answer_is_journalled_once(server: Server) -> None:
-    written = Counter(entry.request_id for entry in journal.read("churn", server.workspace))
+    written = Counter(entry.request_id for entry in read_entries("churn", server.workspace))
     assert len(server.answered) > 100
     assert {written[request_id] for request_id, _ in server.answered} == {1}
     assert set(written.values()) == {1}
     request_id, version = server.answered[len(server.answered) // 2]
-    found = journal.find(request_id, "churn", server.workspace)
+    found = find_entry(request_id, "churn", server.workspace)
     assert found is not None
     assert found.version == version

@@ -38,16 +38,22 @@ def demo(context: click.Context, folder: Path, ends: bool, as_json: bool) -> Non
     """
     if context.invoked_subcommand is not None:
         return
-    from penstock.demo.story import Stage, play
+    from penstock.demo.stage import Stage, is_own, make_room
+    from penstock.demo.story import play
     from penstock.stack.supervision import down
 
     folder.mkdir(parents=True, exist_ok=True)
     workspace = find_workspace(folder=folder)
+    if is_own(folder, workspace):
+        down(workspace)
+    make_room(folder, workspace)
     stage = Stage(folder.resolve(), inherited_environment(workspace), lambda text: click.echo(text, err=as_json))
+    held = False
     try:
         ending = play(stage)
+        held = ending.held is not None
         if as_json:
-            click.echo(json.dumps({**ending.answer, "scenes": ending.seconds}))
+            click.echo(json.dumps(ending.body))
         if not (ends or demo_exits()):
             click.echo("Everything stays up until Ctrl-C.", err=as_json)
             signal.pause()
@@ -55,6 +61,8 @@ def demo(context: click.Context, folder: Path, ends: bool, as_json: bool) -> Non
         click.echo("\nEnding the stack.", err=as_json)
     finally:
         down(workspace)
+    if held:
+        context.exit(JUDGE_HELD)
 
 
 @demo.command()
@@ -62,6 +70,7 @@ def demo(context: click.Context, folder: Path, ends: bool, as_json: bool) -> Non
 @click.option("--url", help="Where the service answers; this workspace's by default.")
 @click.option("--key", help="A key that opens the project; PENSTOCK_API_KEY or the project's own by default.")
 @click.option("--days", type=click.IntRange(min=1), default=30, help="How many days.")
+@click.option("--from-day", type=day, metavar="DAY", default="day-1", help="The first day, to go on with a stream.")
 @click.option("--rows-per-day", type=click.IntRange(min=1), default=300, help="Customers of a day, over a week.")
 @click.option("--rows-per-request", type=click.IntRange(1, 10_000), default=1, help="Customers of a request.")
 @click.option("--drift-at", type=day, metavar="DAY", help="The day on which the business changes, such as day-12.")
@@ -84,10 +93,9 @@ def stream(
     from penstock.demo.stream import stream as send
 
     output, workspace = Output(as_json=as_json), find_workspace(create=False)
-    client = Client(url or workspace.serving_url, project, key or _key(project, workspace))
     tell = output.note if as_json else click.echo
-    came = send(Plan(**plan, drift_at=drift_at, labels=not no_labels), client, tell)
-    client.close()
+    with Client(url or workspace.serving_url, project, key or _key(project, workspace)) as client:
+        came = send(Plan(**plan, drift_at=drift_at, labels=not no_labels), client, tell)
     said = f"{came.asked} asked, {came.answered} answered, {came.failed} failed, {came.labelled} labelled."
     output.answer({"project": project, **came.body}, lambda: click.echo(said))
 

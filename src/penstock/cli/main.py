@@ -14,10 +14,13 @@ COMMANDS = {
     "run": ("training", "From a file to a served model: the main job, in one command."),
     "train": ("training", "Search, judge and, if it is better, release a new version."),
     "predict": ("serving", "Predict a whole table offline, with the released version."),
+    "monitor": ("monitoring", "Watch one window of answers now: what moved, what was lost, what follows."),
     "label": ("serving", "Bring the true values of answered rows."),
     "keys": ("serving", "Make, list and revoke keys of the inference service."),
     "release": ("traffic", "Give all traffic to a version, by hand."),
     "rollback": ("traffic", "Give all traffic back to the version before."),
+    "approve": ("traffic", "Let a release that waits for approval begin."),
+    "reject": ("traffic", "Refuse a release that waits for approval."),
     "audit": ("traffic", "Say who did what, when and why."),
     "audit-verify": ("traffic", "Check that no entry of the audit was changed or taken out."),
     "quarantine": ("data", "List rows set aside, and re-admit them."),
@@ -25,7 +28,7 @@ COMMANDS = {
     "down": ("stack", "End the stack."),
     "status": ("stack", "Say what runs, where and since when."),
     "doctor": ("stack", "Examine this machine and the workspace."),
-    "demo": ("demo", "Show the main job on a real data set, from file to served model."),
+    "demo": ("demo", "Tell the whole story on real data; stream customers to try the loop with."),
 }
 TRAININGS = {"run", "train"}
 

@@ -11,6 +11,7 @@ import click
 
 from penstock.cli.output import table
 from penstock.domain.outcomes import Outcome
+from penstock.domain.releases import Release
 from penstock.domain.workspace import Workspace
 from penstock.errors import PenstockError
 from penstock.store import artifacts, records
@@ -42,6 +43,13 @@ def answering(outcome: Outcome, workspace: Workspace) -> dict[str, Any]:
         "endpoint": workspace.endpoint(outcome.project) if served else None,
         "curl": curl_line(outcome.project, served, workspace) if served else None,
     }
+
+
+def _said(release: Release) -> str:
+    if release.state == "pending_approval":
+        return f"waits for approval; `penstock approve {release.id}` or `penstock reject {release.id}`"
+    share = release.weights.get(release.version, 0)
+    return f"version {release.version} is at {share:g} %, and goes on by itself; `penstock status` shows its share"
 
 
 def _standing(outcome: Outcome, released: Any) -> dict[str, Any]:
@@ -99,6 +107,8 @@ def tell(body: dict[str, Any], outcome: Outcome) -> None:
     click.echo(f"version {body['version']}: {decision['verdict']}")
     for reason in decision["reasons"]:
         click.echo(f"  {reason}")
+    if outcome.release is not None and outcome.release.active:
+        click.echo(f"release {outcome.release.id}: {_said(outcome.release)}")
     for told in body["left_out"]:
         click.echo(f"left out: {told}")
     click.echo(f"report    {body['report']}")

@@ -88,7 +88,16 @@ def _parts(parts: list[dict[str, Any]]) -> str:
     return table([(part["name"], part["state"], part["url"] or "", part["since"] or "") for part in parts])
 
 
+def _shared(project: dict[str, Any]) -> str:
+    """Return who answers which share of the callers, while a rollout is under way."""
+    weights = {version: weight for version, weight in project["weights"].items() if version != project["champion"]}
+    return ", ".join(f"version {version} at {weight:g} %" for version, weight in weights.items())
+
+
 def _served(projects: list[dict[str, Any]]) -> str:
     return table(
-        [(each["name"], f"version {each['champion']}" if each["champion"] else "not released") for each in projects]
+        [
+            (each["name"], f"version {each['champion']}" if each["champion"] else "not released", _shared(each))
+            for each in projects
+        ]
     )

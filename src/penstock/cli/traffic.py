@@ -12,9 +12,11 @@ from penstock.cli.stack import require_stack
 from penstock.domain.releases import Release
 from penstock.domain.workspace import Workspace
 from penstock.errors import Refused, SourceUnavailable, SpecError
-from penstock.rollout import aliases
+from penstock.rollout import aliases, history
 from penstock.rollout import release as releases
+from penstock.rollout.writing import Cause
 from penstock.store import ledger, records, schema
+from penstock.store.projects import open_project
 from penstock.store.workspace import actor, find_workspace, use_environment
 
 
@@ -43,9 +45,38 @@ def rollback(name: str, reason: str, as_json: bool) -> None:
 
 
 @click.command()
+@click.argument("identity", metavar="ID", type=int)
+@click.option("--reason", default="", help="Why; it stands in the audit.")
+@json_option
+def approve(identity: int, reason: str, as_json: bool) -> None:
+    """Let the release ID, which waits for approval, begin."""
+    workspace, output, waiting = _waiting(identity, as_json=as_json)
+    spec = open_project(waiting.project, workspace)
+    made = releases.approve_release(waiting, spec, Cause(actor(), reason), workspace)
+    _tell(_follow(made, output, workspace), output)
+
+
+@click.command()
+@click.argument("identity", metavar="ID", type=int)
+@click.option("--reason", default="", help="Why; it stands in the audit.")
+@json_option
+def reject(identity: int, reason: str, as_json: bool) -> None:
+    """Refuse the release ID, which waits for approval; its version returns by `penstock release` only."""
+    workspace, output, waiting = _waiting(identity, as_json=as_json)
+    made = releases.reject_release(waiting, Cause(actor(), reason), workspace)
+    _tell(_follow(made, output, workspace), output)
+
+
+@click.command()
 @click.argument("name")
 @click.option("--at", "moment", help="Only entries up to this time (ISO 8601).")
-@click.option("--incident", metavar="ID", help="The story of one decision to retrain; `last` is the newest.")
+@click.option(
+    "--incident",
+    is_flag=False,
+    flag_value="last",
+    metavar="[ID]",
+    help="The story of a decision to retrain, or the last.",
+)
 @json_option
 def audit(name: str, moment: str | None, incident: str | None, as_json: bool) -> None:
     """Say who did what in project NAME, when and why."""
@@ -79,6 +110,13 @@ def _workspace(name: str) -> Workspace:
     return workspace
 
 
+def _waiting(identity: int, *, as_json: bool) -> tuple[Workspace, Output, Release]:
+    workspace = find_workspace()
+    use_environment(workspace)
+    schema.migrate(workspace)
+    return workspace, Output(as_json=as_json), history.find_release(identity, workspace)
+
+
 def _follow(made: Release, output: Output, workspace: Workspace) -> Release:
     try:
         return aliases.write_alias(made, workspace)
@@ -93,7 +131,8 @@ def _tell(made: Release, output: Output) -> None:
         "version": made.version,
         "release": {"state": made.state, "weights": made.weights},
     }
-    output.answer(body, lambda: click.echo(f"Version {made.version} of {made.project} answers everything."))
+    said = "answers everything." if made.state == "serving" else f"is at {made.weights.get(made.version, 0):g} %."
+    output.answer(body, lambda: click.echo(f"Version {made.version} of {made.project} {said}"))
 
 
 def _time(text: str | None) -> datetime | None:

@@ -3,6 +3,7 @@
 import contextlib
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from penstock.cli.output import Output
 from penstock.cli.progress import progress_on
 from penstock.cli.projects import columns_said, draft, find_project
 from penstock.cli.stack import require_stack
+from penstock.cli.waiting import wait_for_end
 from penstock.domain.outcomes import Outcome
 from penstock.domain.workspace import Workspace
 from penstock.errors import SpecError
@@ -68,7 +70,6 @@ def run(
 
     The project of a file is named after its stem. The stack is started if it is not up.
     """
-    del wait  # a release goes to 100 % at once, and the command returns when it answers
     output, workspace, began = Output(as_json=as_json), _workspace(), time.perf_counter()
     name, notes = find_project(what, target, {"time": moment, "id": identity}, workspace)
     for note in notes:
@@ -77,6 +78,8 @@ def run(
     _start_stack(workspace, output)
     started = time.perf_counter()
     outcome, around = _train(name, seconds, quarantine=quarantine, workspace=workspace)
+    if wait:
+        outcome = replace(outcome, release=wait_for_end(outcome.release, output, workspace))
     trained = time.perf_counter()
     body = answering(outcome, workspace)
     ended = time.perf_counter()
@@ -98,13 +101,16 @@ def run(
 @click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Seconds for the search.")
 @click.option("--quarantine", is_flag=True, help="Go on without the rows that fail, however many.")
 @click.option("--no-release", is_flag=True, help="Judge, but leave traffic alone.")
+@click.option("--wait", is_flag=True, help="Wait for the rollout's end.")
 @json_option
-def train(name: str, seconds: float | None, quarantine: bool, no_release: bool, as_json: bool) -> None:
+def train(name: str, seconds: float | None, quarantine: bool, no_release: bool, wait: bool, as_json: bool) -> None:
     """Search, judge and, if it is better, release a new version of project NAME."""
     output, workspace = Output(as_json=as_json), _workspace()
     records.project_path(name, workspace)
     require_stack(workspace, whole=True)
     outcome, around = _train(name, seconds, quarantine=quarantine, workspace=workspace, release=not no_release)
+    if wait:
+        outcome = replace(outcome, release=wait_for_end(outcome.release, output, workspace))
     body = {**answering(outcome, workspace), "seconds": around}
     output.answer(body, lambda: tell(body, outcome))
 

@@ -1,6 +1,6 @@
 """Which rows fail, for which reasons, and how they are shown: sensitive values masked."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from penstock.domain.datasets import Contract, ExpectationResult, Level
 
 MOST_EXAMPLES = 20
 MASK = "•••"
+NOT_NULL = "expect_column_values_to_not_be_null"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,21 @@ class Checked:
 def excuse(one: Checked, bad_cells: Mapping[str, RowFaults]) -> Checked:
     """Return an outcome without the rows whose cell is of another type: that it is missing then is no second fault."""
     excused = bad_cells.get(one.column or "", {})
+    return _without(one, frozenset(excused))
+
+
+def excuse_answers(one: Checked, answers: range, contract: Contract) -> Checked:
+    """Return an outcome without the answered rows that lack a required column: no version asked them for it.
+
+    What a version uses of the required columns, it demands before it answers.
+    """
+    column = contract.column(one.column or "")
+    if one.entry["type"] != NOT_NULL or column is None or not column.required:
+        return one
+    return _without(one, answers)
+
+
+def _without(one: Checked, excused: Container[int]) -> Checked:
     rows = tuple(row for row in one.rows if row not in excused)
     if len(rows) == len(one.rows):
         return one

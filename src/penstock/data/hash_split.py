@@ -66,6 +66,20 @@ def assign_by_hash(groups: Digests, codes: NDArray[np.int64], rule: HashRule) ->
     return assignment, folds
 
 
+def train_only(assignment: Assignment, groups: Digests, some: NDArray[np.bool_], *, by_time: bool) -> Assignment:
+    """Return sides and folds in which some rows are not held out.
+
+    Where time decides, those after the cut wait unused until it has passed them, since what is newer than the holdout
+    tells of it. Else they train in every fold, unless other rows of their group are held out or judge a fold.
+    """
+    changed = assignment.copy()
+    mixed = np.isin(groups, groups[~some & (assignment != UNUSED)])
+    changed[some & (assignment == HOLDOUT)] = UNUSED
+    if not by_time:
+        changed[some & ~mixed & (assignment != UNUSED)] = ALWAYS_TRAINS
+    return changed
+
+
 def _find_groups(groups: Digests, codes: NDArray[np.int64], key: str) -> _Groups:
     names, member = np.unique(groups, return_inverse=True)
     order = np.argsort(np.argsort(np.bincount(codes), kind="stable"), kind="stable")  # 0 is the rarest class

@@ -1,10 +1,12 @@
 """From a source to a dataset version: one immutable table, named by its content."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from penstock.data.canonical import UNREADABLE_COLUMNS, Canonical, Wishes, to_canonical
+from penstock.data.joining import join_answers, keep_journalled
 from penstock.data.profiling import profile_table
 from penstock.data.sources._base import RawTable, Source
 from penstock.data.targets import check_target
@@ -17,9 +19,10 @@ from penstock.store import frames, records
 
 
 def ingest(spec: ProjectSpec, workspace: Workspace) -> DatasetVersion:
-    """Read a project's source, and keep its rows as a dataset version.
+    """Read a project's source, and keep its rows and the labelled answers of the journal as a dataset version.
 
-    Rows keep the source's order; rows without a target stay. What was seen on the way is kept as a `Reading`.
+    Rows keep the source's order, and labelled answers follow in the order asked, unless the project file says
+    `source.journal: false`; rows without a target stay. What was seen on the way is kept as a `Reading`.
 
     Parameters
     ----------
@@ -43,7 +46,12 @@ def ingest(spec: ProjectSpec, workspace: Workspace) -> DatasetVersion:
     raw = read_source(spec.source, spec.folder)
     canonical = to_canonical(raw, wishes_of(spec))
     check_target(canonical.frame, spec.target, spec.problem)
-    dataset = keep_table(canonical.frame, spec.name, source_of(spec.source), workspace)
+    joined = join_answers(canonical.frame, spec, workspace)
+    dataset = keep_table(joined.frame, spec.name, source_of(spec.source) + _answers(joined.answers), workspace)
+    keep_journalled(dataset, joined.answers, joined.picked, workspace)
+    if len(joined.unreadable):
+        unreadable = pd.concat([canonical.unreadable, joined.unreadable], ignore_index=True)
+        canonical = replace(canonical, unreadable=unreadable)
     _keep_reading(canonical, dataset, workspace)
     return dataset
 
@@ -95,6 +103,10 @@ def unreadable_values(reading: Reading, workspace: Workspace) -> pd.DataFrame:
     if reading.unreadable is None:
         return pd.DataFrame({name: [] for name in UNREADABLE_COLUMNS})
     return frames.load_table(reading.unreadable, workspace)
+
+
+def _answers(count: int) -> str:
+    return f" + {count} labelled answer{'s' if count > 1 else ''}" if count else ""
 
 
 def _keep_reading(canonical: Canonical, dataset: DatasetVersion, workspace: Workspace) -> None:

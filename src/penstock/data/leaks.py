@@ -10,6 +10,7 @@ import pandas as pd
 from penstock.data.canonical import canonical_type, names_of
 from penstock.data.equations import find_equation
 from penstock.data.hash_split import HOLDOUT
+from penstock.data.joining import journalled_rows
 from penstock.data.lone_predictors import Aim, alone, make_aim, told
 from penstock.data.splitting import load_assignment, training_rows
 from penstock.data.targets import infer_problem
@@ -53,7 +54,10 @@ class _Looked:
 
 
 def find_leaks(dataset: DatasetVersion, split: Split, spec: ProjectSpec, workspace: Workspace) -> tuple[Finding, ...]:
-    """Find columns that give the target away, on training rows alone.
+    """Find columns that give the target away, on training rows of the source alone.
+
+    Labelled answers are not looked at: what a client sends, it knows beforehand, and what it leaves out is missing in
+    them, which would hide that the source's rows give the target away.
 
     Parameters
     ----------
@@ -75,7 +79,7 @@ def find_leaks(dataset: DatasetVersion, split: Split, spec: ProjectSpec, workspa
     assignment = load_assignment(split, workspace)
     groups = np.asarray(frames.load_array(split.groups, workspace))
     trains = training_rows(assignment) & frame[spec.target].notna().to_numpy()
-    positions = np.flatnonzero(trains)
+    positions = np.flatnonzero(trains & ~journalled_rows(dataset, workspace))
     positions = positions[:: max(1, -(-len(positions) // MOST_ROWS))]
     problem = spec.problem or infer_problem(frame[spec.target])[0]
     rows = frame.iloc[positions].reset_index(drop=True)

@@ -15,6 +15,7 @@ COMMENTS = {
     "source.path": "a file, or a pattern such as data/*.csv for many with the same columns",
     "source.url": "sql_query: the database's address, or env:NAME for an address in an environment variable",
     "source.query": "sql_query: what to ask",
+    "source.journal": "true: answered rows with their labels are rows of the next dataset version as well",
     "target": "the column to predict",
     "problem": "binary, multiclass or regression",
     "positive": "binary: the class that is looked for",
@@ -72,6 +73,7 @@ COMMENTS = {
     "retrain.cooldown_minutes": "between two trainings",
     "retrain.min_new_labels": "since the last training",
     "retrain.every_labels": "also after so many new labels; null: no",
+    "drift": "how far a column may move, by detector, such as {psi: 0.2, missing: 0.1, levels: 0.05}",
     "seed": "the same seed gives the same folds and trials",
     "bundle": "onnx, or python for a model that cannot be exported",
 }

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -13,7 +13,8 @@ from penstock.data import digests, time_split
 from penstock.data.canonical import canonical_type, names_of
 from penstock.data.digests import Digests
 from penstock.data.grouping import FEWEST_ROWS, Likeness, find_likeness, group_digests
-from penstock.data.hash_split import HOLDOUT, UNUSED, Assignment, HashRule, assign_by_hash
+from penstock.data.hash_split import HOLDOUT, UNUSED, Assignment, HashRule, assign_by_hash, train_only
+from penstock.data.joining import picked_rows
 from penstock.data.targets import infer_problem, plain
 from penstock.domain.datasets import DatasetVersion, Split
 from penstock.domain.models import FittedModel, ModelVersion
@@ -90,6 +91,7 @@ def split(dataset: DatasetVersion, champion: ModelVersion | None, spec: ProjectS
         if spec.time
         else _by_hash(groups, codes, spec, workspace)
     )
+    sides = _without_picked(sides, groups, picked_rows(dataset, workspace), spec)
     made = _record(dataset, _Table(frame, groups, likeness), sides, spec, workspace)
     records.save_record("split", key, spec.name, made, workspace)
     return made
@@ -130,7 +132,8 @@ def split_unseen(
     table = _Table(frame, group_digests(frame, spec.id, likeness), likeness)
     fitted = [np.empty(0, np.uint64), *(frames.load_array(model.training_rows, workspace) for model in models)]
     seen = np.isin(_digests_of(table, spec), np.concatenate(fitted))
-    assignment = np.where((codes >= 0) & ~seen, HOLDOUT, UNUSED).astype(np.int8)
+    unseen = (codes >= 0) & ~seen & ~picked_rows(dataset, workspace)
+    assignment = np.where(unseen, HOLDOUT, UNUSED).astype(np.int8)
     sides = _Sides(assignment, 0, None, "Every row that neither model was fitted on is held out.")
     return _record(dataset, table, sides, spec, workspace)
 
@@ -230,6 +233,14 @@ def _by_time(
     note = f" {untimed} rows without a time train in every fold." if untimed else ""
     moment = None if cut is None else cut.astype("datetime64[us]").astype(datetime).replace(tzinfo=UTC)
     return _Sides(assignment, folds, moment, why + note)
+
+
+def _without_picked(sides: _Sides, groups: Digests, picked: NDArray[np.bool_], spec: ProjectSpec) -> _Sides:
+    """Hold out no row that was picked to be labelled: such rows are not like the others, and may only train."""
+    if not picked.any():
+        return sides
+    assignment = train_only(sides.assignment, groups, picked, by_time=spec.time is not None)
+    return replace(sides, assignment=assignment, reason=f"{sides.reason} {int(picked.sum())} picked rows only train.")
 
 
 def _why(since: time_split.Since | None, cut: np.datetime64, spec: ProjectSpec) -> str:

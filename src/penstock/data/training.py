@@ -2,11 +2,47 @@
 
 import hashlib
 
-from penstock.domain.datasets import ValidationReport
+from penstock.data.ingestion import ingest
+from penstock.domain.datasets import DatasetVersion, ValidationReport
 from penstock.domain.releases import Training
 from penstock.domain.workspace import Workspace
 from penstock.spec import ProjectSpec
-from penstock.store import trainings
+from penstock.store import records, trainings
+
+READ = "read"  # what a training remembers of the table that it was begun with
+
+
+def ingest_for(incident: str | None, spec: ProjectSpec, workspace: Workspace) -> DatasetVersion:
+    """Read the source, or return what a training that was killed has read for the same decision.
+
+    Rows and labels go on arriving; a training that is taken over goes on with the rows it was begun with.
+
+    Parameters
+    ----------
+    incident
+        The id of the monitor's decision that asks for the training, None if a person does.
+    spec
+        The project.
+    workspace
+        Where dataset versions and trainings are kept.
+
+    Returns
+    -------
+    DatasetVersion
+        The rows to learn from, as they were read.
+
+    Raises
+    ------
+    SourceUnavailable
+        If the source does not answer.
+    DataError
+        If it holds no table of the target.
+    """
+    killed = None if incident is None else trainings.open_training(incident, workspace)
+    read = None if killed is None else trainings.recall(killed, READ, str, workspace)
+    if read is None:
+        return ingest(spec, workspace)
+    return records.find_dataset(spec.name, read, workspace)
 
 
 def begin_training(report: ValidationReport, spec: ProjectSpec, incident: str | None, workspace: Workspace) -> Training:
@@ -29,7 +65,9 @@ def begin_training(report: ValidationReport, spec: ProjectSpec, incident: str | 
         The training; `resumed` counts how often it was taken over.
     """
     values = hashlib.sha256(spec.model_dump_json().encode()).hexdigest()
-    return trainings.begin_training(spec.name, report.accepted.digest, values, workspace, incident)
+    training = trainings.begin_training(spec.name, report.accepted.digest, values, workspace, incident)
+    trainings.remember(training.id, READ, report.dataset, workspace)
+    return training
 
 
 def end_training(training: Training, workspace: Workspace) -> None:

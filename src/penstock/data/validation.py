@@ -13,10 +13,11 @@ from penstock.data import quarantine as quarantines
 from penstock.data.contract import compare, draft_contract, used_columns
 from penstock.data.contract_file import contract_path, find_contract, write_contract
 from penstock.data.expectations import Suite, draft_suite, find_suite, rule_of, suite_path, write_suite
-from penstock.data.failing_rows import Checked, excuse, result_of, row_faults, type_result
+from penstock.data.failing_rows import Checked, excuse, excuse_answers, result_of, row_faults, type_result
 from penstock.data.findings import check_first_file
 from penstock.data.first_file import signs
 from penstock.data.ingestion import find_reading, keep_table, unreadable_values
+from penstock.data.joining import find_journalled, keep_accepted
 from penstock.data.page import write_page
 from penstock.domain.datasets import (
     Contract,
@@ -150,7 +151,11 @@ def _hold(
     _add_unreadable(bad_cells, dataset, contract, workspace)
     first = not contract_path(spec).exists()
     suite = find_suite(spec) or draft_suite(table, contract, signs(table, spec, first=first))
-    checked = [excuse(one, bad_cells) for one in run_suite(table, suite, suite_path(spec).name)]
+    answers = range(len(table) - find_journalled(dataset, workspace).rows, len(table))
+    checked = [
+        excuse_answers(excuse(one, bad_cells), answers, contract)
+        for one in run_suite(table, suite, suite_path(spec).name)
+    ]
     faults = row_faults(table, checked, bad_cells, contract)
     faults = quarantines.without_readmitted(frame, faults, dataset, workspace)
     results = [
@@ -270,7 +275,9 @@ def _accepted(
     if not outcome.faults and table.dtypes.equals(outcome.frame.dtypes):
         return dataset
     good = table.drop(index=list(outcome.faults)).reset_index(drop=True)
-    return keep_table(conforming.settle(good, outcome.mended), spec.name, dataset.source, workspace)
+    accepted = keep_table(conforming.settle(good, outcome.mended), spec.name, dataset.source, workspace)
+    keep_accepted(dataset, accepted, ~table.index.isin(list(outcome.faults)), workspace)
+    return accepted
 
 
 def _write_drafts(accepted: DatasetVersion, contract: Contract, spec: ProjectSpec, workspace: Workspace) -> None:

@@ -2,14 +2,16 @@
 
 import http.client
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from penstock.errors import PenstockError, SourceUnavailable
 
 SECONDS = 30.0  # for an answer
+IDLE_SECONDS = 2.0  # after which the service may have let the connection go
 OK = 200
 MOST_LABELS = 1000  # a request
 
@@ -37,6 +39,7 @@ class Client:
         self._headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
         kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
         self._connection = kind(address.hostname, address.port, timeout=SECONDS)
+        self._used = 0.0
 
     def predict(self, rows: Sequence[Row], version: str | None = None) -> Said:
         """Ask for predictions of rows, of a live version if it is named.
@@ -63,7 +66,10 @@ class Client:
         live: list[dict[str, Any]] = self._ask("GET", "versions")["versions"]
         return live
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Let the connection go."""
         self._connection.close()
 
@@ -77,10 +83,14 @@ class Client:
         return json.loads(answer)
 
     def _exchange(self, method: str, path: str, data: bytes | None, headers: dict[str, str]) -> tuple[int, bytes]:
+        if time.monotonic() - self._used > IDLE_SECONDS:
+            self._connection.close()
         try:
             self._connection.request(method, path, data, headers)
             response = self._connection.getresponse()
-            return response.status, response.read()
+            answer = response.read()
+            self._used = time.monotonic()
+            return response.status, answer
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()  # the next request opens a new one
             raise SourceUnavailable(f"The service must answer, but did not: {type(error).__name__} {error}.") from error

@@ -1,154 +1,173 @@
 """The story that the demo tells: a client that speaks only the command line and HTTP."""
 
-import json
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import Any
 
-from penstock.errors import PenstockError
+from penstock.demo import rentals
+from penstock.demo.client import Client
+from penstock.demo.rentals import PROJECT, hours_of
+from penstock.demo.scenes import first_model, incident, rollout, traffic
+from penstock.demo.scenes.traffic import Asked
+from penstock.demo.stage import Stage, run
 
-PROJECT = "bikes-2011"
-TARGET = "cnt"
-ROWS_ASKED = 24  # one day, hour by hour
-Tell = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """Where the demo plays: its folder, the variables of its commands, and how it tells."""
-
-    folder: Path
-    environment: Mapping[str, str]
-    tell: Tell
+FIRST = "2012-01"
+FEWEST = 240  # ten days of hours
+LATER = [f"2012-{month:02d}" for month in range(2, 13)]  # months that follow, should a rollout take so long
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What the demo came to: the answer of `penstock run`, and the seconds of each scene."""
+    """What the demo came to.
+
+    `answer` is what `penstock run --json` printed; `held` is why the judge held the new version, None if it did not;
+    `figures` are errors in rentals an hour; `links` lead to where it is shown.
+    """
 
     answer: dict[str, Any]
+    incident: dict[str, Any]
+    figures: dict[str, Any]
+    links: dict[str, str]
     seconds: dict[str, float]
+    held: str | None = None
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The same as plain values."""
+        return {
+            **self.answer,
+            "scenes": self.seconds,
+            "incident": self.incident,
+            "figures": self.figures,
+            "links": self.links,
+            "held": self.held,
+        }
 
 
 def play(stage: Stage) -> Ending:
-    """Start the stack, make a served model of the bike rentals of 2011, and ask it for a day.
+    """Tell the story: a model of 2011, the hours of 2012 as traffic, a loss, a better model, better answers.
 
     Returns
     -------
     Ending
-        What `penstock run --json` printed, and seconds by scene.
+        What it came to, scene by scene.
 
     Raises
     ------
     PenstockError
-        If a command fails.
+        If a command fails, or what follows by itself does not follow in time.
     """
-    seconds: dict[str, float] = {}
-    stage.tell("Penstock: from a file to a served model.\n")
-    file = _timed("write the data", seconds, lambda: write_rentals(stage.folder / f"{PROJECT}.csv"))
-    stage.tell(f"The data: every hour of bike rentals in Washington DC, 2011 ({file}).")
-    stage.tell("\n$ penstock up")
-    _timed("start the stack", seconds, lambda: _command(stage, "up"))
-    stage.tell(f"\n$ penstock run {file.name} --target {TARGET}")
-    answer = _timed("main job", seconds, lambda: _run(stage, file))
-    asked = _timed("ask for a day", seconds, lambda: _ask_for_a_day(answer, file))
-    _tell_answers(stage.tell, asked)
-    _tell_end(stage, answer, seconds)
-    return Ending(answer, seconds)
+    stage.tell("Penstock: a model of 2011 meets 2012. Everything below happens on this machine.")
+    with stage.scene("start the stack"):
+        first_model.start(stage)
+    with stage.scene("a model of 2011"):
+        answer = first_model.make_model(stage)
+    figures: dict[str, Any] = {"promised": answer["score"]["value"]}
+    with _client(stage, answer) as client:
+        with stage.scene("January 2012 arrives"):
+            figures["january"] = _january(stage, client, figures["promised"])
+        with stage.scene("the monitor looks"):
+            opened = incident.watch(stage)
+        with stage.scene("event, automation, training, judge"):
+            training = incident.follow(stage, opened)
+            trickle = rollout.Trickle(_hours(), client)
+            found = incident.judged(stage, opened["id"], training)
+        held = _held(found)
+        if held is None:
+            versions = (answer["version"], found["version"])
+            with stage.scene("traffic moves, February arrives"), _client(stage, answer) as eye:
+                rollout.roll_out(stage, found["version"], trickle, eye)
+                trickle.stop()
+                found = rollout.tell_stages(stage, opened["id"])
+            with stage.scene("the rest of February"):
+                figures["february"] = _february(stage, client, (trickle.hours, trickle.asked), versions)
+        trickle.stop()
+        incident.await_end(stage, training)
+        with stage.scene("the incident on one page"):
+            _, page = run(stage, "audit", PROJECT, "--incident", found["id"])
+            stage.tell(f"$ penstock audit {PROJECT} --incident {found['id']}\n{page}")
+    ending = Ending(answer, found, figures, _links(stage, answer, found), stage.seconds, held)
+    _tell_end(stage, ending)
+    return ending
 
 
-def write_rentals(path: Path) -> Path:
-    """Write the hours of 2011 as a CSV file, `casual` and `registered` included."""
-    import pandas as pd
-
-    table = pd.read_parquet(Path(__file__).parent / "data" / "bike_sharing_hourly.parquet")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    table[table["datetime"] < "2012-01-01"].to_csv(path, index=False)
-    return path
+def _client(stage: Stage, answer: dict[str, Any]) -> Client:
+    return Client(stage.serving, PROJECT, answer["key"])
 
 
-def _timed(name: str, seconds: dict[str, float], act: Callable[[], Any]) -> Any:
-    began = time.perf_counter()
-    result = act()
-    seconds[name] = time.perf_counter() - began
-    return result
+def _january(stage: Stage, client: Client, promised: float) -> dict[str, float]:
+    asked = traffic.tell_hours(traffic.live(hours_of(FIRST), client), stage.tell)
+    seen = traffic.summary(asked)
+    stage.tell(
+        f"{seen['hours']} hours asked over HTTP, each count labelled an hour later. Said {seen['said']:.0f} rentals an "
+        f"hour, were {seen['truth']:.0f}: an error of {seen['error']:.0f}, where {promised:.0f} was promised."
+    )
+    return seen
 
 
-def _penstock(stage: Stage, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "penstock.cli.main", *arguments],
-        cwd=stage.folder,
-        env=dict(stage.environment),
-        stdout=subprocess.PIPE,
-        text=True,
+def _hours() -> rentals.Hours:
+    months = [hours_of(month) for month in LATER]
+    return rentals.Hours(
+        list(chain.from_iterable(month.times for month in months)),
+        list(chain.from_iterable(month.rows for month in months)),
+        list(chain.from_iterable(month.counts for month in months)),
     )
 
 
-def _command(stage: Stage, *arguments: str) -> str:
-    with _penstock(stage, *arguments) as process:
-        said, _ = process.communicate()
-    if process.returncode != 0:
-        raise PenstockError(
-            f"`penstock {' '.join(arguments)}` must end well, but ended with code {process.returncode}."
-        )
-    return said
+def _february(
+    stage: Stage, client: Client, hours: tuple[Iterator[Asked], list[Asked]], versions: tuple[str, str]
+) -> dict[str, float]:
+    """Let the month go on with the new version, and say what the old one would have said of the same hours."""
+    rest = traffic.tell_hours(_to_the_end_of_a_month(*hours), stage.tell)
+    better = rollout.compare(rest, *versions, client)
+    old, new = versions
+    stage.tell(
+        f"{better.hours} hours answered by version {new}: an error of {better.new_error:.1f} rentals an hour, where "
+        f"version {old}, asked for the same hours, is off by {better.old_error:.1f}. Better by {better.gain:.1f}, "
+        f"at least {better.low:.1f}."
+    )
+    return {**asdict(better), "during_rollout": len(hours[1])}
 
 
-def _run(stage: Stage, file: Path) -> dict[str, Any]:
-    answer: dict[str, Any] = json.loads(_command(stage, "run", file.name, "--target", TARGET, "--json"))
-    return answer
+def _to_the_end_of_a_month(hours: Iterator[Asked], before: list[Asked]) -> Iterator[Asked]:
+    """Return the hours that are left of the month; of the next one too if they are too few to tell by."""
+    month, count = before[-1].time[:7], 0
+    for each in hours:
+        if each.time[:7] != month and count >= FEWEST:
+            return
+        month, count = each.time[:7], count + 1
+        yield each
 
 
-def _ask_for_a_day(answer: dict[str, Any], file: Path) -> list[tuple[str, float, dict[str, Any]]]:
-    import pandas as pd
-
-    day = pd.read_csv(file).tail(ROWS_ASKED)
-    rows = json.loads(day.drop(columns=[TARGET]).to_json(orient="records"))
-    body = json.dumps({"rows": rows}).encode()
-    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {answer['key']}"}
-    request = urllib.request.Request(answer["endpoint"], body, headers)  # noqa: S310  our own service on loopback
-    try:
-        with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
-            said = json.load(response)["predictions"]
-    except urllib.error.HTTPError as error:
-        raise PenstockError(f"The endpoint must answer, but said {error.code}: {error.read()[:300]!r}.") from error
-    return list(zip(day["datetime"].astype(str), day[TARGET].astype(float), said, strict=True))
+def _held(found: dict[str, Any]) -> str | None:
+    """Return why the judge did not promote, None if it did."""
+    judgements = found["judgements"]
+    if judgements and judgements[-1]["verdict"] == "promote":
+        return None
+    return " ".join(judgements[-1]["reasons"]) if judgements else str(found["outcome"])
 
 
-def _tell_answers(tell: Tell, asked: list[tuple[str, float, dict[str, Any]]]) -> None:
-    tell("\nThe last day of 2011, asked over HTTP (hours that nothing was fitted on):\n")
-    tell(f"{'hour':20}{'rentals':>8}{'said':>8}{'90 % interval':>16}")
-    for hour, truth, said in asked[::3]:
-        interval = f"{said['low']:.0f} to {said['high']:.0f}"
-        tell(f"{hour:20}{truth:8.0f}{said['value']:8.0f}{interval:>16}")
-    error = sum(abs(truth - said["value"]) for _, truth, said in asked) / len(asked)
-    tell(f"mean error of the day: {error:.1f} rentals an hour")
+def _links(stage: Stage, answer: dict[str, Any], found: dict[str, Any]) -> dict[str, str]:
+    reports = [line["link"] for line in found["lines"] if line["link"] and line["link"].endswith(".html")]
+    links = {
+        "flow runs": f"{stage.prefect}/runs",
+        "event feed": f"{stage.prefect}/events",
+        "automation": f"{stage.prefect}/automations",
+        "versions": f"{stage.mlflow}/#/models/{PROJECT}",
+        "endpoint": answer["endpoint"],
+        "first report": answer["report"],
+    }
+    return {**links, **({"new report": reports[-1]} if reports else {})}
 
 
-def _tell_end(stage: Stage, answer: dict[str, Any], seconds: dict[str, float]) -> None:
-    tell, score = stage.tell, answer["score"]
-    tell("\nSeconds:")
-    for name, took in seconds.items():
-        tell(f"  {name:18}{took:6.1f}")
-    tell("  of the main job:")
-    for name, took in answer["seconds"].items():
-        tell(f"    {name:16}{took:6.1f}")
-    interval = f"({score['low']:.4g} to {score['high']:.4g})"
-    tell(f"\n{score['metric']} {score['value']:.4g} {interval} on {score['rows']} held-out rows")
-    for told in answer["left_out"]:
-        tell(f"left out: {told}")
-    tell(f"version {answer['version']}: {answer['decision']['verdict']}")
-    for reason in answer["decision"]["reasons"]:
-        tell(f"  {reason}")
-    ports = stage.environment
-    tell(f"\nPrefect UI  http://127.0.0.1:{ports['PENSTOCK_PREFECT_PORT']}")
-    tell(f"MLflow      http://127.0.0.1:{ports['PENSTOCK_MLFLOW_PORT']}")
-    tell(f"report      {answer['report']}")
-    tell(f"endpoint    {answer['endpoint']}")
-    tell(f"\n{answer['curl']}\n")
+def _tell_end(stage: Stage, ending: Ending) -> None:
+    stage.tell("\nSeconds:")
+    for name, took in ending.seconds.items():
+        stage.tell(f"  {name:40}{took:6.1f}")
+    stage.tell(f"  {'in all':40}{sum(ending.seconds.values()):6.1f}\n")
+    for name, link in ending.links.items():
+        stage.tell(f"{name:14}{link}")
+    if ending.held is not None:
+        stage.tell(f"\nThe judge holds the new version, and the old one goes on answering: {ending.held}")
+    stage.tell(f"\n{ending.answer['curl']}\n")

@@ -29,10 +29,12 @@ Tell = Callable[[str], None]
 class Plan:
     """What a stream is: days with the generator's weekly cycle, a change at one of them, and labels a while later.
 
-    The first day is day 1. `time_scale` is how many seconds of the calendar pass in one of the wall.
+    Day 1 is the one after the table's last; a stream may begin later, at `from_day`. `time_scale` is how many seconds
+    of the calendar pass in one of the wall.
     """
 
     days: int = 30
+    from_day: int = 1
     rows_per_day: int = 300
     drift_at: int | None = None
     drift: str = "price-rise"
@@ -129,12 +131,12 @@ def stream(plan: Plan, client: Client, tell: Tell) -> Streamed:
     began = time.monotonic()
     labels, days = _Labels(), list[Day]()
     try:
-        for number in range(1, plan.days + 1):
-            starts = began + (number - 1) * DAY_SECONDS / plan.time_scale
-            days.append(_send_day(number, starts, plan, client, labels))
+        for passed in range(plan.days):
+            starts = began + passed * DAY_SECONDS / plan.time_scale
+            days.append(_send_day(plan.from_day + passed, starts, plan, client, labels))
             tell(_line(days[-1], plan))
         _wait_until(began + plan.days * DAY_SECONDS / plan.time_scale)
-        _bring_the_last(plan.days, labels, client)
+        _bring_the_last(plan.from_day + plan.days - 1, labels, client)
     except KeyboardInterrupt:
         tell("Stopped.")
     return Streamed(

@@ -78,6 +78,20 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class Journalled:
+    """How many rows of a dataset version are labelled answers: its last ones.
+
+    `picked` is the digest of an int64 `.npy` of the positions of those that were picked to be labelled, which may only
+    train; None if there are none.
+    """
+
+    project: str
+    dataset: str
+    rows: int
+    picked: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ContractColumn:
     """What must hold of one column."""
 

@@ -128,7 +128,10 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to do next, with reasons and figures."""
+    """What to do next, with reasons and figures.
+
+    `repeated` says that the challenger repeats the champion's own training, so that it is recorded and no more.
+    """
 
     id: str
     project: str
@@ -139,6 +142,7 @@ class Decision:
     champion: str | None = None
     comparison: Comparison | None = None
     gates: tuple[Gate, ...] = ()
+    repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ DATA_BLOCKED = "penstock.data.blocked"
 MODEL_REGISTERED = "penstock.model.registered"
 RELEASE_MOVED = "penstock.release.moved"
 RELEASE_ROLLED_BACK = "penstock.release.rolled_back"
+ALIAS_REFUSED = "penstock.alias.refused"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from penstock.domain.evaluation import Decision
 class Window:
     """The newest answered rows that no earlier window held: a Parquet table under `table`, None if there are none.
 
-    Columns: `request_id`, `row`, `at`, `version`, `latency_ms`, `failed`, the contract's columns as canonical types, and
-    `p<i>` a class (in the champion's order) or `prediction`. `last_id` is the newest request of the window;
-    `from_at` and `to_at` are in the calendar that policies read.
+    Columns: `request_id`, `row`, `at`, `version`, `latency_ms`, `failed`, the contract's columns as canonical types,
+    and `p<i>` a class (in the champion's order) or `prediction`. `last_id` is the newest request of the window;
+    `from_at` and `to_at` are in the calendar that policies read; `skipped` rows were new as well, and older.
     """
 
     project: str
@@ -51,10 +51,15 @@ class DriftReport:
     notes: tuple[str, ...] = ()
 
     @property
+    def moved(self) -> tuple[ColumnDrift, ...]:
+        """The columns that drifted, the largest effect (in thresholds) first."""
+        moved = [column for column in self.columns if column.drifted]
+        return tuple(sorted(moved, key=lambda column: -column.effect / column.threshold))
+
+    @property
     def drifted(self) -> tuple[str, ...]:
-        """The names of the columns that drifted, the largest effect first."""
-        moved = sorted((column for column in self.columns if column.drifted), key=lambda column: -column.effect)
-        return tuple(column.column for column in moved)
+        """The names of the columns that drifted."""
+        return tuple(column.column for column in self.moved)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +67,12 @@ class Performance:
     """How good predictions were, in the metric's own units.
 
     `measured` is from `labels` rows whose labels are new since the window before, with a 95 % interval; `estimated`
-    stands for rows without labels, and sees a change of the inputs only; `expected` is the reference: the score of the
-    version on its own holdout. `loss` is how much worse measured is than expected, with the lower bound of its
-    interval; above zero is worse, whatever the metric.
+    stands for rows without labels, with the band in which chance leaves it, and sees a change of the inputs only;
+    `expected` is the reference: the score of the version on its own holdout. `loss` is how much worse measured is than
+    expected, with its lower bound; above zero is worse, whatever the metric. `tolerance` is the loss that is borne:
+    with `lost`, even the lower bound is above it. `last_label` numbers the newest label that was looked at, here or
+    earlier; where labels of one class come later than those of another, `matured_to` is the time up to which requests
+    were.
     """
 
     metric: str
@@ -81,6 +89,19 @@ class Performance:
     failures: int = 0
     last_label: int = 0
     notes: tuple[str, ...] = ()
+    tolerance: float | None = None
+    estimated_low: float | None = None
+    estimated_high: float | None = None
+    matured_to: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a window showed, before anything was decided; `drift` is None for a window with too few rows."""
+
+    window: Window
+    drift: DriftReport | None
+    performance: Performance
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,24 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class AliasRequest:
+    """A move of the alias `champion` that was seen in MLflow, from version `before`, and what became of it.
+
+    `version` is None where the alias was taken away. States: `open`, `followed`, `proposed` (a person must agree),
+    `refused`, `overtaken` by a later move.
+    """
+
+    number: int
+    project: str
+    version: str | None
+    before: str | None
+    seen_at: datetime
+    state: str
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class AuditEntry:
     """Who did what, when, why, before and after; `hash` covers the entry and the hash before it."""
 

@@ -16,14 +16,16 @@ from penstock.evaluation.answers import Answers, metric_of, read_answers
 from penstock.evaluation.comparing import Gain, compare
 from penstock.evaluation.influence import estimate
 from penstock.evaluation.metrics import Choosing, Values, cost_matrix
+from penstock.evaluation.spending import spend
 from penstock.evaluation.wording import count, figure, title
 from penstock.spec import Gates, ProjectSpec
 from penstock.store import frames, records, trainings
 
 SAME_MAKING = (
-    "The challenger is not better by its making: it comes of the champion's own dataset version and project file, so a "
-    "gain is the luck of its search, and repeating one until it wins would tune on the holdout. New rows, another "
-    "setting such as `budget.seconds`, or `penstock release` by hand can change that."
+    "The challenger is not better by its making: it comes of the champion's own project file and of rows that hardly "
+    "differ (fewer new ones than `gates.min_rows`), so a gain is the luck of its search, and repeating one until it "
+    "wins would tune on the holdout. New rows, another setting such as `budget.seconds`, or `penstock release` by hand "
+    "can change that."
 )
 NAMESPACE = uuid.UUID("5e0c39ab-7a3e-4d55-8f57-0e2f4b6f4f0d")  # decisions on one pair have one id, however often judged
 
@@ -85,25 +87,29 @@ def judge(
     Decision
         `promote` or `hold`, with reasons and figures.
     """
-    key = _pair_key(challenger, champion)
-    if champion is None:
-        verdict, reasons, comparison = _judge_first(challenger)
-    else:
-        key, (verdict, reasons, comparison) = _judge_pair(challenger, champion, split, spec, workspace)
+    repeated = champion is not None and _is_made_alike(challenger, champion, split, spec, workspace)
+    look = _judge_pair(challenger, champion, split, spec, workspace) if champion else _judge_first(challenger)
+    verdict, reasons = look.verdict, look.reasons
+    if verdict == "promote" and repeated:
+        verdict, reasons = "hold", (SAME_MAKING, *reasons)
     failing = [gate for gate in challenger.gates if not gate.held]
     if failing:
         verdict = "hold"
         reasons = tuple(f"The gate {gate.name!r} does not hold: {gate.detail}" for gate in failing) + reasons
+    if verdict == "promote" and look.rows is not None:
+        retired = Retired(look.key, frames.save_array(np.unique(look.rows), workspace))
+        records.save_record("retired_rows", look.key, spec.name, retired, workspace)
     decision = Decision(
-        id=str(uuid.uuid5(NAMESPACE, f"{spec.name}/{key}")),
+        id=str(uuid.uuid5(NAMESPACE, f"{spec.name}/{look.key}")),
         project=spec.name,
         verdict=verdict,
         reasons=reasons,
         at=workspace.now(),
         version=challenger.version,
         champion=champion.version if champion else None,
-        comparison=comparison,
+        comparison=look.comparison,
         gates=challenger.gates,
+        repeated=repeated,
     )
     records.save_record("decision", decision.id, spec.name, decision, workspace)
     return decision
@@ -113,13 +119,22 @@ def _pair_key(challenger: Judged, champion: Judged | None) -> str:
     return f"champion:{champion.key}:{challenger.key}" if champion else f"baseline:{challenger.key}"
 
 
-Outcome = tuple[VerdictWord, tuple[str, ...], Comparison | None]
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What the figures say, before gates: `key` is what it is known by, `rows` the digests of the rows compared on."""
+
+    key: str
+    verdict: VerdictWord
+    reasons: tuple[str, ...]
+    comparison: Comparison | None = None
+    rows: NDArray[np.uint64] | None = None
 
 
-def _judge_first(challenger: Judged) -> Outcome:
+def _judge_first(challenger: Judged) -> _Look:
+    key = _pair_key(challenger, None)
     evaluation = challenger.evaluation
     if evaluation is None or evaluation.score.rows == 0:
-        return "hold", ("There are no rows to judge by: neither a holdout nor out-of-fold predictions.",), None
+        return _Look(key, "hold", ("There are no rows to judge by: neither a holdout nor out-of-fold predictions.",))
     metric, gain, low = title(evaluation.score.metric), evaluation.gain, evaluation.gain_low
     where = "held-out rows" if evaluation.side == "holdout" else "out-of-fold rows, as none are held out"
     rows = f"{evaluation.score.rows:,} {where}"
@@ -127,24 +142,22 @@ def _judge_first(challenger: Judged) -> Outcome:
     figures = f"{metric} {figure(evaluation.score.value)} beside {baseline} on {rows}"
     bound = f"lower bound of the gain {figure(low, 3)}"
     if low > 0:
-        return "promote", (f"It is the first version, and it beats the baseline: {figures}; {bound}.",), None
-    return "hold", (f"It does not beat the baseline: {figures}; gain {figure(gain, 3)}, {bound}.",), None
+        return _Look(key, "promote", (f"It is the first version, and it beats the baseline: {figures}; {bound}.",))
+    return _Look(key, "hold", (f"It does not beat the baseline: {figures}; gain {figure(gain, 3)}, {bound}.",))
 
 
-def _judge_pair(
-    challenger: Judged, champion: Judged, split: Split, spec: ProjectSpec, workspace: Workspace
-) -> tuple[str, Outcome]:
-    """Return what the look is known by, the pair and its rows, and what it came to."""
+def _judge_pair(challenger: Judged, champion: Judged, split: Split, spec: ProjectSpec, workspace: Workspace) -> _Look:
+    """Compare both on the rows that neither was fitted on; the look is known by the pair and these rows."""
     key = _pair_key(challenger, champion)
     if split.holdout_rows == 0:
-        return key, ("hold", ("No rows are held out (`split.holdout` is 0), so a challenger cannot be judged.",), None)
+        return _Look(key, "hold", ("No rows are held out (`split.holdout` is 0), so a challenger cannot be judged.",))
     pair = _pair(challenger, champion, key, spec, workspace)
     rows = pair.challenger.rows
     key = f"{key}:{_name_of(pair.challenger.digest)}"
     if rows < spec.gates.min_rows:
-        return key, ("hold", (_too_few(rows, pair.excluded, spec.gates),), None)
-    look = looks.take_look(spec.name, key, pair.challenger.digest, workspace)
-    alpha = looks.spend(look, 1 - spec.gates.confidence)
+        return _Look(key, "hold", (_too_few(rows, pair.excluded, spec.gates),))
+    number = looks.take_look(spec.name, key, pair.challenger.digest, workspace)
+    alpha = spend(number, 1 - spec.gates.confidence)
     gain = gain_of(metric_of(spec, challenger.model.signature), pair.champion, pair.challenger, split, alpha)
     comparison = Comparison(
         champion=champion.name,
@@ -154,24 +167,29 @@ def _judge_pair(
         gain=gain.value,
         low=gain.low,
         confidence=spec.gates.confidence,
-        look=look,
+        look=number,
         spent=alpha,
         excluded=pair.excluded,
     )
-    verdict = verdict_of(gain, spec.gates)
     reasons = _reasons(comparison, gain, spec.gates)
-    if verdict == "promote" and _is_made_alike(challenger, champion, workspace):
-        verdict, reasons = "hold", (SAME_MAKING, *reasons)
-    if verdict == "promote":
-        retired = frames.save_array(np.unique(pair.challenger.digest), workspace)
-        records.save_record("retired_rows", key, spec.name, Retired(key, retired), workspace)
-    return key, (verdict, reasons, comparison)
+    return _Look(key, verdict_of(gain, spec.gates), reasons, comparison, pair.challenger.digest)
 
 
-def _is_made_alike(challenger: Judged, champion: Judged, workspace: Workspace) -> bool:
-    """Return whether both come of the same dataset version and project file."""
-    made = trainings.made_of(challenger.key, workspace)
-    return made is not None and made == trainings.made_of(champion.key, workspace)
+def _is_made_alike(challenger: Judged, champion: Judged, split: Split, spec: ProjectSpec, workspace: Workspace) -> bool:
+    """Return whether both come of one project file, and of rows that hardly differ: fewer new ones than judge."""
+    ours, theirs = (trainings.made_of(side.key, workspace) for side in (challenger, champion))
+    if ours is None or theirs is None or ours[1] != theirs[1]:
+        return False
+    return ours[0] == theirs[0] or _new_rows(split, champion.model.dataset, workspace) < spec.gates.min_rows
+
+
+def _new_rows(split: Split, dataset: str, workspace: Workspace) -> int:
+    """Return how many rows of a split an earlier dataset version did not have; all if that was never split."""
+    digests = frames.load_array(split.row_digests, workspace)
+    for made in reversed(records.list_records("split", split.project, Split, workspace)):
+        if made.dataset == dataset:
+            return int(np.count_nonzero(~np.isin(digests, frames.load_array(made.row_digests, workspace))))
+    return len(digests)
 
 
 def _name_of(digests: NDArray[np.uint64]) -> str:

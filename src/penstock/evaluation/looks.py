@@ -1,41 +1,10 @@
-"""How often rows were looked at, and what error a look may spend on them.
-
-The first look at rows spends 80 % of the error that may be spent on them; the k-th look that shares rows with
-earlier ones spends 6 / (pi^2 (k - 1)^2) of the rest. The shares of all looks to come add up to 1 (Euler 1735), so by
-the union bound (Bonferroni 1936) all looks together err no more often than the error asks for, however many there
-are and however alike the challengers; alpha spending after Lan and DeMets (1983). Rows that no look has seen start
-the series anew. Most of the error goes to the first look because most challengers get one.
-"""
-
-import math
+"""Which looks of the judge shared rows: rows that no look has seen may spend the whole error anew."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penstock.domain.workspace import Workspace
 from penstock.store import frames, records
-
-FIRST_SHARE = 0.8
-
-
-def spend(look: int, error: float) -> float:
-    """Return the error that a look may spend, of all that may be spent on its rows.
-
-    Parameters
-    ----------
-    look
-        1 for the first look at the rows, and so on.
-    error
-        One minus the confidence, 0 to 1.
-
-    Returns
-    -------
-    float
-        The one-sided error of this look's interval.
-    """
-    if look == 1:
-        return error * FIRST_SHARE
-    return error * (1 - FIRST_SHARE) * 6 / (math.pi * (look - 1)) ** 2
 
 
 def take_look(project: str, pair: str, digests: NDArray[np.uint64], workspace: Workspace) -> int:

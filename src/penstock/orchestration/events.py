@@ -21,6 +21,7 @@ PAUSE = timedelta(seconds=10)  # before a training that ended badly is begun aga
 TRIES = 5  # flow runs for one decision; what kills five will kill the sixth
 EARLIER = timedelta(minutes=1)  # a server's clock may be behind
 KEY = "decision:"  # begins the idempotency key of flow runs that control started
+ENDED_BADLY = {"CRASHED", "FAILED"}
 AT_WORK = {"SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING"}
 
 log = logging.getLogger("penstock.orchestration")
@@ -158,12 +159,12 @@ def _take_up(claim: Claim, workspace: Workspace) -> str | None:
     if any(run["state_type"] in AT_WORK for run in there):
         return None
     cancelled = any(run["id"] == claim.flow_run and run["state_type"] == "CANCELLED" for run in there)
-    tries = claim.taken_over + 1
+    tries = max(claim.taken_over + 1, sum(run["state_type"] in ENDED_BADLY for run in there))
     if cancelled or tries >= TRIES:
-        why = "its flow run was cancelled" if cancelled else f"{tries} flow runs began it and ended badly"
+        why = "its flow run was cancelled" if cancelled else f"{tries} flow runs ended badly"
         end_claim(claim.decision, workspace, _given_up(claim.project, claim.decision, why))
         return None
-    if datetime.now(UTC) - claim.claimed_at < PAUSE * claim.taken_over:
+    if datetime.now(UTC) - claim.claimed_at < PAUSE * (tries - 1):
         return None
     return _start(claim.project, claim.decision, there, workspace)
 

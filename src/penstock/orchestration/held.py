@@ -1,8 +1,11 @@
 """Have held challengers judged again when rows to judge by have grown."""
 
+from datetime import UTC, datetime
+
 from penstock.domain.evaluation import Held
 from penstock.domain.workspace import Workspace
 from penstock.orchestration.runs import start_run
+from penstock.orchestration.server import active_runs_of
 from penstock.rollout import held as holding
 from penstock.store import records
 
@@ -27,15 +30,19 @@ def judge_held(workspace: Workspace) -> list[str]:
     SourceUnavailable
         If Prefect does not answer; the next call starts them.
     """
-    started = []
-    for project in records.list_projects(workspace):
-        held = holding.find_held(project, workspace)
-        if held is None or _is_past(held, workspace):
-            continue
-        if holding.has_grown(held, workspace):
-            key = f"judge:{held.decision}:{held.judged_at.isoformat()}"
-            started.append(start_run(DEPLOYMENT, {"project": project}, workspace, key=key))
-    return started
+    found = [holding.find_held(project, workspace) for project in records.list_projects(workspace)]
+    due = [held for held in found if held and not _is_past(held, workspace) and holding.has_grown(held, workspace)]
+    if not due:
+        return []
+    busy = {run["parameters"].get("project") for run in active_runs_of(DEPLOYMENT, workspace)}
+    return [_start(held, workspace) for held in due if held.project not in busy]
+
+
+def _start(held: Held, workspace: Workspace) -> str:
+    """Start a flow run, once an hour: one that was killed or failed is tried again."""
+    hour = datetime.now(UTC).strftime("%Y%m%d%H")
+    key = f"judge:{held.decision}:{held.judged_at.isoformat()}:{hour}"
+    return start_run(DEPLOYMENT, {"project": held.project}, workspace, key=key)
 
 
 def _is_past(held: Held, workspace: Workspace) -> bool:

@@ -19,6 +19,7 @@ FLOW = "monitor"
 SLUG = "monitor-"
 ANCHOR = "2026-01-01T00:00:00+00:00"
 GRACE = timedelta(seconds=60)  # Prefect needs up to 60 s to make the first flow run of a new schedule
+REST = timedelta(seconds=5)  # by the wall between two flow runs that a fast calendar asks for
 ENDED = {"COMPLETED", "FAILED"}  # a crashed flow run is started again
 
 log = logging.getLogger("penstock.orchestration")
@@ -95,7 +96,7 @@ def start_overdue_monitors(workspace: Workspace) -> list[str]:
     busy = {run["parameters"].get("project") for run in active_runs_of(FLOW, workspace)}
     started = []
     for due in late:
-        if due.project in busy or (workspace.clock is None and _ran_lately(due, workspace)):
+        if due.project in busy or _ran_lately(due, workspace):
             continue
         key = f"overdue:{due.project}:{_slot(due, workspace)}"
         started.append(start_run(FLOW, {"project": due.project}, workspace, key=key))
@@ -146,6 +147,8 @@ def _slot(due: Due, workspace: Workspace) -> int:
 
 
 def _ran_lately(due: Due, workspace: Workspace) -> bool:
-    """Return whether a monitor run came to an end though it took no window."""
-    runs = runs_of_flow(FLOW, datetime.now(UTC) - 2 * due.every - GRACE, workspace)
+    """Return whether a monitor run came to an end lately by the wall, though it took no window."""
+    clock = workspace.clock
+    lately = 2 * due.every + GRACE if clock is None else max(REST, due.every / clock.scale)
+    runs = runs_of_flow(FLOW, datetime.now(UTC) - lately, workspace)
     return any(run["parameters"].get("project") == due.project and run["state_type"] in ENDED for run in runs)

@@ -1,12 +1,23 @@
-"""Bring rollouts forward, tick by tick."""
+"""Bring rollouts forward, tick by tick: renew, judge, then move or take back."""
 
 import logging
+from datetime import UTC, datetime, timedelta
 
 from penstock.domain.releases import Release
 from penstock.domain.workspace import Workspace
-from penstock.rollout import history, release
+from penstock.rollout import guard, history, release
+from penstock.rollout.evidence import Gathered
+from penstock.rollout.observations import Evidence
+from penstock.rollout.release import Finding
+from penstock.spec import RolloutSpec
+from penstock.store.projects import open_project
 
 logger = logging.getLogger(__name__)
+
+MIN_STAGE_SECONDS = 5.0
+THIN_SECONDS = 30.0  # a stage with fewer live answers than these lasts so long, before pairs alone end it
+ENOUGH_LIVE = 20
+_gathered: dict[tuple[str, int], Gathered] = {}  # what was read so far; a new process reads it again
 
 
 def advance_rollouts(workspace: Workspace) -> list[Release]:
@@ -21,9 +32,93 @@ def advance_rollouts(workspace: Workspace) -> list[Release]:
     -------
     list of Release
         What was moved.
+
+    Raises
+    ------
+    PenstockError
+        If a rollout cannot be judged; its challenger's weight is not renewed, and so ends. The others were moved.
     """
-    moved: list[Release] = []
-    for rollout in history.active_releases(workspace):
-        if rollout.state != "pending_approval":
-            release.renew(rollout, workspace)
+    rollouts = [each for each in history.active_releases(workspace) if each.state != "pending_approval"]
+    current = {(str(workspace.home), rollout.id) for rollout in rollouts}
+    for gone in set(_gathered) - current:
+        del _gathered[gone]
+    moved, failed = [], []
+    for rollout in rollouts:
+        try:
+            after = advance(rollout, workspace)
+        except Exception as error:  # noqa: BLE001  one project's rollout holds up no other
+            failed.append(error)
+            continue
+        if after is not None:
+            moved.append(after)
+    if failed:
+        raise failed[0]
     return moved
+
+
+def advance(rollout: Release, workspace: Workspace) -> Release | None:
+    """Do one tick of a rollout; return what was moved, None if it stays at its stage."""
+    policy = open_project(rollout.project, workspace).rollout
+    key = (str(workspace.home), rollout.id)
+    if key not in _gathered:
+        _gathered[key] = Gathered.begin(rollout, workspace)
+    evidence = _gathered[key].go_on(rollout, workspace)
+    finding = guard.find_harm(evidence, policy.tolerate)
+    if finding is not None:
+        return release.take_back(rollout, finding, workspace)
+    release.renew(rollout, workspace)
+    ended, said = has_ended(rollout, evidence, policy)
+    if ended:
+        return release.move_on(rollout, policy.stages, f"{name_of(rollout)} ended: {said}.", workspace)
+    if evidence.replayed and lasted(rollout) > timedelta(minutes=policy.max_wait_minutes):
+        return release.take_back(rollout, too_long(rollout, evidence, policy, said), workspace)
+    return None
+
+
+def has_ended(rollout: Release, evidence: Evidence, policy: RolloutSpec) -> tuple[bool, str]:
+    """Return whether a stage has lasted long enough and shown that it harms nobody, and what it has shown.
+
+    Parameters
+    ----------
+    rollout
+        At the stage.
+    evidence
+        What was seen so far.
+    policy
+        With `thin_traffic: hold`, live answers alone end a stage that has any.
+
+    Returns
+    -------
+    bool
+        Whether the next stage may begin.
+    str
+        The figures, or what is missing.
+    """
+    held = rollout.state == "partial" and policy.thin_traffic == "hold"
+    counted = evidence.live if held else [*evidence.paired, *evidence.live]
+    safe, said = guard.is_safe(counted, policy.tolerate)
+    if lasted(rollout) < timedelta(seconds=MIN_STAGE_SECONDS) or not evidence.replayed:
+        return False, said
+    if rollout.state == "partial" and len(evidence.live) < ENOUGH_LIVE:
+        safe = safe and lasted(rollout) >= timedelta(seconds=THIN_SECONDS)
+    return safe, said
+
+
+def too_long(rollout: Release, evidence: Evidence, policy: RolloutSpec, said: str) -> Finding:
+    """Return why a challenger is taken back that has shown nothing in all the time it had."""
+    waited = (
+        f"{name_of(rollout)} has lasted {policy.max_wait_minutes:g} minutes and has not shown that the challenger does "
+        f"no harm: {said}. A person may release it: `penstock release {rollout.project} {rollout.version}`."
+    )
+    sample = len(evidence.paired) + len(evidence.live)
+    return Finding("wait", waited, policy.max_wait_minutes, policy.max_wait_minutes, sample, 1.0)
+
+
+def lasted(rollout: Release) -> timedelta:
+    """Return how long a rollout has been at its stage, on the wall."""
+    return datetime.now(UTC) - (rollout.stage_began or rollout.opened_at)
+
+
+def name_of(rollout: Release) -> str:
+    """Return a stage in words."""
+    return "The shadow" if rollout.state == "shadow" else f"The stage of {rollout.weights[rollout.version]:g} %"

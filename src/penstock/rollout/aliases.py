@@ -42,10 +42,21 @@ def write_alias(release: Release, workspace: Workspace) -> Release:
     """
     if release.state != "serving":
         return release
-    records.save_record(INTENT, release.project, release.project, Intent(release.version), workspace)
     if registry_aliases.find_alias(release.project, workspace) != release.version:
-        registry_aliases.set_alias(release.project, release.version, workspace)
+        put_alias(release.project, release.version, workspace)
     return remember(release, release.version, workspace)
+
+
+def put_alias(project: str, version: str, workspace: Workspace) -> None:
+    """Write the alias, having said so before: if this process is killed now, the value is known to be ours.
+
+    Raises
+    ------
+    SourceUnavailable
+        If MLflow does not answer.
+    """
+    records.save_record(INTENT, project, project, Intent(version), workspace)
+    registry_aliases.set_alias(project, version, workspace)
 
 
 def remember(release: Release, value: str | None, workspace: Workspace) -> Release:
@@ -55,7 +66,8 @@ def remember(release: Release, value: str | None, workspace: Workspace) -> Relea
 
 
 def put_seen(connection: sa.Connection, release: Release, value: str | None) -> Release:
-    """Keep the alias value as `remember` does, inside the caller's transaction."""
+    """Keep the alias value as `remember` does, inside the caller's transaction; nothing is about to be written then."""
+    records.put_record(connection, INTENT, release.project, release.project, None)
     newest = history.newest(connection, release.project) or release
     table = tables.releases
     connection.execute(sa.update(table).where(table.c.id == newest.id).values(alias_seen=value))
@@ -64,5 +76,5 @@ def put_seen(connection: sa.Connection, release: Release, value: str | None) -> 
 
 def was_ours(project: str, value: str | None, workspace: Workspace) -> bool:
     """Return whether an alias value is the last one that we were about to write."""
-    intent = records.find_record(INTENT, project, project, Intent, workspace)
-    return intent is not None and intent.version == value
+    intent = records.find_record(INTENT, project, project, Intent | None, workspace)  # type: ignore[arg-type]
+    return isinstance(intent, Intent) and intent.version == value

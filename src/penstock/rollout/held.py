@@ -2,19 +2,19 @@
 
 from datetime import timedelta
 
-import sqlalchemy as sa
-
 from penstock.domain.evaluation import Decision, Held
 from penstock.domain.models import ModelVersion
 from penstock.domain.workspace import Workspace
 from penstock.errors import Refused
-from penstock.store import records, tables, trainings
-from penstock.store.database import connect, reading
+from penstock.store import records
+from penstock.store.database import connect
+from penstock.store.labels import count_labels
 from penstock.store.ledger import Act, append_audit
 
 KIND = "held"
 LONGEST = timedelta(days=14)
 GROWTH = 0.5  # rows to judge by must have grown by half
+FEWEST = 100  # labels, where the last look had next to no rows: a flow run is not worth fewer
 
 
 def keep_held(decision: Decision, incident: str | None, workspace: Workspace) -> Held | None:
@@ -33,10 +33,10 @@ def keep_held(decision: Decision, incident: str | None, workspace: Workspace) ->
     -------
     Held or None
         None if there is nothing to judge again: the decision promotes, there is no champion, a gate does not hold, or
-        the challenger was trained on the champion's dataset version by the champion's project file.
+        the challenger repeats the champion's own training.
     """
     there = find_held(decision.project, workspace)
-    if decision.verdict != "hold" or not _worth_holding(decision, workspace):
+    if decision.verdict != "hold" or not _worth_holding(decision):
         if there is not None and there.version == decision.version:
             drop_held(there, f"Version {there.version} is not held any more: {decision.verdict}.", workspace)
         return None
@@ -129,28 +129,11 @@ def is_overtaken(held: Held, workspace: Workspace) -> bool:
 
 
 def has_grown(held: Held, workspace: Workspace) -> bool:
-    """Return whether labels that came since the last look are at least half as many as the rows it had."""
-    return labels_since(held, workspace) >= max(1, GROWTH * held.rows)
+    """Return whether natural labels that came since the last look are half as many as the rows it had, or more."""
+    needed = max(FEWEST, GROWTH * held.rows)
+    return count_labels(held.project, held.judged_at, workspace, natural=True) >= needed
 
 
-def labels_since(held: Held, workspace: Workspace) -> int:
-    """Return how many natural labels of answered rows came since the last look."""
-    table = tables.labels
-    query = sa.select(sa.func.count()).where(
-        table.c.project == held.project,
-        table.c.received_at > held.judged_at,
-        table.c.newest,
-        table.c.known,
-        table.c.picked.is_(False),
-    )
-    with reading(workspace).begin() as connection:
-        return int(connection.execute(query).scalar_one())
-
-
-def _worth_holding(decision: Decision, workspace: Workspace) -> bool:
-    if decision.champion is None or decision.version is None or not all(gate.held for gate in decision.gates):
-        return False
-    challenger = records.find_version(decision.project, decision.version, workspace)
-    champion = records.find_version(decision.project, decision.champion, workspace)
-    made = trainings.made_of(challenger.training, workspace)
-    return made is None or made != trainings.made_of(champion.training, workspace)
+def _worth_holding(decision: Decision) -> bool:
+    opponents = decision.champion is not None and decision.version is not None
+    return opponents and not decision.repeated and all(gate.held for gate in decision.gates)

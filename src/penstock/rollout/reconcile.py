@@ -1,7 +1,30 @@
-"""What people ask for in MLflow's registry, against what answers."""
+"""What people ask for in MLflow's registry, against what answers.
 
-from penstock.domain.releases import Release
+The newest release is the truth about traffic. The alias `champion` as it was last seen, but not as it should be, is
+stale and is written. An alias that has changed is a person's request: it is written down, and once the alias has
+rested, the last request is followed, proposed or refused. While MLflow is down nothing happens, and nothing is lost.
+"""
+
+import logging
+from datetime import UTC, datetime, timedelta
+
+from penstock.domain.events import ALIAS_REFUSED, Notice
+from penstock.domain.releases import AliasRequest, Release
 from penstock.domain.workspace import Workspace
+from penstock.errors import NotFound, Refused, SourceUnavailable
+from penstock.rollout import aliases, history, release
+from penstock.rollout.admission import judged
+from penstock.rollout.writing import Cause
+from penstock.store import outbox, records, registry_aliases
+from penstock.store.alias_requests import add_request, list_requests, settle_request
+from penstock.store.database import connect, reading
+from penstock.store.ledger import Act, append_audit
+from penstock.store.projects import open_project
+
+logger = logging.getLogger(__name__)
+
+ACTOR = "unknown (alias moved in MLflow)"
+SETTLE_SECONDS = 4.0  # an alias that moves again within this has not come to rest: traffic follows its last value only
 
 
 def reconcile_aliases(workspace: Workspace) -> list[Release]:
@@ -15,7 +38,113 @@ def reconcile_aliases(workspace: Workspace) -> list[Release]:
     Returns
     -------
     list of Release
-        What was moved.
+        What people's requests have moved.
+
+    Raises
+    ------
+    PenstockError
+        If a project cannot be reconciled, and is tried again at the next tick; the others were.
     """
-    del workspace
-    return []
+    moved, failed = [], []
+    for newest in records.newest_releases(workspace):
+        try:
+            after = reconcile(newest, workspace)
+        except SourceUnavailable as error:
+            logger.debug("%s", error)  # `status` says that MLflow is down; nothing is lost meanwhile
+            continue
+        except Exception as error:  # noqa: BLE001  one project's alias holds up no other
+            failed.append(error)
+            continue
+        if after is not None:
+            moved.append(after)
+    if failed:
+        raise failed[0]
+    return moved
+
+
+def reconcile(newest: Release, workspace: Workspace) -> Release | None:
+    """Bring one project's alias and traffic together; return the release that a person's request has made.
+
+    Raises
+    ------
+    SourceUnavailable
+        If MLflow does not answer.
+    """
+    found = registry_aliases.find_alias(newest.project, workspace)
+    current = _see(newest, found, workspace)
+    if current is None:
+        return None
+    requests = list_requests(newest.project, workspace, "open")
+    if requests:
+        if datetime.now(UTC) - requests[-1].seen_at < timedelta(seconds=SETTLE_SECONDS):
+            return None
+        moved = _answer(current, requests, workspace)
+        if moved is not None:
+            return moved
+    if found != current.champion:
+        aliases.put_alias(current.project, current.champion, workspace)
+        aliases.remember(current, current.champion, workspace)
+    return None
+
+
+def _see(newest: Release, found: str | None, workspace: Workspace) -> Release | None:
+    """Remember an alias value, and write down the request that it is; None if traffic was moved meanwhile."""
+    ours = aliases.was_ours(newest.project, found, workspace)
+    with connect(workspace).begin() as connection:
+        current = history.newest(connection, newest.project)
+        if current is None or current.id != newest.id or current.champion != newest.champion:
+            return None
+        if found == current.alias_seen:
+            return current
+        if found == current.champion:
+            for request in list_requests(newest.project, workspace, "open"):
+                settle_request(connection, request.number, "overtaken", "The alias was moved back.")
+        elif not ours:
+            add_request(connection, newest.project, (current.alias_seen, found), ACTOR)
+        return aliases.put_seen(connection, current, found)
+
+
+def _answer(current: Release, requests: list[AliasRequest], workspace: Workspace) -> Release | None:
+    """Follow, propose or refuse the last of some requests; the others are overtaken. None if it is refused."""
+    *earlier, last = requests
+    try:
+        made = _follow(current, last, workspace)
+    except (Refused, NotFound) as error:
+        _refuse(current, last, error.message, workspace)
+        made = None
+    with connect(workspace).begin() as connection:
+        for request in earlier:
+            settle_request(connection, request.number, "overtaken", f"The alias was moved on to {last.version}.")
+        if made is not None:
+            state = "proposed" if made.state == "pending_approval" else "followed"
+            settle_request(connection, last.number, state, f"Release {made.id}.")
+    return made
+
+
+def _follow(current: Release, request: AliasRequest, workspace: Workspace) -> Release:
+    project, version = request.project, request.version
+    if version is None:
+        raise Refused("The alias 'champion' must name a version, but was taken away.")
+    judged(project, version, workspace)
+    policy = open_project(project, workspace).rollout
+    with reading(workspace).begin() as connection:
+        if history.was_taken_back(connection, project, version):
+            raise Refused(
+                f"Version {version} of {project!r} was rolled back, so releasing it again needs a reason: "
+                f"`penstock release {project} {version} --reason ...`."
+            )
+        asks = release.asks_approval(connection, policy, project)
+    reason = f"The alias was moved from version {request.before} to version {version}."
+    if asks and current.champion != version:
+        return release.propose_release(project, version, Cause(request.actor, reason), workspace)
+    return release.release_version(project, version, actor=request.actor, reason=reason, workspace=workspace)
+
+
+def _refuse(current: Release, request: AliasRequest, reason: str, workspace: Workspace) -> None:
+    """Refuse a request: the alias is put back, as what is stale is."""
+    act = Act(request.actor, "alias.refused", request.project, reason, current.champion, request.version)
+    payload = {"version": request.version, "champion": current.champion, "reason": reason}
+    with connect(workspace).begin() as connection:
+        settle_request(connection, request.number, "refused", reason)
+        append_audit(connection, act)
+        outbox.post(connection, Notice(f"alias:{request.number}", ALIAS_REFUSED, request.project, payload))

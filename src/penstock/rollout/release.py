@@ -5,6 +5,7 @@ A first model serves at once. A later one is `pending_approval` where a person m
 is one transaction with its audit entry and its notice, so that a killed process leaves a stage that was reached.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ import sqlalchemy as sa
 from penstock.domain.evaluation import Decision
 from penstock.domain.releases import Release
 from penstock.domain.workspace import Workspace
-from penstock.errors import Refused
+from penstock.errors import NotFound, Refused
 from penstock.rollout import history, writing
 from penstock.rollout.admission import judged, promoted
 from penstock.rollout.writing import VALID_SECONDS, Cause
@@ -25,6 +26,8 @@ from penstock.store.ledger import Act, append_audit
 
 if TYPE_CHECKING:  # pydantic is not needed to move traffic by hand
     from penstock.spec import ProjectSpec, RolloutSpec
+
+logger = logging.getLogger(__name__)
 
 CONFIRMED = 3  # proposals that people confirm before `until_trusted` acts by itself
 
@@ -67,6 +70,8 @@ def open_release(decision: Decision, spec: "ProjectSpec", workspace: Workspace) 
         If the decision does not promote, a gate of the version does not hold, or the version was rolled back.
     """
     version, project = promoted(decision), decision.project
+    if spec.rollout.stages[0] < writing.WHOLE:
+        _prepare_replay(project, version, workspace)
     with connect(workspace).begin() as connection:
         there = history.opened_by(connection, decision.id)
         before = history.newest(connection, project)
@@ -279,6 +284,19 @@ def asks_approval(connection: sa.Connection, policy: "RolloutSpec", project: str
     if policy.approve == "until_trusted":
         return history.approvals(connection, project) < CONFIRMED
     return policy.approve
+
+
+def _prepare_replay(project: str, version: str, workspace: Workspace) -> None:
+    """Keep rows for the replay of a challenger here, in the workshop: `control` reads no tables."""
+    there = records.newest_release(project, workspace)
+    if there is None or there.champion == version:
+        return
+    from penstock.rollout.replay import keep_rows
+
+    try:
+        keep_rows(project, there.champion, version, workspace)
+    except NotFound as error:
+        logger.warning("The replay of version %s has journalled requests only: %s", version, error.message)
 
 
 def _noted(connection: sa.Connection, waiting: Release, action: str, cause: Cause) -> Cause:

@@ -29,7 +29,8 @@ class Answered:
     """Rows with their answers, before they are journalled.
 
     `rows` is JSON of the rows without the columns that nobody knows; `unknown` counts those columns; `caller` is the
-    value of the id column; `failed` is the version that should have answered, where another had to.
+    value of the id column; `failed` is the version that should have answered, where another had to; `expired` is the
+    version that would have answered, had its weight been renewed in time.
     """
 
     live: LiveVersion
@@ -39,6 +40,7 @@ class Answered:
     unknown: dict[str, int]
     pinned: bool
     failed: LiveVersion | None
+    expired: LiveVersion | None = None
 
 
 _asked = msgspec.json.Decoder(Asked)
@@ -87,17 +89,20 @@ def answer_rows(route: Route, pinned: LiveVersion | None, body: bytes) -> Answer
     rows = _rows(decoded(_anything, sent, ""))
     main = pinned or route.shares[0][1]
     caller = _caller(rows[0], main.bundle.signature.id_column)
-    chosen = pinned or route.choose(caller) or main
+    drawn = pinned or route.draw(caller) or main
+    expired = drawn if pinned is None and route.has_lapsed(drawn) else None
+    chosen = route.champion or main if expired is not None else drawn
     try:
         live, answers = _predict(route, chosen, rows, pinned=pinned is not None)
     except RowErrors as errors:
         raise Problem(422, errors.message, errors.details) from errors
     kept, unknown = _known_part(live, rows, bytes(sent))
-    return Answered(live, kept, answers, caller, unknown, pinned is not None, chosen if live is not chosen else None)
+    failed = chosen if live is not chosen else None
+    return Answered(live, kept, answers, caller, unknown, pinned is not None, failed, expired)
 
 
-def write_down(answered: Answered, route: Route, journal: Journal, at: datetime, seconds: float) -> bytes:
-    """Journal an answer, and return the body that may then leave.
+def write_down(answered: Answered, route: Route, journal: Journal, at: datetime, seconds: float) -> tuple[str, bytes]:
+    """Journal an answer, and return its request id and the body that may then leave.
 
     Parameters
     ----------
@@ -134,7 +139,8 @@ def write_down(answered: Answered, route: Route, journal: Journal, at: datetime,
     except OSError as error:
         logger.exception("The journal of %s cannot be written.", route.project)
         raise Problem(503, "The journal must hold every answer, but cannot be written. Look into the log.") from error
-    return b'{"request_id":"%s","version":%s,"predictions":%s}' % (request_id.encode(), version, predictions)
+    body = b'{"request_id":"%s","version":%s,"predictions":%s}' % (request_id.encode(), version, predictions)
+    return request_id, body
 
 
 def _rows(rows: Any) -> list[Any]:
@@ -149,14 +155,13 @@ def _rows(rows: Any) -> list[Any]:
 def _predict(route: Route, chosen: LiveVersion, rows: list[Any], *, pinned: bool) -> tuple[LiveVersion, list[Answer]]:
     try:
         return chosen, chosen.bundle.predict_rows(rows)
-    except RowErrors:
-        raise
-    except Exception:
-        main = route.main
-        if pinned or main is None or main is chosen:
+    except Exception as error:
+        reserve = route.reserve
+        if pinned or reserve is None or reserve is chosen:
             raise
-        logger.exception("Version %s of %s failed; version %s answers.", chosen.version, route.project, main.version)
-        return main, main.bundle.predict_rows(rows)
+        if not isinstance(error, RowErrors):  # rows that the champion takes are the challenger's fault too
+            logger.exception("Version %s of %s failed, so %s answers.", chosen.version, route.project, reserve.version)
+        return reserve, reserve.bundle.predict_rows(rows)
 
 
 def _caller(row: Any, column: str | None) -> Any:
@@ -189,4 +194,6 @@ def _extras(answered: Answered) -> bytes:
         extras["unknown"] = answered.unknown
     if answered.failed is not None:
         extras["failed"] = answered.failed.version
+    if answered.expired is not None:
+        extras["expired"] = answered.expired.version
     return b"," + encoder.encode(extras)[1:-1] if extras else b""

@@ -25,6 +25,7 @@ from penstock.serving.exchange import Problem, Receive, Scope, Send, decoded, en
 from penstock.serving.journal import Journal
 from penstock.serving.meters import CONTENT_TYPE, Meters
 from penstock.serving.routes import LiveVersion, Route, Routing
+from penstock.serving.shadowing import Shadowing, Task
 
 logger = logging.getLogger(__name__)
 
@@ -51,13 +52,14 @@ class Desk(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What an application is made of: what it serves, to whom, where it writes, and the time it writes."""
+    """What an application is made of: what it serves, to whom, where it writes, the time it writes, and its shadows."""
 
     routing: Callable[[], Routing]
     doors: Doors
     journal: Journal
     now: Callable[[], datetime]
     desk: Desk | None = None
+    shadowing: Shadowing | None = None
 
 
 @dataclass(slots=True)
@@ -85,7 +87,7 @@ class Application:
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
-        self.meters = Meters(parts.routing)
+        self.meters = Meters(parts.routing, parts.shadowing)
         self._open = 0
         self._large = 0
         self._reader = ThreadPoolExecutor(1, "penstock-keys")  # strangers wait here, and for each other only
@@ -201,8 +203,13 @@ class Application:
         else:
             answered = await self._in_thread(call.route, pinned, body)
         self.meters.count_rows(call.route.project, answered)
-        seconds = time.perf_counter() - call.started
-        return write_down(answered, call.route, self.parts.journal, self.parts.now(), seconds)
+        seconds, at = time.perf_counter() - call.started, self.parts.now()
+        request_id, reply = write_down(answered, call.route, self.parts.journal, at, seconds)
+        if call.route.shadows and self.parts.shadowing is not None:
+            task = Task(request_id, at.isoformat(), call.route, answered.live, answered.caller, answered.rows)
+            # called when this request is done with, so after its answer has left
+            asyncio.get_running_loop().call_soon(self.parts.shadowing.offer, task)
+        return reply
 
     async def _in_thread(self, route: Route, pinned: LiveVersion | None, body: bytes) -> Answered:
         if self._large >= MOST_LARGE:
@@ -215,7 +222,8 @@ class Application:
 
     async def _versions(self, call: Call) -> bytes:
         live = [
-            {"version": live.version, "weight": live.weight, "state": live.state} for live in call.route.live.values()
+            {"version": live.version, "weight": call.route.share_of(live), "state": live.state}
+            for live in call.route.live.values()
         ]
         return encoder.encode({"versions": live})
 

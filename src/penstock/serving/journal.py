@@ -2,14 +2,15 @@
 
 A line is one request. It begins with its request id, and ids ascend within a file, so a request is found by binary
 search. A process that is killed loses none: what `os.write` returned from is the kernel's. (A machine that loses its
-power may lose the last moments.) A torn last line was never answered, and is ignored.
+power may lose the last moments.) A torn last line was never answered, and is ignored. `sealing` turns what is written
+into tables, and `reading` reads both.
 """
 
 import fcntl
 import logging
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any
 import msgspec
 
 from penstock.domain.workspace import Workspace
-from penstock.serving.request_ids import LENGTH, RequestIds, is_request_id, time_of
+from penstock.serving.request_ids import LENGTH, RequestIds, is_request_id, seconds_of
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ class Entry(msgspec.Struct, frozen=True):
 
     `rows` hold the contract's columns as they were sent, `unknown` how many rows carried each other column; `id` is
     the value that kept the caller on a version; `release` numbers the release that chose it; `failed` is the version
-    that should have answered, where another had to.
+    that should have answered, where another had to; `expired` is the one that would have, had its weight been renewed.
     """
 
     request_id: str
@@ -47,6 +48,7 @@ class Entry(msgspec.Struct, frozen=True):
     pinned: bool = False
     unknown: dict[str, int] = {}
     failed: str | None = None
+    expired: str | None = None
 
 
 class Brief(msgspec.Struct, frozen=True):
@@ -150,7 +152,7 @@ def spool_files(project: str, workspace: Workspace) -> list[Path]:
 
 
 def find(request_id: str, project: str, workspace: Workspace) -> Entry | None:
-    """Return the entry of a request, or None if it was not answered.
+    """Return the entry of a request that is not sealed yet, or None if there is none.
 
     Parameters
     ----------
@@ -165,16 +167,16 @@ def find(request_id: str, project: str, workspace: Workspace) -> Entry | None:
     -------
     Entry or None
     """
-    line = find_line(request_id, project, workspace)
+    line = find_line(request_id, spool_files(project, workspace))
     return None if line is None else msgspec.json.decode(line, type=Entry)
 
 
-def find_line(request_id: str, project: str, workspace: Workspace) -> bytes | None:
-    """Return the JSON line of a request, or None if it was not answered."""
+def find_line(request_id: str, files: Sequence[Path]) -> bytes | None:
+    """Return the JSON line of a request in a project's spool files, or None if none of them holds it."""
     if not is_request_id(request_id):
         return None
-    earliest = time_of(request_id).timestamp() - LATE_SECONDS
-    for path in reversed(spool_files(project, workspace)):
+    earliest = seconds_of(request_id) - LATE_SECONDS
+    for path in reversed(files):
         if path.stem[:LENGTH] > request_id:
             continue
         try:
@@ -186,37 +188,11 @@ def find_line(request_id: str, project: str, workspace: Workspace) -> bytes | No
     return None
 
 
-def read(
-    project: str, workspace: Workspace, since: datetime | None = None, until: datetime | None = None
-) -> Iterator[Entry]:
-    """Give a project's entries, file by file, ascending within each.
-
-    Parameters
-    ----------
-    project
-        Whose journal is read.
-    workspace
-        Where the journal lies.
-    since, until
-        Only entries with `since <= at < until`.
-
-    Yields
-    ------
-    Entry
-    """
-    decoder = msgspec.json.Decoder(Entry)
-    for path in spool_files(project, workspace):
-        for line in _whole_lines(path):
-            entry = decoder.decode(line)
-            if (since is None or entry.at >= since) and (until is None or entry.at < until):
-                yield entry
-
-
 @dataclass(frozen=True, slots=True)
 class _Lines:
     """A file of lines that ascend by their ids, in memory by need."""
 
-    content: mmap.mmap
+    content: mmap.mmap | bytes
     end: int
 
     def start_of(self, place: int) -> int:
@@ -232,30 +208,32 @@ class _Lines:
         return self.content[start : self.content.find(b"\n", start)]
 
 
+def lines_after(content: bytes, request_id: str) -> bytes:
+    """Return the lines of a part of a spool, whole ones alone, whose ids are above a request's."""
+    lines, wanted = _Lines(content, len(content)), request_id.encode()
+    place = _first_from(lines, wanted)
+    if place < lines.end and lines.id_at(place) == wanted:
+        place += len(lines.line_at(place)) + 1
+    return content[place:]
+
+
 def _search(path: Path, wanted: bytes) -> bytes | None:
     with path.open("rb") as file:
         if os.fstat(file.fileno()).st_size == 0:
             return None
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return _bisect(_Lines(content, content.rfind(b"\n") + 1), wanted)
+            lines = _Lines(content, content.rfind(b"\n") + 1)
+            place = _first_from(lines, wanted)
+            return lines.line_at(place) if place < lines.end and lines.id_at(place) == wanted else None
 
 
-def _bisect(lines: _Lines, wanted: bytes) -> bytes | None:
+def _first_from(lines: _Lines, wanted: bytes) -> int:
+    """Return where the first line with an id of at least the one wanted begins."""
     low, high = 0, lines.end
     while low < high:
         start = lines.start_of((low + high) // 2)
-        found = lines.id_at(start)
-        if found == wanted:
-            return lines.line_at(start)
-        if found < wanted:
+        if lines.id_at(start) < wanted:
             low = start + len(lines.line_at(start)) + 1
         else:
             high = start
-    return None
-
-
-def _whole_lines(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        for line in file:
-            if line.endswith(b"\n"):
-                yield line
+    return low

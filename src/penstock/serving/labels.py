@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -18,11 +18,12 @@ from penstock.serving.request_ids import LENGTH
 from penstock.serving.segments import sealed_rows
 from penstock.serving.session import SIGNATURE, class_name
 from penstock.store import artifacts, records
-from penstock.store.labels import save_labels
+from penstock.store.labels import adopt_labels, parked_labels, save_labels
 
 LONGEST_REASON = 2000
 MOST_FAULTS = 20
 MOST_LISTED = 20
+PARKED_FOR = timedelta(days=1)
 
 Given = Mapping[str, Any]
 
@@ -141,14 +142,41 @@ def flag_row(project: str, given: Any, source: str, workspace: Workspace) -> Fla
     return flag
 
 
+def adopt_parked(project: str, workspace: Workspace) -> int:
+    """Take labels of the last day that were of unknown rows, and whose rows the journal holds by now.
+
+    Parameters
+    ----------
+    project
+        Whose labels they are.
+    workspace
+        Where journal and labels are kept.
+
+    Returns
+    -------
+    int
+        How many were taken; each counts as received when it came, with a new number.
+    """
+    parked = parked_labels(project, workspace.now() - PARKED_FOR, workspace)
+    sizes = answered_rows({label.request_id for _, label in parked}, project, workspace)
+    known = [(number, label) for number, label in parked if label.row < sizes.get(label.request_id, 0)]
+    return adopt_labels(known, workspace) if known else 0
+
+
+def adopt_all_parked(workspace: Workspace) -> int:
+    """Take the parked labels of every project whose rows the journal holds by now; return how many."""
+    return sum(adopt_parked(project, workspace) for project in records.list_projects(workspace))
+
+
 def answered_rows(request_ids: Iterable[str], project: str, workspace: Workspace) -> dict[str, int]:
     """Return how many rows of each request were answered, without the requests that the journal does not know.
 
     Spools are looked into before segments: what is sealed in between is in both or in the second.
     """
     sizes, others = {}, []
+    files = journal.spool_files(project, workspace)
     for request_id in request_ids:
-        line = journal.find_line(request_id, project, workspace)
+        line = journal.find_line(request_id, files)
         if line is None:
             others.append(request_id)
         else:

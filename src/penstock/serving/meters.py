@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from penstock.serving.answering import Answered
 from penstock.serving.routes import Routing
+from penstock.serving.shadowing import Shadowing
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
@@ -18,8 +19,9 @@ SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 class Meters(Collector):
     """Counts in plain numbers, which one thread alone changes; read when Prometheus asks."""
 
-    def __init__(self, routing: Callable[[], Routing]) -> None:
+    def __init__(self, routing: Callable[[], Routing], shadowing: Shadowing | None = None) -> None:
         self.routing = routing
+        self.shadowing = shadowing
         self.requests: Counter[tuple[str, str, int]] = Counter()
         self.rows: Counter[tuple[str, str]] = Counter()
         self.unknown: Counter[str] = Counter()
@@ -82,6 +84,8 @@ class Meters(Collector):
         yield fallbacks
         yield self._latency()
         yield from self._served()
+        if self.shadowing is not None:
+            yield from _shadowed(self.shadowing)
 
     def _latency(self) -> Metric:
         latency = HistogramMetricFamily(
@@ -104,11 +108,33 @@ class Meters(Collector):
             "Versions that should answer and could not be loaded.",
             labels=("project", "version"),
         )
+        states = GaugeMetricFamily(
+            "penstock_version_state", "What a live version is doing.", labels=("project", "version", "state")
+        )
         routing = self.routing()
         for route in routing.routes.values():
             for live in route.live.values():
-                weights.add_metric((route.project, live.version), live.weight)
+                weights.add_metric((route.project, live.version), route.share_of(live))
+                states.add_metric((route.project, live.version, live.state), 1)
         for failure in routing.failures:
             failures.add_metric((failure.project, failure.version), 1)
         yield weights
+        yield states
         yield failures
+
+
+def _shadowed(shadowing: Shadowing) -> Iterator[Metric]:
+    rows = CounterMetricFamily("penstock_shadow_rows", "Rows that a shadow answered.", labels=("project", "version"))
+    failed = CounterMetricFamily(
+        "penstock_shadow_failures", "Requests that a shadow failed.", labels=("project", "version")
+    )
+    for family, counts in ((rows, shadowing.rows), (failed, shadowing.failed)):
+        for (project, version), count in list(counts.items()):
+            family.add_metric((project, version), count)
+        yield family
+    dropped = CounterMetricFamily(
+        "penstock_shadow_dropped", "Requests that found no room in the queue of shadows.", labels=("project",)
+    )
+    for project, count in list(shadowing.dropped.items()):
+        dropped.add_metric((project,), count)
+    yield dropped

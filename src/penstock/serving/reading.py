@@ -4,7 +4,7 @@ The inference service does not import this: it needs pyarrow, and for tables pan
 """
 
 import heapq
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +22,7 @@ from penstock.store.segments import list_segments, sealed_to, segments_between
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 BATCH = 1024  # requests that are decoded at a time
 COLUMNS = ("request_id", "at", "version", "rows", "predictions")
@@ -35,10 +36,12 @@ class _Rest:
 
     file: BinaryIO
     start: int
+    after: str | None
 
     def lines(self) -> list[Line]:
         """Return its entries."""
-        return read_lines(whole_lines(self.file, self.start))
+        content = whole_lines(self.file, self.start)
+        return read_lines(content if self.after is None else journal.lines_after(content, self.after))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ def read_entries(
     span = _Span(after, since, until)
     with _looked_at(project, workspace, after) as (segments, rests):
         parts: list[tuple[str, Callable[[], Lines]]] = [
-            (segment.first_id, lambda segment=segment: _lines_of(segment, workspace))  # type: ignore[misc]
+            (segment.first_id, lambda segment=segment: _lines_of(segment, workspace, after))  # type: ignore[misc]
             for segment in segments
             if span.meets(segment)
         ]
@@ -102,7 +105,11 @@ def read_entries(
 
 
 def read_rows(
-    project: str, workspace: Workspace, after: str | None = None, columns: Sequence[str] = COLUMNS
+    project: str,
+    workspace: Workspace,
+    after: str | None = None,
+    columns: Sequence[str] = COLUMNS,
+    only: Collection[str] | None = None,
 ) -> "pd.DataFrame":
     """Return a project's requests as a table, ascending by request id; nothing of their rows is decoded.
 
@@ -116,6 +123,8 @@ def read_rows(
         Only requests with a larger id.
     columns
         Of those of `sealing.table_of`. `rows`, `predictions`, `id` and `unknown` are JSON text.
+    only
+        Only these requests; a segment's others are let go before the next is read.
 
     Returns
     -------
@@ -128,8 +137,9 @@ def read_rows(
 
     wanted = list(dict.fromkeys(["request_id", *columns]))
     with _looked_at(project, workspace, after) as (segments, rests):
-        tables = [pq.read_table(artifacts.local_path(each.digest, workspace), columns=wanted) for each in segments]
-        tables += [table_of(rest.lines()).select(wanted) for rest in rests]
+        paths = [artifacts.local_path(each.digest, workspace) for each in segments]
+        tables = [_chosen(pq.read_table(path, columns=wanted), only) for path in paths]
+        tables += [_chosen(table_of(rest.lines()).select(wanted), only) for rest in rests]
     table: pa.Table = pa.concat_tables([table_of(()).select(wanted), *tables])
     if after is not None:
         table = table.filter(pc.greater(table["request_id"], after))
@@ -137,14 +147,26 @@ def read_rows(
     return frame
 
 
+def _chosen(table: "pa.Table", only: Collection[str] | None) -> "pa.Table":
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if only is None:
+        return table
+    return table.filter(pc.is_in(table["request_id"], value_set=pa.array(sorted(only), pa.string())))
+
+
 def find_entry(request_id: str, project: str, workspace: Workspace) -> Entry | None:
     """Return the entry of a request, sealed or not, or None if it was not answered."""
+    import pyarrow.parquet as pq
+
     entry = journal.find(request_id, project, workspace)
     if entry is not None:
         return entry
     for segment in segments_between(request_id, request_id, project, workspace):
-        for line in _lines_of(segment, workspace, request_id):
-            return _entry_of(line)
+        path = artifacts.local_path(segment.digest, workspace)
+        for values in pq.read_table(path, filters=[("request_id", "=", request_id)]).to_pylist():
+            return _entry_of(_line_of(values))
     return None
 
 
@@ -168,7 +190,7 @@ def _looked_at(project: str, workspace: Workspace, after: str | None) -> Iterato
             for each in list_segments(project, workspace, after)
             if each.spool not in files or each.end <= sealed.get(each.spool, 0)
         ]
-        yield segments, [_Rest(file, sealed.get(name, 0)) for name, file in files.items()]
+        yield segments, [_Rest(file, sealed.get(name, 0), after) for name, file in files.items()]
 
 
 def _in_order(parts: list[tuple[str, Callable[[], Lines]]]) -> Lines:
@@ -191,18 +213,16 @@ def _push(heap: list[tuple[str, int, Line, Lines]], number: int, lines: Lines) -
         heapq.heappush(heap, (line.request_id, number, line, lines))
 
 
-def _lines_of(segment: Segment, workspace: Workspace, request_id: str | None = None) -> Lines:
-    """Give the lines of a segment, or the line of one request."""
+def _lines_of(segment: Segment, workspace: Workspace, after: str | None) -> Lines:
+    """Give the lines of a segment, or those of requests after one."""
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     path = artifacts.local_path(segment.digest, workspace)
-    if request_id is not None:
-        found = pq.read_table(path, filters=[("request_id", "=", request_id)])
-        yield from map(_line_of, found.to_pylist())
-        return
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(batch_size=BATCH):
-            yield from map(_line_of, batch.to_pylist())
+            later = batch if after is None else batch.filter(pc.greater(batch["request_id"], after))
+            yield from map(_line_of, later.to_pylist())
 
 
 def _line_of(values: dict[str, Any]) -> Line:

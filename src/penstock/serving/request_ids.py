@@ -1,8 +1,8 @@
 """Request ids: UUIDv7, ascending within a process, so that a journal file is sorted by them."""
 
+import math
 import secrets
 import time
-from datetime import UTC, datetime
 
 TAIL_BITS = 74  # what a UUIDv7 holds besides milliseconds, version and variant
 LENGTH = 36
@@ -29,9 +29,14 @@ class RequestIds:
         return _format(self._milliseconds, self._tail)
 
 
-def time_of(request_id: str) -> datetime:
-    """Return when an id was given, UTC, to the millisecond."""
-    return datetime.fromtimestamp(int(request_id[:8] + request_id[9:13], 16) / 1000, UTC)
+def seconds_of(request_id: str) -> float:
+    """Return when an id was given, in seconds since 1970; of a made-up one perhaps a time that no calendar has."""
+    return int(request_id[:8] + request_id[9:13], 16) / 1000
+
+
+def first_id_at(seconds: float) -> str:
+    """Return the smallest id that can be given at a time, in seconds since 1970."""
+    return _format(math.ceil(seconds * 1000), 0)
 
 
 def is_request_id(text: str) -> bool:

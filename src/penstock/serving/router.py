@@ -4,14 +4,16 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from sqlalchemy.exc import SQLAlchemyError
 
+from penstock.domain.evaluation import Held
 from penstock.domain.releases import Release
 from penstock.domain.workspace import Workspace
 from penstock.errors import PenstockError
-from penstock.serving.routes import Failure, LiveVersion, Route, Routing, shares_of, wanted
+from penstock.serving.routes import Failure, LiveVersion, Route, Routing, Validity, shares_of, wanted
 from penstock.serving.session import LoadedBundle
 from penstock.store import artifacts, records
 
@@ -34,6 +36,7 @@ class Router:
         self.beside = beside
         self.current = Routing()
         self._bundles: dict[str, LoadedBundle] = {}
+        self._validities: dict[int, Validity] = {}
         self._seen: object = None
         self._retry = 0.0
         self._stop = threading.Event()
@@ -56,13 +59,16 @@ class Router:
         try:
             releases = records.newest_releases(self.workspace)
             projects = records.list_projects(self.workspace)
+            held = records.newest_records("held", Held, self.workspace)
         except SQLAlchemyError as error:
             self._tell(error)
             return
+        self._renew(releases)
         settled = not self.current.failures or time.monotonic() < self._retry
-        if (seen := (releases, projects)) == self._seen and self.current.problem is None and settled:
+        known = [replace(release, valid_until=None, alias_seen=None) for release in releases]
+        if (seen := (known, projects, held)) == self._seen and self.current.problem is None and settled:
             return
-        self._swap(releases, projects)
+        self._swap(releases, projects, held)
         self._seen, self._retry = seen, time.monotonic() + RETRY_SECONDS
 
     def _follow(self) -> None:
@@ -83,11 +89,18 @@ class Router:
         # what answers goes on answering by the last word
         self.current = Routing(self.current.routes, self.current.failures, problem)
 
-    def _swap(self, releases: list[Release], projects: list[str]) -> None:
+    def _renew(self, releases: list[Release]) -> None:
+        """Let the weights of challengers count until they were last renewed; routes read it where it stands."""
+        lasting = {each.id: each.valid_until for each in releases if each.active and each.valid_until is not None}
+        self._validities = {number: self._validities.get(number, Validity()) for number in lasting}
+        for number, until in lasting.items():
+            self._validities[number].until = until.timestamp()
+
+    def _swap(self, releases: list[Release], projects: list[str], held: dict[str, Held]) -> None:
         failures: list[Failure] = []
         routes = {project: Route(project, 0) for project in projects}
         for release in releases:
-            route, failed = self._route_of(release)
+            route, failed = self._route_of(release, held.get(release.project))
             routes[release.project] = route
             failures.extend(failed)
         for failure in set(failures) - set(self.current.failures):
@@ -96,10 +109,10 @@ class Router:
         served = {id(live.bundle) for route in routes.values() for live in route.live.values()}
         self._bundles = {digest: bundle for digest, bundle in self._bundles.items() if id(bundle) in served}
 
-    def _route_of(self, release: Release) -> tuple[Route, list[Failure]]:
+    def _route_of(self, release: Release, held: Held | None) -> tuple[Route, list[Failure]]:
         live: dict[str, LiveVersion] = {}
         failures: list[Failure] = []
-        for version, weight, state in wanted(release):
+        for version, weight, state in [*wanted(release), *beside(release, held)]:
             try:
                 live[version] = LiveVersion(version, weight, state, self._load(release.project, version))
             except Exception as error:  # noqa: BLE001  whatever is wrong with one bundle, the others answer
@@ -108,7 +121,13 @@ class Router:
         before = self.current.routes.get(release.project)
         if any(release.weights.get(failure.version, 0) > 0 for failure in failures) and before and before.shares:
             return before, failures
-        return Route(release.project, release.id, live, shares_of(live, release)), failures
+        shadows = tuple(each for each in live.values() if each.state in ("shadow", "held"))
+        shares = shares_of(live, release)
+        if not release.active:
+            return Route(release.project, release.id, live, shares, shadows=shadows), failures
+        pair = live.get(release.champion), live.get(release.version)
+        validity = self._validities.get(release.id, Validity())
+        return Route(release.project, release.id, live, shares, *pair, shadows, validity), failures
 
     def _load(self, project: str, version: str) -> LoadedBundle:
         digest = records.find_version(project, version, self.workspace).bundle
@@ -118,6 +137,13 @@ class Router:
             self._bundles[digest] = bundle
             logger.info("Version %s of %s is loaded.", version, project)
         return self._bundles[digest]
+
+
+def beside(release: Release, held: Held | None) -> list[tuple[str, float, str]]:
+    """Return the held challenger that is shadowed beside a release, unless a rollout is under way."""
+    if held is None or release.active or held.champion != release.champion or held.version in release.weights:
+        return []
+    return [(held.version, 0.0, "held")]
 
 
 def warm(bundle: LoadedBundle) -> None:

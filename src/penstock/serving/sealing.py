@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SEAL_BYTES = 4 << 20  # a living spool is left alone below: each segment costs an index row and two files
+PART_BYTES = 16 << 20  # a segment is made of no more: memory is bounded, whatever has waited
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -47,6 +48,7 @@ class Line(msgspec.Struct, frozen=True):
     pinned: bool = False
     unknown: msgspec.Raw = msgspec.Raw()
     failed: str | None = None
+    expired: str | None = None
 
 
 def seal(project: str, workspace: Workspace) -> int:
@@ -78,7 +80,8 @@ def seal(project: str, workspace: Workspace) -> int:
 def seal_waiting(workspace: Workspace) -> int:
     """Seal what has waited long enough, of every project; called every few seconds, so cheap when nothing has.
 
-    A project is sealed when 4 MB of its spools are unsealed, or when a spool has no writer any more.
+    A project is sealed when 4 MB of its spools are unsealed, or when a spool has no writer any more. A project that
+    cannot be sealed does not keep the others waiting.
 
     Parameters
     ----------
@@ -89,9 +92,21 @@ def seal_waiting(workspace: Workspace) -> int:
     -------
     int
         How many requests were sealed now.
+
+    Raises
+    ------
+    OSError, PenstockError
+        If a project cannot be sealed, and is tried again at the next call; the others were.
     """
-    projects = sorted(folder.parent.name for folder in workspace.journal.glob("*/spool"))
-    return sum(seal(project, workspace) for project in projects if _waits(project, workspace))
+    sealed, failed = 0, []
+    for project in sorted(folder.parent.name for folder in workspace.journal.glob("*/spool")):
+        try:
+            sealed += seal(project, workspace) if _waits(project, workspace) else 0
+        except Exception as error:  # noqa: BLE001  one project's journal holds up no other
+            failed.append(error)
+    if failed:
+        raise failed[0]
+    return sealed
 
 
 def read_lines(content: bytes) -> list[Line]:
@@ -121,6 +136,7 @@ def table_of(lines: Iterable[Line]) -> "pa.Table":
         "id": (pa.string(), lambda line: _text(line.id)),
         "pinned": (pa.bool_(), lambda line: line.pinned),
         "failed": (pa.string(), lambda line: line.failed),
+        "expired": (pa.string(), lambda line: line.expired),
         "unknown": (pa.string(), lambda line: _text(line.unknown)),
         "rows": (pa.string(), lambda line: _text(line.rows)),
         "predictions": (pa.string(), lambda line: _text(line.predictions)),
@@ -149,10 +165,9 @@ def _seal_spool(path: Path, project: str, workspace: Workspace) -> int:
         return 0
     with file:
         unwritten = not _is_written(file)  # from here on locked by us
-        sealed = 0
-        while True:
-            start = sealed_to(project, workspace, [path.name]).get(path.name, 0)
-            part = _Part(path.name, start, whole_lines(file, start))
+        sealed, size = 0, file.seek(0, io.SEEK_END)
+        while (start := sealed_to(project, workspace, [path.name]).get(path.name, 0)) < size:
+            part = _Part(path.name, start, whole_lines(file, start, PART_BYTES))
             if not part.content:
                 break
             sealed += _keep(part, project, workspace)
@@ -161,10 +176,10 @@ def _seal_spool(path: Path, project: str, workspace: Workspace) -> int:
         return sealed
 
 
-def whole_lines(file: BinaryIO, start: int) -> bytes:
-    """Return what stands in a spool from a byte on, without a torn last line."""
+def whole_lines(file: BinaryIO, start: int, most: int = -1) -> bytes:
+    """Return what stands in a spool from a byte on, up to about `most` bytes, without a torn last line."""
     file.seek(start)
-    content = file.read()
+    content = file.read(most) + file.readline()
     return content[: content.rfind(b"\n") + 1]
 
 

@@ -14,6 +14,8 @@ from penstock.serving.front import FastPath
 from penstock.serving.journal import Journal
 from penstock.serving.labels import WorkspaceDesk
 from penstock.serving.router import Router
+from penstock.serving.shadow_spool import ShadowSpool
+from penstock.serving.shadowing import Shadowing
 from penstock.store.workspace import find_workspace
 
 # fewer and rarer collections: at BentoML's defaults a full one stops the process for 120 to 280 ms
@@ -36,14 +38,18 @@ class Inference:
         keys = Keys(self.workspace)
         self.journal = Journal(self.workspace)
         self.router = Router(self.workspace, beside=(keys.refresh,))
+        self.shadowing = Shadowing(ShadowSpool(self.workspace))
         desk = WorkspaceDesk(self.workspace)
-        self.application = Application(Parts(lambda: self.router.current, keys, self.journal, self.workspace.now, desk))
+        self.application = Application(
+            Parts(lambda: self.router.current, keys, self.journal, self.workspace.now, desk, self.shadowing)
+        )
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     def start(self) -> None:
         """Load what is released, and then answer."""
         _tell_on_standard_error()
         self.router.start()
+        self.shadowing.start()
         gc.collect()
         gc.freeze()
         gc.set_threshold(*COLLECT_AFTER)
@@ -51,8 +57,9 @@ class Inference:
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def stop(self) -> None:
-        """End the thread that follows the releases, and close the journal's files."""
+        """End the threads that follow the releases and the shadows, and close the journal's files."""
         self.router.stop()
+        self.shadowing.stop()
         self.journal.close()
 
 

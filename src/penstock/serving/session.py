@@ -3,17 +3,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import ArrayLike, NDArray
 
 from penstock.data.decoding import Decoder, compile_decoding
 from penstock.data.readers import Row
 from penstock.domain.models import Signature, Target
 from penstock.errors import ModelError
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
 
 GRAPH, SIGNATURE, SCHEMA, CERTIFICATE, EXAMPLES = (
     "graph.onnx",
@@ -46,7 +48,7 @@ class LoadedBundle:
     names: tuple[str, ...]
     inputs: tuple[str, ...]
     half_width: float
-    session: ort.InferenceSession
+    session: "ort.InferenceSession"
 
     @classmethod
     def open(cls, folder: Path, threads: int = 1) -> Self:
@@ -182,7 +184,9 @@ def _id_column(signature: Signature) -> frozenset[str]:
     return frozenset(() if signature.id_column is None else (signature.id_column,))
 
 
-def _session(graph: bytes, threads: int) -> ort.InferenceSession:
+def _session(graph: bytes, threads: int) -> "ort.InferenceSession":
+    import onnxruntime as ort
+
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

@@ -1,17 +1,21 @@
 """The doctor: examine the machine and the workspace, and say what to do."""
 
 import os
+import time
 
 from penstock.domain.workspace import Workspace
 from penstock.errors import PenstockError
+from penstock.orchestration.heartbeat import read_beat
 from penstock.orchestration.processes import own_processes
 from penstock.orchestration.server import call, prefect_answers
 from penstock.stack.checks import Check, judged
 from penstock.stack.machine_checks import machine_checks
+from penstock.stack.parts import log_of
 from penstock.stack.state import status
 from penstock.stack.supervisor import recorded_supervisor
 from penstock.store.leases import held_leases
 
+SLOW_SECONDS = 120.0
 PRIVATE = 0o077  # what others may do
 
 
@@ -79,8 +83,19 @@ def _stack(workspace: Workspace) -> list[Check]:
     left = ", ".join(f"pid {process.pid}" for process in orphans) or "none"
     return [
         judged("stack", found, good=not failed, advice=advice, otherwise="failed"),
+        *([_control(workspace)] if states.get("control") == "running" else []),
         judged("orphans", left, good=not orphans, advice="`penstock down` ends them, `penstock up` replaces them."),
     ]
+
+
+def _control(workspace: Workspace) -> Check:
+    beat = read_beat(workspace)
+    failing = dict(beat.errors) if beat else {}
+    slow = [name for name, at in (beat.lanes if beat else {}).items() if time.time() - at > SLOW_SECONDS]
+    said = [f"{name}: {error}" for name, error in failing.items()]
+    said += [f"the jobs of {name} have not come to their end for {SLOW_SECONDS:.0f} s" for name in slow]
+    advice = f"They are tried again every two seconds; {log_of('control', workspace)} says more."
+    return judged("control", "; ".join(said) or "every job went well", good=not said, advice=advice)
 
 
 def _schedules(workspace: Workspace) -> list[Check]:

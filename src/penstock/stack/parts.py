@@ -55,7 +55,7 @@ def find_part(name: str) -> Part:
 
 def _prefect(workspace: Workspace) -> list[str]:
     port = str(workspace.ports.prefect)
-    return [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", port]
+    return [sys.executable, "-m", "penstock.orchestration.prefect_server", "--host", "127.0.0.1", "--port", port]
 
 
 def _worker(_: Workspace) -> list[str]:

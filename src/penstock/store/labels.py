@@ -15,7 +15,8 @@ from penstock.store.database import connect, reading
 def save_labels(labels: Iterable[tuple[Label, bool]], workspace: Workspace) -> LabelCounts:
     """Keep labels, each with whether its row was answered; the same value again changes nothing.
 
-    A different value supersedes, and the earlier one stays in the history; labels of unknown rows are parked.
+    A different value supersedes, and the earlier one stays in the history; labels of unknown rows are parked, and kept
+    anew when they come again after their rows.
     """
     accepted = superseded = unknown = 0
     with connect(workspace).begin() as connection:
@@ -25,11 +26,9 @@ def save_labels(labels: Iterable[tuple[Label, bool]], workspace: Workspace) -> L
             before = _newest(connection, label)
             if before is None:
                 _insert(connection, label, known=known)
-            elif before.value != label.value:
-                table = tables.labels
-                connection.execute(sa.update(table).where(table.c.number == before.number).values(newest=False))
-                _insert(connection, label, known=known)
-                superseded += known
+            elif before.value != label.value or (known and not before.known):
+                _replace(connection, before.number, label, known=known)
+                superseded += known and before.value != label.value
             accepted += known
     return LabelCounts(accepted=accepted, superseded=superseded, unknown=unknown)
 
@@ -54,14 +53,41 @@ def labels_since(project: str, number: int, workspace: Workspace) -> list[tuple[
         return [(row.number, _label_of(row)) for row in connection.execute(query)]
 
 
-def count_labels(project: str, since: datetime, workspace: Workspace) -> int:
-    """Return how many answered rows have a newest label that was received at a time of the calendar or later."""
+def count_labels(project: str, since: datetime, workspace: Workspace, *, natural: bool = False) -> int:
+    """Return how many answered rows have a newest label that was received at a time of the calendar or later.
+
+    With `natural`, those that were picked actively do not count.
+    """
     table = tables.labels
     query = sa.select(sa.func.count()).where(
         table.c.project == project, table.c.newest, table.c.known, table.c.received_at >= since
     )
+    if natural:
+        query = query.where(~table.c.picked)
     with reading(workspace).begin() as connection:
         return connection.execute(query).scalar_one()
+
+
+def parked_labels(project: str, since: datetime, workspace: Workspace) -> list[tuple[int, Label]]:
+    """Return the numbered newest labels of unknown rows that were received at a time of the calendar or later."""
+    table = tables.labels
+    query = sa.select(table).where(
+        table.c.project == project, table.c.newest, ~table.c.known, table.c.received_at >= since
+    )
+    with reading(workspace).begin() as connection:
+        return [(row.number, _label_of(row)) for row in connection.execute(query)]
+
+
+def adopt_labels(parked: Iterable[tuple[int, Label]], workspace: Workspace) -> int:
+    """Keep parked labels anew, of rows that are known by now; return how many were still the newest."""
+    adopted = 0
+    with connect(workspace).begin() as connection:
+        for number, label in parked:
+            before = _newest(connection, label)
+            if before is not None and before.number == number:
+                _replace(connection, number, label, known=True)
+                adopted += 1
+    return adopted
 
 
 def _label_of(row: Any) -> Label:
@@ -78,16 +104,22 @@ def _label_of(row: Any) -> Label:
     )
 
 
-def _newest(connection: sa.Connection, label: Label) -> sa.Row[tuple[int, str]] | None:
+def _newest(connection: sa.Connection, label: Label) -> sa.Row[tuple[int, str, bool]] | None:
     table = tables.labels
     return connection.execute(
-        sa.select(table.c.number, table.c.value).where(
+        sa.select(table.c.number, table.c.value, table.c.known).where(
             table.c.project == label.project,
             table.c.request_id == label.request_id,
             table.c.row == label.row,
             table.c.newest,
         )
     ).one_or_none()
+
+
+def _replace(connection: sa.Connection, number: int, label: Label, *, known: bool) -> None:
+    table = tables.labels
+    connection.execute(sa.update(table).where(table.c.number == number).values(newest=False))
+    _insert(connection, label, known=known)
 
 
 def _insert(connection: sa.Connection, label: Label, *, known: bool) -> None:

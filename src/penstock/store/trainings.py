@@ -88,6 +88,14 @@ def end_training(training: Training, workspace: Workspace) -> None:
         )
 
 
+def open_training(incident: str, workspace: Workspace) -> str | None:
+    """Return the training that a decision asked for, if it has not come to its end."""
+    table = tables.trainings
+    query = sa.select(table.c.id).where(table.c.incident == incident, table.c.state == "open")
+    with reading(workspace).begin() as connection:
+        return connection.execute(query.limit(1)).scalar_one_or_none()
+
+
 def ended_training(incident: str, workspace: Workspace) -> str | None:
     """Return the training that a decision asked for, if it went to its end."""
     table = tables.trainings

@@ -1,11 +1,13 @@
 """The monitoring windows of a project, one after the other."""
 
+from dataclasses import replace
+
 import sqlalchemy as sa
 
 from penstock.domain.monitoring import Monitored
 from penstock.domain.workspace import Workspace
 from penstock.store import tables
-from penstock.store.database import reading
+from penstock.store.database import connect, reading
 from penstock.store.records import decode, encode
 
 
@@ -49,3 +51,14 @@ def find_window(decision: str, workspace: Workspace) -> Monitored | None:
     with reading(workspace).begin() as connection:
         body = connection.execute(sa.select(table.c.body).where(table.c.decision == decision)).scalar_one_or_none()
     return None if body is None else decode(body, Monitored)
+
+
+def attach_report(decision: str, report: str, workspace: Workspace) -> None:
+    """Keep the digest of a window's report with it."""
+    monitored = find_window(decision, workspace)
+    if monitored is None:
+        return
+    table = tables.windows
+    with connect(workspace).begin() as connection:
+        body = encode(replace(monitored, report=report))
+        connection.execute(sa.update(table).where(table.c.decision == decision).values(body=body))

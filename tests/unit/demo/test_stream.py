@@ -26,11 +26,9 @@ def half(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def streamed(plan: Plan, failing: dict[str, list[int]] | None = None) -> tuple[Streamed, Heard, list[str]]:
     """Stream to a service, and return what came of it, what the service heard, and what was told."""
     told: list[str] = []
-    with service(half) as heard:
+    with service(half) as heard, Client(heard.url, "churn", "key") as client:
         heard.failing = failing or {}
-        client = Client(heard.url, "churn", "key")
         came = stream(plan, client, told.append)
-        client.close()
     return came, heard, told
 
 
@@ -66,6 +64,15 @@ def test_labels_are_what_the_table_would_say_wrong_ones_too() -> None:
 def test_the_week_goes_on_where_the_table_ends() -> None:
     monday, sunday = (len(make_rows(day, replace(FAST, rows_per_day=100))[0]) for day in (1, 7))
     assert (monday, sunday) == (125, 70)
+
+
+def test_a_stream_goes_on_where_another_one_ended() -> None:
+    whole, _, _ = streamed(replace(FAST, label_delay_days=0))
+    _, first, _ = streamed(replace(FAST, label_delay_days=0, days=3))
+    came, second, _ = streamed(replace(FAST, label_delay_days=0, days=1, from_day=4))
+    assert [day.day for day in came.days] == [4]
+    assert came.labelled == came.asked
+    assert len(first.rows) + len(second.rows) == whole.asked
 
 
 def test_drift_begins_on_its_day() -> None:
@@ -109,11 +116,12 @@ def test_the_quality_of_a_day_is_measured_against_the_truth() -> None:
 
 
 def test_a_project_that_predicts_something_else_is_told_apart() -> None:
-    with service(lambda rows: [{"value": 1.0, "low": 0.0, "high": 2.0} for _ in rows]) as heard:
-        client = Client(heard.url, "bikes", "key")
-        with pytest.raises(PenstockError, match="'churned'"):
-            stream(FAST, client, lambda _: None)
-        client.close()
+    with (
+        service(lambda rows: [{"value": 1.0, "low": 0.0, "high": 2.0} for _ in rows]) as heard,
+        Client(heard.url, "bikes", "key") as client,
+        pytest.raises(PenstockError, match="'churned'"),
+    ):
+        stream(FAST, client, lambda _: None)
 
 
 def test_a_service_that_is_away_fails_requests_and_ends_no_stream() -> None:

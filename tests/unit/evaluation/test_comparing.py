@@ -10,8 +10,8 @@ from penstock.evaluation import metrics
 from penstock.evaluation.comparing import compare
 from penstock.evaluation.dependence import Dependence, find_dependence
 from penstock.evaluation.influence import Estimate, estimate
-from penstock.evaluation.looks import spend
 from penstock.evaluation.metrics import Choosing
+from penstock.evaluation.spending import spend
 
 ERROR = 0.05
 

@@ -62,6 +62,20 @@ def test_a_better_one_of_the_same_making_is_held(binary_world: World) -> None:
     assert judged(binary_world, replace(side(binary_world, "3"), key=made[2]), champion).verdict == "promote"
 
 
+def test_a_better_one_of_hardly_other_rows_is_held(binary_world: World) -> None:
+    made = []
+    for dataset in ("a" * 64, "b" * 64):
+        training = trainings.begin_training("churn", dataset, "s" * 64, binary_world.workspace)
+        trainings.end_training(training, binary_world.workspace)
+        made.append(training.id)
+    champion = replace(side(binary_world, "1", noise=0.4), key=made[0])
+    earlier = replace(binary_world.split, dataset=champion.model.dataset)
+    records.save_record("split", "k", "churn", earlier, binary_world.workspace)
+    decision = judged(binary_world, replace(side(binary_world, "2"), key=made[1]), champion)
+    assert decision.verdict == "hold"
+    assert decision.reasons[0].startswith("The challenger is not better by its making")
+
+
 def test_judging_a_pair_again_is_one_look_and_one_decision(binary_world: World) -> None:
     first = judged(binary_world, side(binary_world, "2", noise=0.1), side(binary_world, "1", noise=0.1))
     judged(binary_world, side(binary_world, "33", noise=0.1), side(binary_world, "1", noise=0.1))

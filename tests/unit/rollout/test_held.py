@@ -74,10 +74,17 @@ def test_the_newest_takes_the_place(pair: Workspace) -> None:
     assert found.version == "3"
 
 
-def test_a_challenger_of_the_champions_own_making_is_recorded_and_not_held(pair: Workspace) -> None:
-    keep("3", "a" * 64, pair)
-    assert holding.keep_held(decided("3"), None, pair) is None
+def test_a_challenger_that_repeats_the_champions_training_is_recorded_and_not_held(pair: Workspace) -> None:
+    assert holding.keep_held(decided(repeated=True), None, pair) is None
     assert holding.find_held("churn", pair) is None
+
+
+def test_a_look_that_had_no_rows_is_worth_another_once_there_are_some(pair: Workspace) -> None:
+    held = hold(pair, decided(comparison=None))
+    label(99, pair)
+    assert not holding.has_grown(held, pair)
+    label(100, pair)
+    assert holding.has_grown(held, pair)
 
 
 def test_a_challenger_with_a_broken_gate_is_not_held(pair: Workspace) -> None:

@@ -5,46 +5,15 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 
-from penstock.domain.evaluation import Decision, Gate, VerdictWord
+from penstock.domain.evaluation import Decision
 from penstock.domain.models import ModelVersion
-from penstock.domain.releases import Release, Training
+from penstock.domain.releases import Training
 from penstock.domain.workspace import Workspace
 from penstock.errors import NotFound, Refused
 from penstock.rollout import history
 from penstock.rollout import release as releases
-from penstock.spec import ProjectSpec
 from penstock.store import database, ledger, records
-
-
-def make_spec(stages: tuple[float, ...] = (100,), approve: bool | str = False) -> ProjectSpec:
-    rollout = {"stages": stages, "approve": approve}
-    return ProjectSpec.model_validate(
-        {"name": "churn", "source": {"kind": "csv_file", "path": "a.csv"}, "target": "churned", "rollout": rollout}
-    )
-
-
-def open_release(decision: Decision, workspace: Workspace, *stages: float, approve: bool | str = False) -> Release:
-    return releases.open_release(decision, make_spec(stages or (100,), approve), workspace)
-
-
-def make_decision(version: str, verdict: VerdictWord = "promote", *, held: bool = True) -> Decision:
-    return Decision(
-        id=f"d{version}",
-        project="churn",
-        verdict=verdict,
-        reasons=("It is better.",),
-        at=datetime.now(UTC),
-        version=version,
-        gates=(Gate("smoke", held, "as found"),),
-    )
-
-
-def keep(version: str, workspace: Workspace, verdict: VerdictWord = "promote", *, held: bool = True) -> Decision:
-    kept = ModelVersion("churn", version, f"t{version}", "run", "m" * 64, "b" * 64, "a" * 64, datetime.now(UTC))
-    records.save_version(kept, workspace)
-    decision = make_decision(version, verdict, held=held)
-    records.save_record("decision", decision.id, "churn", decision, workspace)
-    return decision
+from tests.unit.rollout.stage import keep, make_decision, open_release
 
 
 def test_a_training_is_to_beat_what_served_before_its_own_version(workspace: Workspace) -> None:

@@ -12,6 +12,7 @@ from penstock.serving.application import Application, Parts
 from penstock.serving.auth import Keys, create_key, project_key
 from penstock.serving.journal import Journal
 from penstock.serving.labels import WorkspaceDesk
+from penstock.serving.reading import read_entries
 from penstock.serving.router import Router
 from penstock.store import records
 from tests.unit.serving.stand_in import ROW, Client, keep_version, release
@@ -69,7 +70,7 @@ def test_rows_over_several_lines_stay_one_line_of_the_journal(client: Client, wo
     raw = json.dumps({"rows": [{**ROW, "plan": "g\u00f6ld\n"}]}, indent=2).encode()
     status, body, _ = client.ask("POST", PREDICT, raw=raw)
     assert status == 200
-    assert [entry.rows for entry in journal.read("churn", workspace)] == [[{**ROW, "plan": "g\u00f6ld\n"}]]
+    assert [entry.rows for entry in read_entries("churn", workspace)] == [[{**ROW, "plan": "g\u00f6ld\n"}]]
     assert journal.find(body["request_id"], "churn", workspace) is not None
 
 
@@ -157,7 +158,7 @@ def test_a_row_that_does_not_fit_is_422_and_names_nothing_else(client: Client, w
     assert status == 422
     assert error(body)["details"] == [{"row": 1, "column": "income", "must": "be a number", "found": '{"a": 1}'}]
     assert "private" not in json.dumps(body)
-    assert not list(journal.read("churn", workspace))
+    assert not list(read_entries("churn", workspace))
 
 
 @pytest.mark.parametrize("row", [1, None, "x", [1]])
@@ -326,4 +327,4 @@ def test_a_client_that_leaves_is_answered_nothing(client: Client, workspace: Wor
     }
     asyncio.run(client.app(scope, receive, send))
     assert said == []
-    assert not list(journal.read("churn", workspace))
+    assert not list(read_entries("churn", workspace))

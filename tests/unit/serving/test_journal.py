@@ -10,18 +10,17 @@ import pytest
 from penstock.domain.workspace import Workspace
 from penstock.serving import journal
 from penstock.serving.journal import Journal
+from penstock.serving.reading import read_entries
+
+REST = (
+    b'"at":"2026-11-21T12:00:00+00:00","project":"churn","version":"1","release":1,"latency_ms":0.5,'
+    b'"rows":[%s],"predictions":[%s]}'
+)
 
 
 def write(spool: Journal, project: str = "churn", rows: int = 1) -> str:
     request_id = spool.ids.next()
-    rest = (
-        b'"at":"2026-11-21T12:00:00+00:00","project":"%s","version":"1","release":1,"latency_ms":0.5,'
-        % project.encode()
-    )
-    rest += b'"rows":[%s],"predictions":[%s]}' % (
-        b",".join([b'{"age":1}'] * rows),
-        b",".join([b'{"value":1.0}'] * rows),
-    )
+    rest = REST % (b",".join([b'{"age":1}'] * rows), b",".join([b'{"value":1.0}'] * rows))
     spool.append(project, request_id, rest)
     return request_id
 
@@ -29,7 +28,7 @@ def write(spool: Journal, project: str = "churn", rows: int = 1) -> str:
 def test_every_entry_is_found_again(workspace: Workspace) -> None:
     spool = Journal(workspace)
     ids = [write(spool, rows=1 + number % 5) for number in range(500)]
-    assert [entry.request_id for entry in journal.read("churn", workspace)] == ids
+    assert [entry.request_id for entry in read_entries("churn", workspace)] == ids
     for number in (0, 1, 250, 498, 499):
         found = journal.find(ids[number], "churn", workspace)
         assert found is not None
@@ -53,7 +52,7 @@ def test_entries_are_found_in_the_files_of_several_processes_and_turns(
     spools = [Journal(workspace), Journal(workspace)]
     ids = [write(spools[number % 2]) for number in range(40)]
     assert len(journal.spool_files("churn", workspace)) > 4
-    assert sorted(entry.request_id for entry in journal.read("churn", workspace)) == sorted(ids)
+    assert sorted(entry.request_id for entry in read_entries("churn", workspace)) == sorted(ids)
     assert all(journal.find(each, "churn", workspace) is not None for each in ids)
 
 
@@ -62,7 +61,7 @@ def test_a_torn_last_line_is_passed_over(workspace: Workspace) -> None:
     ids = [write(spool) for _ in range(3)]
     path = journal.spool_files("churn", workspace)[0]
     path.write_bytes(path.read_bytes()[:-10])
-    assert [entry.request_id for entry in journal.read("churn", workspace)] == ids[:2]
+    assert [entry.request_id for entry in read_entries("churn", workspace)] == ids[:2]
     assert journal.find(ids[2], "churn", workspace) is None
     assert journal.find(ids[1], "churn", workspace) is not None
 
@@ -80,7 +79,7 @@ def test_a_line_that_was_written_in_part_is_written_again_in_a_new_file(
 
     monkeypatch.setattr(os, "write", write_in_part)
     ids += [write(spool), write(spool)]
-    assert [entry.request_id for entry in journal.read("churn", workspace)] == ids
+    assert [entry.request_id for entry in read_entries("churn", workspace)] == ids
     assert all(journal.find(each, "churn", workspace) is not None for each in ids)
 
 
@@ -91,7 +90,7 @@ def test_a_first_line_that_was_written_in_part_leaves_no_double(
     parts = [10]
     monkeypatch.setattr(os, "write", lambda file, line: really_write(file, line[: parts.pop()] if parts else line))
     request_id = write(Journal(workspace))
-    assert [entry.request_id for entry in journal.read("churn", workspace)] == [request_id]
+    assert [entry.request_id for entry in read_entries("churn", workspace)] == [request_id]
     assert journal.find(request_id, "churn", workspace) is not None
 
 
@@ -114,6 +113,6 @@ def test_files_are_their_owners_alone(workspace: Workspace) -> None:
 def test_entries_are_read_by_their_time(workspace: Workspace) -> None:
     spool = Journal(workspace)
     write(spool)
-    entry = next(journal.read("churn", workspace))
-    assert not list(journal.read("churn", workspace, until=entry.at))
-    assert list(journal.read("churn", workspace, since=entry.at)) == [entry]
+    entry = next(read_entries("churn", workspace))
+    assert not list(read_entries("churn", workspace, until=entry.at))
+    assert list(read_entries("churn", workspace, since=entry.at)) == [entry]

@@ -57,7 +57,7 @@ def test_a_weight_of_nothing_answers_nobody_and_stays_warm(bundle: LoadedBundle)
 
 
 def test_a_shadow_is_live_without_a_share() -> None:
-    assert wanted(release({"1": 100.0}, "shadow")) == [("1", 100.0, "shadow"), ("2", 0.0, "shadow")]
+    assert wanted(release({"1": 100.0}, "shadow")) == [("1", 100.0, "serving"), ("2", 0.0, "shadow")]
 
 
 def test_nothing_is_chosen_where_nothing_answers() -> None:

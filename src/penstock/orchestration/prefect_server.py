@@ -1,0 +1,62 @@
+"""Prefect's server, with SQLite transactions that wait for their turn.
+
+It is run as ``python -m penstock.orchestration.prefect_server --host HOST --port PORT``.
+
+Prefect 3.8 begins its transactions deferred. One that reads and then writes fails at once when another has written in
+between ("database is locked"): a worker's heartbeat was lost so, and the worker seemed gone for a minute. And what
+waits does so for 60 s, as long as a client waits for its answer. Here a transaction takes the write lock at its
+start, and what cannot have it in time says so early enough to be asked again.
+"""
+
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from prefect.cli import app
+from prefect.server.database import configurations
+from prefect.server.database.configurations import AioSqliteConfiguration
+
+BUSY_MILLISECONDS = 8000
+
+set_up = AioSqliteConfiguration.setup_sqlite
+
+
+def set_up_waiting(self: AioSqliteConfiguration, connection: Any, record: Any) -> None:
+    """Set a connection up as Prefect does, but with a shorter patience."""
+    set_up(self, connection, record)
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+    cursor.close()
+
+
+@asynccontextmanager
+async def begin_immediate(
+    self: AioSqliteConfiguration, session: Any, with_for_update: bool = False
+) -> AsyncGenerator[Any, None]:
+    """Begin a transaction that has the write lock."""
+    del self, with_for_update
+    token = configurations.SQLITE_BEGIN_MODE.set("IMMEDIATE")
+    try:
+        async with session.begin() as transaction:
+            yield transaction
+    finally:
+        configurations.SQLITE_BEGIN_MODE.reset(token)
+
+
+def let_transactions_wait() -> None:
+    """Change how this process's Prefect works with SQLite."""
+    changed: Any = AioSqliteConfiguration
+    changed.setup_sqlite = set_up_waiting
+    changed.begin_transaction = begin_immediate
+
+
+def main() -> None:
+    """Run `prefect server start` with the arguments of this command."""
+    let_transactions_wait()
+    sys.argv = ["prefect", "server", "start", *sys.argv[1:]]
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""Prefect's server alone, once for the tests that need no worker."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from penstock.domain.workspace import Workspace
+from penstock.orchestration import deploying
+from penstock.orchestration.processes import end
+from penstock.orchestration.server import wait_for_prefect
+from penstock.store.database import connect
+from penstock.store.schema import migrate
+from penstock.store.workspace import inherited_environment, make_folders
+from tests.conftest import ROOT, free_ports
+
+
+@pytest.fixture(scope="session")
+def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """A workspace with Prefect's server alone, and the deployments of `prefect.yaml`."""
+    workspace = Workspace(home=tmp_path_factory.mktemp("prefect"), app=ROOT, ports=free_ports())
+    make_folders(workspace)
+    migrate(workspace)
+    command = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(workspace.ports.prefect)]
+    with (workspace.logs / "prefect.log").open("wb") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", *command], env=inherited_environment(workspace), stdout=log, stderr=log
+        )
+    try:
+        wait_for_prefect(workspace)
+        deploying.deploy(workspace)
+        yield workspace
+    finally:
+        end([psutil.Process(server.pid)])
+        server.wait()
+        connect(workspace).dispose()

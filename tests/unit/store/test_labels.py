@@ -1,0 +1,56 @@
+"""True values of answered rows, and what came of them since."""
+
+from datetime import UTC, datetime, timedelta
+
+from penstock.domain.releases import Label, LabelCounts
+from penstock.domain.workspace import Workspace
+from penstock.store.labels import (
+    adopt_labels,
+    count_labels,
+    labels_since,
+    list_labels,
+    parked_labels,
+    save_labels,
+)
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+def a_label(row: int, value: str, hours: float = 0, project: str = "churn") -> Label:
+    """Return a label of a row of one request."""
+    at = NOON + timedelta(hours=hours)
+    return Label(project, "01a1fec6-884a-7740-808f-77743db742bf", row, value, "http", at, at)
+
+
+def test_labels_after_a_number_are_the_newest_of_known_rows(workspace: Workspace) -> None:
+    save_labels([(a_label(0, "a"), True), (a_label(1, "b"), True), (a_label(2, "c"), False)], workspace)
+    first = labels_since("churn", 0, workspace)
+    assert [label.value for _, label in first] == ["a", "b"]
+    last = first[-1][0]
+    assert labels_since("churn", last, workspace) == []
+    save_labels([(a_label(0, "a", 1), True), (a_label(1, "x", 2), True)], workspace)
+    ((number, label),) = labels_since("churn", last, workspace)
+    assert (label.value, number > last) == ("x", True)
+    assert labels_since("another", 0, workspace) == []
+    assert [label.value for label in list_labels("churn", workspace)] == ["a", "x"]
+
+
+def test_labels_are_counted_by_when_they_came(workspace: Workspace) -> None:
+    save_labels([(a_label(row, "a", row), row != 3) for row in range(5)], workspace)
+    assert count_labels("churn", NOON, workspace) == 4
+    assert count_labels("churn", NOON + timedelta(hours=2), workspace) == 2
+
+
+def test_a_parked_label_that_comes_again_after_its_row_counts(workspace: Workspace) -> None:
+    assert save_labels([(a_label(0, "a"), False)], workspace) == LabelCounts(0, 0, 1)
+    assert save_labels([(a_label(0, "a", 1), True)], workspace) == LabelCounts(1, 0, 0)
+    assert [label.value for label in list_labels("churn", workspace)] == ["a"]
+
+
+def test_parked_labels_are_adopted_once(workspace: Workspace) -> None:
+    save_labels([(a_label(0, "a"), False), (a_label(1, "b"), False), (a_label(2, "c", -48), False)], workspace)
+    parked = parked_labels("churn", NOON, workspace)
+    assert [label.value for _, label in parked] == ["a", "b"]
+    save_labels([(a_label(1, "x", 1), False)], workspace)
+    assert (adopt_labels(parked, workspace), adopt_labels(parked, workspace)) == (1, 0)
+    assert list_labels("churn", workspace) == [a_label(0, "a")]
