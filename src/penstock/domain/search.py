@@ -7,6 +7,7 @@ from penstock.domain.datasets import Problem
 from penstock.domain.features import Flavour
 
 Value = float | int | str | bool | None
+Mark = Literal["", "over memory", "over deadline", "process died", "half batch", "moved to the CPU"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,39 @@ class Slot:
     memory_mb: int
     gpu: int | None = None
     reason: str = ""
+    gpu_mb: int = 0  # of the GPU's memory, free when slots were cut; a slot that shares its GPU has the same
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryNote:
+    """What a trial's memory was said to be beyond its libraries, and what it was at most, in MB."""
+
+    family: str
+    rows: int
+    features: int
+    classes: int
+    said_mb: int
+    peak_mb: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceNote:
+    """The seconds of one short fit on the CPU and on a GPU of this machine."""
+
+    family: str
+    gpu: str
+    rows: int
+    features: int
+    cpu_seconds: float
+    gpu_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Experience:
+    """What searches have measured on a machine, the newest last: kept, so that later ones begin with it."""
+
+    memory: tuple[MemoryNote, ...] = ()
+    devices: tuple[DeviceNote, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +140,7 @@ class Trial:
     """One configuration and its fold scores (higher is better).
 
     `partial` marks a first trial on one inner split or capped rows: it is listed and never chosen over a whole one.
+    `mark` says what became of it otherwise than was planned, `placed` why it ran on its device.
     """
 
     number: int
@@ -121,6 +156,10 @@ class Trial:
     peak_mb: int = 0
     partial: bool = False
     reason: str = ""
+    mark: Mark = ""
+    placed: str = ""
+    predicted_gpu_mb: int = 0
+    peak_gpu_mb: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +179,7 @@ class Candidate:
 class SearchResult:
     """Every trial of a search, the candidate chosen, and where its fitted estimator lies.
 
-    `reasons` name what was passed over, and why.
+    `reasons` name what was passed over, and why; `metric` is what the trials were scored by.
     """
 
     study: str
@@ -151,6 +190,7 @@ class SearchResult:
     slots: tuple[Slot, ...]
     resumed: int = 0
     reasons: tuple[str, ...] = ()
+    metric: str = ""
 
     @property
     def finished(self) -> int:

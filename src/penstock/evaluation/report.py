@@ -89,7 +89,7 @@ def write_report(material: ReportMaterial, spec: ProjectSpec, workspace: Workspa
             signature=signature,
             now=workspace.now(),
             figures=figures_of(points, evaluation, material.explanation),
-            standings=standings(material.result, metric_of(spec, signature)),
+            standings=standings(material.result, material.result.metric or metric_of(spec, signature)),
             verdict=plain.verdict_words(material.decision.verdict if material.decision else None),
             meaning=plain.meaning(evaluation.score, signature),
             side=plain.side_words(evaluation),

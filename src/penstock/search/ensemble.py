@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.evaluation import metrics
+from penstock.search.scoring import Scoring
 
 STEPS = 24  # of greedy selection: a weight is a multiple of one over it, before it is shrunk
 LEAST_WEIGHT = 0.04  # less is not worth a member's latency
@@ -35,9 +36,9 @@ class Evidence:
     classes: int
     costs: Values | None = None
 
-    def score(self, predictions: Values, rows: NDArray[np.bool_]) -> float:
-        """Return the score on some rows, higher is better."""
-        return float(metrics.score(self.metric, self.target[rows], predictions[rows], costs=self.costs))
+    def scores(self, predictions: Values, sides: Sequence[NDArray[np.bool_]]) -> tuple[float, ...]:
+        """Return the score of each side's rows, higher is better."""
+        return Scoring(self.metric, self.target, self.fold, self.classes, self.costs).scores(predictions, sides)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,22 +87,21 @@ def mix(members: Sequence[Values], evidence: Evidence) -> Mixture:
     folds = [fold for fold in np.unique(evidence.fold[known]) if fold >= 0]
     shown = _shown(members, evidence)
     sides = [known & (evidence.fold == fold) for fold in folds]
-    alone = np.array([[evidence.score(member, side) for side in sides] for member in members])
+    alone = np.array([evidence.scores(member, sides) for member in members])
     nested = np.full(members[0].shape, np.nan)
-    scores, gains = [], []
-    for place, held in enumerate(sides):
+    for held in sides:
         others = known & ~held
         nested[held] = _blend(members, learn_weights(shown[others], _aims(evidence)[others], evidence.classes))[held]
-        best = int(np.delete(alone, place, axis=1).mean(axis=1).argmax())
-        scores.append(evidence.score(nested, held))
-        gains.append(scores[-1] - alone[best, place])
+    bests = [int(np.delete(alone, place, axis=1).mean(axis=1).argmax()) for place in range(len(sides))]
+    scores = evidence.scores(nested, sides)
+    gains = [score - alone[best, place] for place, (score, best) in enumerate(zip(scores, bests, strict=True))]
     weights = learn_weights(shown[known], _aims(evidence)[known], evidence.classes)
     told = _blend(members, weights)
-    inside = float(np.mean([evidence.score(told, side) for side in sides]))
+    inside = float(np.mean(evidence.scores(told, sides)))
     return Mixture(
         weights=tuple((place, float(weight)) for place, weight in enumerate(weights) if weight > 0),
         predictions=nested,
-        scores=tuple(scores),
+        scores=scores,
         optimism=inside - float(np.mean(scores)),
         gain=float(np.mean(gains)),
         error=float(np.std(gains, ddof=1) / math.sqrt(len(gains))) if len(gains) > 1 else math.inf,

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from penstock.domain.features import Flavour
-from penstock.domain.search import EncodedFolds, Value
+from penstock.domain.search import EncodedFolds, Mark, Value
 
 Cause = Literal["error", "memory", "deadline", "died"]
 
@@ -29,7 +29,8 @@ class Setting:
 class TrialJob:
     """Evaluate one configuration on folds; `most_rows` caps what it fits on.
 
-    Fits stop by themselves at `deadline`, a `time.monotonic()`; at `latest` the trial is ended.
+    Fits stop by themselves at `deadline`, a `time.monotonic()`; at `latest` the trial is ended. With `compare` a short
+    fit is timed on the CPU and on `device` first, and the trial goes where it is quicker.
     """
 
     number: int
@@ -40,6 +41,7 @@ class TrialJob:
     folds: tuple[int, ...]
     device: str = "cpu"
     most_rows: int | None = None
+    compare: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +95,25 @@ class GoOn:
 
 @dataclass(frozen=True, slots=True)
 class JobDone:
-    """A job's end: what early stopping settled, in the mean over folds, and the number of fitted parameters."""
+    """A job's end: what early stopping settled, in the mean over folds, and the number of fitted parameters.
+
+    `scores` are those of the folds, where all folds together say more of them than each alone (see `scoring`).
+    `device` is where it ended ("": where it was sent), `mark` what happened on the way, `gpu_mb` the most it held of a
+    GPU's memory; `lost` says that the GPU is gone for this process, `compared` are the seconds of a short fit on the CPU
+    and on the GPU.
+    """
 
     number: int
     refit: dict[str, Value] = field(default_factory=dict)
     fitted_parameters: int = 0
     seconds: float = 0.0
     stopped: bool = False
+    device: str = ""
+    mark: Mark = ""
+    lost: bool = False
+    gpu_mb: int = 0
+    compared: tuple[float, float] | None = None
+    scores: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,14 +17,13 @@ from penstock.domain.datasets import DatasetVersion, Finding, Problem, Split
 from penstock.domain.features import FeaturePlan
 from penstock.domain.models import FittedModel, Signature, Target
 from penstock.domain.releases import Training
-from penstock.domain.search import Budget, Candidate, SearchResult, SearchSettings
+from penstock.domain.search import Candidate, SearchResult
 from penstock.domain.workspace import Workspace
 from penstock.errors import DataError, NotFound
 from penstock.evaluation import metrics
 from penstock.features.planning import PlanFacts, plan_features
-from penstock.models._base import ModelFamily
-from penstock.plugins import find_plugins
 from penstock.search import calibration, campaign, placement
+from penstock.search.asked import costs_of, families_of, settings_of, threshold_of
 from penstock.search.encoding import TrainingRows
 from penstock.search.fitting import TrainedModel
 from penstock.search.targets import codes_of_target, out_of_fold_table
@@ -34,8 +33,6 @@ from penstock.store import artifacts, frames, records, trainings
 from penstock.store.workspace import visible_gpus
 
 progress = logging.getLogger("penstock.progress")
-
-SIGNS = {"increasing": 1, "decreasing": -1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +132,7 @@ def search(
         best=best,
         estimator=artifacts.put_file(found.model, workspace),
         seconds=found.seconds,
+        metric=work.settings.metric,
         slots=work.slots,
         resumed=found.resumed,
         reasons=found.reasons,
@@ -184,7 +182,7 @@ def fit(training: Training, result: SearchResult, split: Split, spec: ProjectSpe
     model = TrainedModel(
         signature=signature,
         plan=plan,
-        estimator=frames.load_model(result.estimator, workspace).prepare(_families(spec)),
+        estimator=frames.load_model(result.estimator, workspace).prepare(families_of(spec)),
         calibrator=calibrator,
     )
     digests = np.asarray(frames.load_array(split.row_digests, workspace))[loaded.positions]
@@ -209,11 +207,11 @@ def _work(
     training: Training, split: Split, plan: FeaturePlan, spec: ProjectSpec, workspace: Workspace
 ) -> tuple[Work, Loaded]:
     loaded = _load(split, plan, spec, workspace)
-    costs = metrics.cost_matrix(spec.costs, tuple(str(name) for name in loaded.classes))
-    settings = _settings(loaded.rows.problem, spec)
+    costs = costs_of(spec, loaded.classes)
+    settings = settings_of(loaded.rows.problem, spec)
     work = Work(
         rows=loaded.rows,
-        families=_families(spec),
+        families=families_of(spec),
         settings=settings,
         folder=_folder(training, workspace),
         slots=placement.cut(placement.inventory(visible_gpus()), settings.budget),
@@ -305,31 +303,6 @@ def _load(split: Split, plan: FeaturePlan, spec: ProjectSpec, workspace: Workspa
     return Loaded(rows, positions, classes)
 
 
-def _settings(problem: Problem, spec: ProjectSpec) -> SearchSettings:
-    budget, families, limits = spec.budget, spec.families, spec.limits
-    return SearchSettings(
-        metric=metrics.find_metric(spec.metric or metrics.default_metric(problem), problem).name,
-        budget=Budget(budget.seconds, budget.trials, budget.memory_gb, budget.gpus),
-        include="all" if families.include == "all" else tuple(families.include),
-        exclude=tuple(families.exclude),
-        limits={name: float(value) for name, value in limits.model_dump().items() if value is not None},
-        monotone=tuple((name, SIGNS[word]) for name, word in sorted(spec.columns.monotone.items())),
-        seed=spec.seed,
-    )
-
-
-def _families(spec: ProjectSpec) -> dict[str, ModelFamily]:
-    """Return the families to search, the baseline always among them."""
-    known = find_plugins("penstock.models", ModelFamily)
-    include = spec.families.include
-    wanted = set(known) if include == "all" else {*include, "baseline"}
-    unknown = (wanted | set(spec.families.exclude)) - set(known)
-    if unknown:
-        raise NotFound(f"No model family is named {sorted(unknown)[0]!r}. There are: {', '.join(known)}.")
-    kept = wanted - set(spec.families.exclude) | {"baseline"}
-    return {name: family() for name, family in known.items() if name in kept}
-
-
 def _out_of_fold(found: Found, rows: TrainingRows) -> NDArray[np.float64]:
     predictions: NDArray[np.float64] = np.load(found.out_of_fold, allow_pickle=False)
     if len(predictions) != len(rows.target):
@@ -350,8 +323,7 @@ def _signature(loaded: Loaded, plan: FeaturePlan, calibrated: NDArray[np.float64
     if rows.problem == "regression":
         width = calibration.half_width(calibrated, rows.target)
         return replace(made, half_width=width, never_negative=bool((rows.target >= 0).all()))
-    costs = metrics.cost_matrix(spec.costs, tuple(str(name) for name in loaded.classes))
-    if rows.problem == "multiclass":
-        return made if costs is None else replace(made, costs=tuple(tuple(map(float, row)) for row in costs))
-    metric = spec.metric or metrics.default_metric(rows.problem)
-    return replace(made, positive=1, threshold=calibration.threshold(metric, calibrated, rows.target, costs))
+    if rows.problem == "binary":
+        return replace(made, positive=1, threshold=threshold_of(spec, loaded.classes, calibrated, rows.target))
+    costs = costs_of(spec, loaded.classes)
+    return made if costs is None else replace(made, costs=tuple(tuple(map(float, row)) for row in costs))

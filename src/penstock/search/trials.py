@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from penstock.domain.features import Flavour
 from penstock.domain.search import Value
 from penstock.errors import ModelError
-from penstock.evaluation import metrics
 from penstock.models._base import BuildContext, Estimator, ModelFamily
 from penstock.search.messages import FitJob, FoldDone, JobDone, Setting, TrialJob, bag_path, out_of_fold_path
+from penstock.search.scoring import Scoring
 
 WAIT_SECONDS = 0.02
 INNER_SHARE = 0.1  # of a fold's training rows: what early stopping looks at
@@ -82,7 +82,7 @@ def evaluate(job: TrialJob, family: ModelFamily, shelf: Shelf, ask: Ask) -> JobD
         fitted = time.monotonic()
         validating = shelf.rows(fold)[1]
         out_of_fold[validating] = np.asarray(estimator.predict(np.asarray(x[validating]))).reshape(-1, *shape[1:])
-        score = _score(shelf, validating, out_of_fold[validating])
+        score = _score(shelf, out_of_fold, validating)
         settled.append(estimator.refit_parameters())
         if keeps_bag(folds.time_ordered, job):
             part = family.in_bag(estimator, place, len(job.folds))
@@ -95,7 +95,9 @@ def evaluate(job: TrialJob, family: ModelFamily, shelf: Shelf, ask: Ask) -> JobD
     if bag:
         _replace(bag_path(folds.folder, job.number), pickle.dumps(bag))
     _write(out_of_fold, out_of_fold_path(folds.folder, job.number))
-    return JobDone(job.number, _mean(settled), parameters, time.monotonic() - started)
+    sides = tuple(shelf.rows(fold)[1] for fold in job.folds)
+    scores = _scoring(shelf).scores(out_of_fold, sides) if _scoring(shelf).calls else ()
+    return JobDone(job.number, _mean(settled), parameters, time.monotonic() - started, scores=scores)
 
 
 def _fit_fold(job: TrialJob, family: ModelFamily, shelf: Shelf, fold: int, deadline: float) -> Estimator:
@@ -132,7 +134,10 @@ def fit(job: FitJob, family: ModelFamily, shelf: Shelf) -> JobDone:
 def _check(estimator: Estimator, job: FitJob, shelf: Shelf, x: NDArray[np.float32]) -> None:
     """Raise if an estimator does worse on the rows it was fitted on than its folds did on rows they had not seen."""
     rows = np.arange(0, len(x), max(1, len(x) // CHECKED_ROWS))
-    score = _score(shelf, rows, np.asarray(estimator.predict(np.asarray(x[rows]))))
+    predicted = np.asarray(estimator.predict(np.asarray(x[rows])), np.float64)
+    whole = np.full((len(x), *predicted.shape[1:]), np.nan)
+    whole[rows] = predicted
+    score = _score(shelf, whole, rows)
     if score < job.least:
         raise ModelError(
             f"A fit on all rows must do as well on them as the folds did on rows unseen ({job.least:.5g}), "
@@ -187,12 +192,22 @@ def _stops_early(family: ModelFamily) -> bool:
     return bool(getattr(family, "stops_early", family.library != "sklearn"))
 
 
-def _score(shelf: Shelf, rows: Rows, predictions: NDArray[np.float64]) -> float:
-    target = np.asarray(shelf.array("target", 0.0)[rows])
-    if not np.all(np.isfinite(predictions)):
+def _score(shelf: Shelf, predictions: NDArray[np.float64], rows: Rows) -> float:
+    """Return the score of some rows; what is predicted so far of others says how these are calibrated."""
+    if not np.all(np.isfinite(predictions[rows])):
         raise ModelError("Predictions must be finite numbers, but some are not.")
-    costs = np.asarray(shelf.setting.costs, dtype=np.float64) if shelf.setting.costs else None
-    return float(metrics.score(shelf.setting.metric, target, predictions, costs=costs))
+    return _scoring(shelf).scores(predictions, (rows,))[0]
+
+
+def _scoring(shelf: Shelf) -> Scoring:
+    setting = shelf.setting
+    return Scoring(
+        setting.metric,
+        np.asarray(shelf.array("target", 0.0)),
+        np.asarray(shelf.array("fold", 0.0)),
+        setting.folds.classes,
+        np.asarray(setting.costs, dtype=np.float64) if setting.costs else None,
+    )
 
 
 def _mean(settled: list[dict[str, Value]]) -> dict[str, Value]:
