@@ -31,6 +31,14 @@ class Recipe:
         draft.write_bytes(pickle.dumps(self))
         draft.replace(path)
 
+    @staticmethod
+    def read(path: Path) -> "Recipe":
+        """Return a recipe that was written."""
+        found = pickle.loads(path.read_bytes())  # noqa: S301  written by this search, in its own folder
+        if not isinstance(found, Recipe):
+            raise TypeError(f"{path.name} must hold a recipe, but holds {type(found).__name__}.")
+        return found
+
     def prepare(self, families: dict[str, ModelFamily]) -> Blend:
         """Return the model; its libraries load.
 
