@@ -152,6 +152,7 @@ class Campaign:
             seconds=time.monotonic() - self.began,
             resumed=self.resumed,
             reasons=pick.reasons,
+            members=tuple((one.trial.family, weight, refit.parameters(one)) for one, weight in pick.members),
         )
 
     def _drop(self, host: Host, reason: str) -> None:

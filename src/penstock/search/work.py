@@ -68,6 +68,7 @@ class Found:
     resumed: int
     reasons: tuple[str, ...]
     experience: Experience = field(default_factory=Experience)
+    members: tuple[tuple[str, float, dict[str, Value]], ...] = ()
 
 
 @dataclass(slots=True)
