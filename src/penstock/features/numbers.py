@@ -55,24 +55,27 @@ class ScaledNumbers:
     def fit_transform(self, numbers: Matrix, texts: Texts, targets: Targets) -> Matrix:
         """Learn medians, scales and where gaps are."""
         del targets
-        chosen = numbers[:, self.positions].astype(np.float64)
-        missing = np.isnan(chosen)
-        self.gaps = tuple(int(place) for place in np.flatnonzero(missing.any(axis=0)))
-        chosen[:, missing.all(axis=0)] = 0.0
-        low, median, high = np.nanquantile(chosen, [0.25, 0.5, 0.75], axis=0)
-        self.median = median.astype(np.float32)
-        self.scale = (1.0 / _spread(chosen, high - low)).astype(np.float32)
+        learnt = [_centre_and_spread(numbers[:, position]) for position in self.positions]  # one by one: less memory
+        self.gaps = tuple(
+            place for place, position in enumerate(self.positions) if np.isnan(numbers[:, position]).any()
+        )
+        self.median = np.array([centre for centre, _ in learnt], np.float32)
+        self.scale = np.array([1.0 / spread for _, spread in learnt], np.float64).astype(np.float32)
         return self.transform(numbers, texts)
 
     def transform(self, numbers: Matrix, texts: Texts) -> Matrix:
         """Fill, centre, scale, bend."""
         del texts
-        chosen = numbers[:, self.positions]
-        missing = np.isnan(chosen)
-        filled = np.where(missing, self.median, chosen)
-        scaled = np.clip((filled - self.median) * self.scale, -FAR, FAR)
-        bent = scaled / np.sqrt(1.0 + np.square(scaled / np.float32(SOFT)))
-        return np.hstack([bent, missing[:, self.gaps]], dtype=np.float32)
+        bent = numbers[:, self.positions]  # a copy, which is worked on in place
+        missing = np.isnan(bent)
+        np.copyto(bent, self.median, where=missing)
+        bent -= self.median
+        bent *= self.scale
+        np.clip(bent, -FAR, FAR, out=bent)
+        root = np.square(bent / np.float32(SOFT))
+        root += np.float32(1.0)
+        bent /= np.sqrt(root, out=root)
+        return np.hstack([bent, missing[:, self.gaps]], dtype=np.float32) if self.gaps else bent
 
     def write(self, graph: GraphBuilder, numbers: str, texts: str) -> str:
         """Fill, centre, scale, bend."""
@@ -153,11 +156,14 @@ def pick(graph: GraphBuilder, source: str, positions: tuple[int, ...]) -> str:
     return graph.add("Gather", source, graph.constant(np.array(positions, np.int64)), axis=1)
 
 
-def _spread(values: NDArray[np.float64], middle: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the width of each column's middle half; where most values are one, the median distance of the others."""
-    spread = np.where(middle > 0, middle, 1.0)
-    for place in np.flatnonzero(~(middle > 0)):
-        away = np.abs(values[:, place] - np.nanmedian(values[:, place]))
-        others = away[away > 0]
-        spread[place] = np.median(others) if len(others) else 1.0
-    return spread
+def _centre_and_spread(column: NDArray[np.float32]) -> tuple[float, float]:
+    """Return a column's median and the width of its middle half; where most values are one, the others' distance."""
+    values = column[~np.isnan(column)].astype(np.float64)
+    if not len(values):
+        return 0.0, 1.0
+    low, median, high = (float(point) for point in np.quantile(values, [0.25, 0.5, 0.75]))
+    if high > low:
+        return median, high - low
+    away = np.abs(values - median)
+    others = away[away > 0]
+    return median, float(np.median(others)) if len(others) else 1.0

@@ -75,7 +75,8 @@ class ModelFamily(ABC):
     `flavour` names the encoding it wants: `tree` keeps NaN and codes, `dense` is imputed, scaled and one-hot.
     `library` names what a process loads for it: two families of different compiled libraries (lightgbm, torch)
     never share a process. `bags` says that a classifier of many rows does better as the mean of its fold models than
-    as one fit on all rows.
+    as one fit on all rows. `brief` are parameters that make a fit short and leave what a step costs, to compare CPU and
+    GPU; without any a family that gains from a GPU is sent there untimed.
     """
 
     name: ClassVar[str]
@@ -83,6 +84,7 @@ class ModelFamily(ABC):
     flavour: ClassVar[Flavour]
     library: ClassVar[Literal["sklearn", "lightgbm", "torch"]] = "sklearn"
     bags: ClassVar[bool] = False
+    brief: ClassVar[dict[str, Value]] = {}
 
     @abstractmethod
     def default(self, problem: Problem, rows: int, features: int) -> dict[str, Value]:

@@ -1,7 +1,7 @@
 """A small network of dense layers, on features and on their bends."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,6 +133,7 @@ class MLP(ModelFamily):
     flavour = "dense"
     library = "torch"
     bags = True
+    brief: ClassVar[dict[str, Value]] = {"epochs": 1}
 
     def default(self, problem: Problem, rows: int, features: int) -> dict[str, Value]:
         """Return what did best untuned on the project's data sets; a binary problem overfits first."""

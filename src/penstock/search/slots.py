@@ -11,7 +11,7 @@ from typing import Any
 
 from penstock.domain.search import Slot
 from penstock.errors import ModelError
-from penstock.search.messages import Answer, Broken, FoldDone, Job, JobFailed, Ready, Setting
+from penstock.search.messages import Answer, Broken, FoldDone, Job, JobDone, JobFailed, Ready, Setting
 
 SAMPLE_SECONDS = 0.1
 STARTS = 2  # a process that ends twice before it is ready would end a third time
@@ -27,7 +27,7 @@ SETTINGS = (
 
 @dataclass(slots=True, eq=False)
 class Host:
-    """A slot's process for one library, and what it is doing."""
+    """A slot's process for one library, and what it is doing; `gpu_mb` is what its job leases of the slot's GPU."""
 
     slot: Slot
     library: str
@@ -39,11 +39,18 @@ class Host:
     job: Job | None = None
     idle_mb: int = 0
     peak_mb: int = 0
+    gpu_mb: int = 0
     waiting: bool = False
 
     def memory_mb(self) -> int:
         """Return the memory that is this process's own (0 where the system does not say)."""
         return own_memory_mb(self.process.pid)
+
+    def sample(self) -> int:
+        """Return its memory at present, and keep the most that its job took."""
+        mine = self.memory_mb()
+        self.peak_mb = max(self.peak_mb, mine - self.idle_mb)
+        return mine
 
 
 @dataclass(slots=True)
@@ -69,7 +76,7 @@ class Crew:
         log = (self.folder / f"slot-{slot.number}-{library}.log").open("wb")
         with log, theirs:
             process = subprocess.Popen(
-                _command(theirs.fileno(), library, gpu),
+                _command(theirs.fileno(), library, gpu, slot.memory_mb),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -98,9 +105,13 @@ class Crew:
         """The processes that have a job."""
         return [host for host in self.hosts.values() if host.job is not None]
 
-    def submit(self, host: Host, job: Job) -> None:
-        """Give a job to a process that has none."""
-        host.job, host.peak_mb = job, 0
+    def leased_mb(self, gpu: int) -> int:
+        """Return what jobs at work hold of a GPU's memory; the lease of a process that died is gone with it."""
+        return sum(host.gpu_mb for host in self.at_work if host.slot.gpu == gpu)
+
+    def submit(self, host: Host, job: Job, gpu_mb: int = 0) -> None:
+        """Give a job to a process that has none, with a lease of its slot's GPU."""
+        host.job, host.peak_mb, host.gpu_mb = job, 0, gpu_mb
         host.idle_mb = host.idle_mb or host.memory_mb()
         self._send(host, job)
 
@@ -174,10 +185,12 @@ class Crew:
         if isinstance(message, Broken):
             self.broken[host.library] = message.reason
             return self.end(host, message.reason, "error")
+        host.sample()
         if isinstance(message, FoldDone):
             host.waiting = True
         else:
             host.job = None
+            host.device = "cpu" if isinstance(message, JobDone) and message.lost else host.device
         return [(host, message)]
 
     def _lost(self, host: Host) -> list[tuple[Host, Answer]]:
@@ -207,8 +220,7 @@ class Crew:
         return answers
 
     def _over_memory(self, host: Host) -> list[tuple[Host, Answer]]:
-        mine = host.memory_mb()
-        host.peak_mb = max(host.peak_mb, mine - host.idle_mb)
+        mine = host.sample()
         others = [other for other in self.hosts.values() if other.slot == host.slot and other is not host]
         beside = sum(other.memory_mb() for other in others)
         if mine + beside <= host.slot.memory_mb:
@@ -257,13 +269,14 @@ def lives(pid: int, started: int) -> bool:
     return start_time(pid) == started
 
 
-def _command(socket: int, library: str, gpu: str) -> list[str]:
+def _command(socket: int, library: str, gpu: str, memory_mb: int) -> list[str]:
     """Return the command line; `env` sets what libraries read when they load, before any is loaded."""
     path = os.pathsep.join(part for part in sys.path if part)
     variables = [*SETTINGS, f"CUDA_VISIBLE_DEVICES={gpu}", f"PYTHONPATH={path}"]
     start = [sys.executable, "-P", "-m", "penstock.search.worker"]
     device = "cuda" if gpu else "cpu"
-    return ["env", "-u", "PYTHONDONTWRITEBYTECODE", *variables, *start, str(socket), str(os.getpid()), library, device]
+    given = [str(socket), str(os.getpid()), library, device, str(memory_mb)]
+    return ["env", "-u", "PYTHONDONTWRITEBYTECODE", *variables, *start, *given]
 
 
 def need_one_library(crew: Crew) -> None:
