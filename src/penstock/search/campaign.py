@@ -1,7 +1,6 @@
 """One search within one budget: from the start of the slots to the estimator fitted on all rows."""
 
 import json
-import math
 import threading
 import time
 from pathlib import Path
@@ -14,11 +13,12 @@ from penstock.errors import ModelError
 from penstock.search import placement
 from penstock.search.choosing import choosing_seconds
 from penstock.search.encoding import Encoding, folds_folder, prepare
+from penstock.search.laying import laid_here, lay
 from penstock.search.messages import Answer, FoldDone, GoOn, JobFailed, Setting, TrialJob
 from penstock.search.refit import Refit, estimator_path
-from penstock.search.schedule import BASELINE, Plan, Schedule, Shape, best_of
+from penstock.search.schedule import BASELINE, Schedule, Shape, best_of
 from penstock.search.slots import Crew, Host, need_one_library
-from penstock.search.trials import Shelf, evaluate, fit
+from penstock.search.trials import Shelf, fit
 from penstock.search.tuning import Study
 from penstock.search.work import AtWork, Found, Hooks, Progress, Work
 
@@ -111,11 +111,12 @@ class Campaign:
 
     def _turn(self, schedule: Schedule) -> bool:
         """Fill the slots with trials, or from the last moment on with final fits; return whether all is done."""
-        self._lay_baseline(schedule)
+        self._lay(schedule)
         self.finale = self.finale or time.monotonic() >= schedule.must_fit(self.end)
         if not self.finale:
             self._fill(schedule)
-            self.finale = not self.crew.at_work and all(host.told for host in self._hosts())
+            idle = not self.crew.at_work
+            self.finale = idle and (schedule.enough() or all(host.told for host in self._hosts()))
         if not self.finale or not any(one.trial.state == "finished" for one in schedule.ended):
             return False
         refit = self._refit(schedule)
@@ -270,27 +271,26 @@ class Campaign:
         self.at_work[draft.number] = AtWork(draft, plan, host, now, device)
         self.crew.submit(host, job)
 
-    def _lay_baseline(self, schedule: Schedule) -> None:
-        """Try and fit the baseline in this process, while the slots still load: there is always one model."""
-        setting, name = self.crew.setting, BASELINE
-        if setting is None or not self.encoding.done or any(one.trial.family == name for one in schedule.ended):
+    def _lay(self, schedule: Schedule) -> None:
+        """Try and fit the baseline in this process, and what is as quick while no slot has loaded."""
+        setting = self.crew.setting
+        if setting is None or not self.encoding.done:
             return
-        draft = self.study.ask(name, "default", schedule.defaults[name], schedule.spaces[name])
-        plan = Plan(name, "default", schedule.shape.folds, math.inf, schedule.whole_seconds(name))
-        work = AtWork(draft, plan, None, time.monotonic())
-
-        def note(fold: FoldDone) -> bool:
-            work.scores.append(fold.score)
-            work.seconds.append(fold.seconds)
-            return True
-
-        family, shelf = self.work.families[name], Shelf(setting)
-        job = TrialJob(draft.number, name, draft.parameters, plan.deadline, plan.deadline, plan.folds)
-        ended = work.ended(evaluate(job, family, shelf, note), round(schedule.memory_mb(name)))
-        self.study.tell(ended)
-        schedule.ended.append(ended)
-        fit(self._refit(schedule).job(ended), family, shelf)
-        schedule.fitted.add(ended.trial.number)
+        tried = {one.trial.family for one in (*schedule.ended, *self.failed)}
+        tried |= {plan.family for plan in schedule.running.values()}
+        for name in laid_here(schedule, self.work):
+            late = name != BASELINE and (schedule.enough() or any(host.told for host in self._hosts()))
+            if name in tried or late:
+                continue
+            ended = lay(name, setting, schedule, self.study, self.work)
+            if ended.trial.state == "failed":
+                self.failed.append(ended)
+                schedule.skips[name] = ended.trial.reason
+                schedule.failed.add(name)
+                continue
+            schedule.ended.append(ended)
+            fit(self._refit(schedule).job(ended), self.work.families[name], Shelf(setting))
+            schedule.fitted.add(ended.trial.number)
 
     def _prepare_for(self, slot: Slot, schedule: Schedule, now: float) -> None:
         """Load in an idle slot the library that has work, if there is time for both."""

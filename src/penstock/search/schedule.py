@@ -101,7 +101,7 @@ class Schedule:
             As `time.monotonic()`: the present, and the end of the budget. A trial's deadline leaves the time to fit
             what it finds on all rows.
         """
-        if self._enough() or end <= now:
+        if self.enough() or end <= now:
             return None
         first = [name for name in self._untried() if self.families[name].library in libraries]
         plan = self._first(first, libraries, now, end) if first else None
@@ -133,7 +133,7 @@ class Schedule:
 
     def wanted(self, now: float, end: float) -> list[str]:
         """Return the compiled libraries that have work for another slot, the most wanted first."""
-        if self._enough():
+        if self.enough():
             return []
         rest = [name for name in self._untried() if self.predicted(name, LEAST_ROWS) <= end - now]
         rest += [name for name in self.in_race() if self._whole_and_fit(name) <= end - now]
@@ -223,7 +223,8 @@ class Schedule:
     def _features(self, family: str) -> int:
         return self.shape.features.get(self.families[family].flavour, 1)
 
-    def _enough(self) -> bool:
+    def enough(self) -> bool:
+        """Return whether the budget's trials are all begun."""
         counted = sum(one.trial.state != "failed" for one in self.ended) + len(self.running)
         return self.budget.trials is not None and counted >= self.budget.trials
 

@@ -16,6 +16,7 @@ from penstock.search.blend import Blend, Member, Part
 from penstock.search.calibration import Calibrator
 from penstock.search.fitting import TrainedModel
 from penstock.tabular import checking
+from penstock.tabular.folds import need_rows
 from penstock.tabular.learning import Table, choose_families, decode, describe, plan_table
 from penstock.tabular.tables import Columns, learn_columns
 
@@ -40,6 +41,7 @@ class _Chosen(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
 
     def _fit(self, table: Table, columns: Columns) -> Self:
         """Fit each member on all rows."""
+        need_rows(table.frame)
         plan = plan_table(table)
         numbers, texts = decode(table.frame, plan)
         families = choose_families(tuple(name for name, _, _ in self.members))

@@ -54,8 +54,7 @@ def deal(
     DataError
         If times are no dates or numbers, or leave no two blocks to learn from and to judge by.
     """
-    if len(frame) < 2:  # noqa: PLR2004  one to learn from, one to judge by
-        raise DataError(f"At least 2 rows must be there to learn from, but n_samples = {len(frame)}.")
+    need_rows(frame)
     group = _together(frame) if groups is None else value_digests(groups)
     if times is None:
         rule = HashRule(0.0, FOLDS, "estimators", seed, np.empty(0, np.uint64))
@@ -65,6 +64,18 @@ def deal(
     fold, count = assign_by_time(moments, codes, None, FOLDS)
     order = np.argsort(moments, kind="stable")
     return Folds(order, fold[order], group[order], count, time_ordered=True)
+
+
+def need_rows(frame: pd.DataFrame) -> None:
+    """Make sure that there is a row to learn from, and one to judge by.
+
+    Raises
+    ------
+    DataError
+        If there is not.
+    """
+    if len(frame) < 2:  # noqa: PLR2004  see above
+        raise DataError(f"At least 2 rows must be there to learn from, but n_samples = {len(frame)}.")
 
 
 def _together(frame: pd.DataFrame) -> Digests:

@@ -101,7 +101,7 @@ def learn(table: Table, wanted: Wanted, hooks: Hooks) -> Learnt:
     costs = metrics.cost_matrix(wanted.costs, tuple(str(name) for name in table.classes))
     families = choose_families(wanted.families)
     rows = make_rows(table, settings.seed)
-    slots = placement.cut(placement.inventory(visible_gpus()), settings.budget)
+    slots = placement.slots_for(rows, settings.budget, visible_gpus(), alone=False)
     with tempfile.TemporaryDirectory(prefix="penstock-search-") as folder:
         work = Work(
             rows=rows,

@@ -1,0 +1,60 @@
+"""Trials that the search's own process runs while the slots' processes load: quick ones, of families of ours."""
+
+import math
+import time
+
+from penstock.search.messages import FoldDone, JobFailed, Setting, TrialJob
+from penstock.search.schedule import BASELINE, Plan, Schedule
+from penstock.search.trials import Shelf, evaluate
+from penstock.search.tuning import Ended, Study
+from penstock.search.work import AtWork, Work
+
+QUICK_SECONDS = 0.4  # for all folds: less than a slot's process needs to load what the trial does
+OURS = "penstock.models."  # what another package brings may hang or end its process: a slot's, not the search's
+
+
+def laid_here(schedule: Schedule, work: Work) -> list[str]:
+    """Return the families whose default this process tries, the baseline first: there is always one model."""
+    quick = [
+        name
+        for name, family in work.families.items()
+        if type(family).__module__.startswith(OURS)
+        and family.library == "sklearn"
+        and name not in schedule.skips
+        and schedule.whole_seconds(name) <= QUICK_SECONDS
+    ]
+    return [BASELINE, *(name for name in quick if name != BASELINE)]
+
+
+def lay(name: str, setting: Setting, schedule: Schedule, study: Study, work: Work) -> Ended:
+    """Try a family's default in this process, and return the trial as it ended.
+
+    Parameters
+    ----------
+    name
+        The family.
+    setting
+        What all trials have in common.
+    schedule, study, work
+        The search's; the study is told.
+    """
+    draft = study.ask(name, "default", schedule.defaults[name], schedule.spaces[name])
+    plan = Plan(name, "default", schedule.shape.folds, math.inf, schedule.whole_seconds(name))
+    busy = AtWork(draft, plan, None, time.monotonic())
+
+    def note(fold: FoldDone) -> bool:
+        busy.scores.append(fold.score)
+        busy.seconds.append(fold.seconds)
+        return True
+
+    job = TrialJob(draft.number, name, draft.parameters, plan.deadline, plan.deadline, plan.folds)
+    memory_mb = round(schedule.memory_mb(name))
+    try:
+        ended = busy.ended(evaluate(job, work.families[name], Shelf(setting), note), memory_mb)
+    except Exception as error:
+        if name == BASELINE:
+            raise
+        reason = f"{type(error).__name__}: {error}"[:500]
+        ended = busy.ended(JobFailed(draft.number, reason), memory_mb)
+    study.tell(ended)
+    return ended
