@@ -4,9 +4,14 @@ import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from penstock.domain.search import Budget, Machine, Slot
 from penstock.search.gpus import find_gpus
+from penstock.search.slots import own_memory_mb
+
+if TYPE_CHECKING:
+    from penstock.search.encoding import TrainingRows  # the doctor looks at the machine, and loads no pipeline
 
 SMALLEST_SLOT_MB = 500  # a process with LightGBM or torch loaded holds about 250 MB before it sees a row
 RESERVE_SHARE = 0.15  # of free memory: left to serving, and to this process while it encodes
@@ -35,6 +40,26 @@ def inventory(visible_gpus: str | None = None, root: Path = Path("/")) -> Machin
     notes: list[str] = []
     gpus = tuple((gpu.number, gpu.name, gpu.free_mb) for gpu in find_gpus(visible_gpus, notes))
     return Machine(cores=_cores(root), memory_mb=_memory_mb(root, notes), gpus=gpus, notes=tuple(notes))
+
+
+def slots_for(
+    rows: "TrainingRows", budget: Budget, visible_gpus: str | None, *, alone: bool = True
+) -> tuple[Slot, ...]:
+    """Return this machine's slots for a search of decoded rows.
+
+    Parameters
+    ----------
+    rows
+        What is searched: this process copies them, and each fit does.
+    budget
+        Bounds memory and GPUs.
+    visible_gpus
+        As `inventory` takes it.
+    alone
+        Whether this process does nothing else, so that what it holds counts against `budget.memory_gb`.
+    """
+    held = own_memory_mb(os.getpid()) if alone else 0
+    return cut(inventory(visible_gpus), budget, (rows.numbers.nbytes + rows.texts.nbytes) / MB, held)
 
 
 def cut(machine: Machine, budget: Budget, data_mb: float = 0.0, held_mb: int = 0) -> tuple[Slot, ...]:
