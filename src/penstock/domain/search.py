@@ -123,7 +123,11 @@ class EncodedFolds:
 
 @dataclass(frozen=True, slots=True)
 class SearchSettings:
-    """What a search is asked for: `metric` is one of `evaluation.metrics`."""
+    """What a search is asked for: `metric` is one of `evaluation.metrics`.
+
+    `sampler` proposes what is tuned. `deterministic` says that time decides nothing: trials go in fixed rounds until
+    `budget.trials` are done.
+    """
 
     metric: str
     budget: Budget
@@ -133,6 +137,21 @@ class SearchSettings:
     monotone: tuple[tuple[str, int], ...] = ()
     seed: int = 7
     costs: tuple[tuple[str, float], ...] = ()
+    sampler: Literal["tpe", "random", "grid"] = "tpe"
+    deterministic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """What a model takes to answer: median ms for one row and 10^6 bytes of its graph, fitted parameters, and flops.
+
+    `flops` are the floating-point operations of one row.
+    """
+
+    latency_ms: float
+    size_mb: float
+    parameters: int
+    flops: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +159,8 @@ class Trial:
     """One configuration and its fold scores (higher is better).
 
     `partial` marks a first trial on one inner split or capped rows: it is listed and never chosen over a whole one.
-    `mark` says what became of it otherwise than was planned, `placed` why it ran on its device.
+    `mark` says what became of it otherwise than was planned, `placed` why it ran on its device. `footprint` is measured
+    where there are limits, and `over` says which it is over: such a trial is listed and never wins.
     """
 
     number: int
@@ -160,6 +180,8 @@ class Trial:
     placed: str = ""
     predicted_gpu_mb: int = 0
     peak_gpu_mb: int = 0
+    footprint: Footprint | None = None
+    over: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,14 @@ import numpy as np
 from penstock.domain.features import Flavour
 from penstock.domain.search import Slot
 from penstock.errors import ModelError
-from penstock.search import placement
+from penstock.search import memory, placement
+from penstock.search.admission import Admission
 from penstock.search.choosing import choosing_seconds
 from penstock.search.encoding import Encoding, folds_folder, prepare
+from penstock.search.footprints import judged
+from penstock.search.grids import grid_sizes
 from penstock.search.laying import laid_here, lay
+from penstock.search.limits import Limits
 from penstock.search.messages import Answer, FoldDone, GoOn, JobFailed, Setting, TrialJob
 from penstock.search.refit import Refit, estimator_path
 from penstock.search.schedule import BASELINE, Schedule, Shape, best_of
@@ -23,10 +27,13 @@ from penstock.search.tuning import Study
 from penstock.search.work import AtWork, Found, Hooks, Progress, Work
 
 POLL_SECONDS = 0.05
+QUIET_POLL_SECONDS = 0.01  # while no trial runs, nobody says when the first rows are encoded
 TELL_SECONDS = 0.5
 START_SECONDS = 3.0  # a slot's process loads its libraries in about as long
 LEAST_GRACE = 1.0  # seconds: a fit that stops by its deadline still has to predict and to answer
 GRACE = 0.2  # of a trial's time, where more is left: a busy machine answers late, and the whole trial would be lost
+FIRST_SHARES = 1.5  # times a fold's share of a trial's time: a first fold that takes longer hangs, or will not be whole
+FIRST_LEAST = 3.0  # seconds, where the share is less: a busy machine is no hanging trial
 LATE_SECONDS = 1.2  # how long after the budget's end what is nearly done is waited for
 ROOM_FOR_TWO_MB = 1500  # a slot with less memory holds one library's process at a time
 COMPILED = ("lightgbm", "torch")  # never in one process
@@ -72,8 +79,9 @@ class Campaign:
         settings = work.settings
         self.encoding = Encoding(work.rows, flavours, folds_folder(work.folder), settings.seed, settings.monotone)
         self.crew = Crew(work.slots, work.folder)
-        self.study = Study(work.folder / "journal.log", settings.seed)
-        earlier = self.study.ended()
+        self.admission = Admission(work, self.crew)
+        self.study = Study(work.folder / "journal.log", settings.seed, settings.sampler)
+        earlier = [judged(one, Limits(settings.limits)) for one in self.study.ended()]
         self.resumed = sum(one.trial.state == "finished" for one in earlier)
         self.earlier = [one for one in earlier if one.trial.state != "failed"]
         self.failed = [one for one in earlier if one.trial.state == "failed"]
@@ -99,7 +107,7 @@ class Campaign:
             If no trial finished, or none could be fitted.
         """
         while time.monotonic() < self.end + LATE_SECONDS:
-            self._hear(POLL_SECONDS)
+            self._hear(POLL_SECONDS if self.at_work else QUIET_POLL_SECONDS)
             self.encoding.check()
             need_one_library(self.crew)
             if self.schedule is None:
@@ -152,7 +160,8 @@ class Campaign:
             out_of_fold=pick.write(self.work.folder),
             seconds=time.monotonic() - self.began,
             resumed=self.resumed,
-            reasons=pick.reasons,
+            reasons=(*pick.reasons, *memory.told(trials)),
+            experience=self.admission.experience,
             members=tuple((one.trial.family, weight, refit.parameters(one)) for one, weight in pick.members),
         )
 
@@ -194,6 +203,7 @@ class Campaign:
                 costs=work.costs,
                 categorical=encoding.categorical,
                 monotone=encoding.monotone,
+                limits=work.settings.limits,
             )
         )
         self.schedule = self._make_schedule(dict(folds.features))
@@ -214,8 +224,11 @@ class Campaign:
             spaces={name: one.space(*sizes[name]) for name, one in self.work.families.items()},
             portfolios={name: one.portfolio(*sizes[name]) for name, one in self.work.families.items()},
             ended=list(self.earlier),
-            bagging=not rows.time_ordered and not settings.limits,
+            bagging=not rows.time_ordered,
+            limits=Limits(settings.limits),
+            points=grid_sizes(settings, {name: one.space(*sizes[name]) for name, one in self.work.families.items()}),
             closing=choosing_seconds(self.work),
+            memory=self.admission.memory,
         )
         for name, family in self.work.families.items():
             reasons = [placement.refusal(schedule.memory_mb(name), family.library, slot) for slot in self.work.slots]
@@ -250,8 +263,7 @@ class Campaign:
         host = self.crew.host(slot, family.library)
         if host is None:
             return
-        needs = family.needs(schedule.shape.rows, schedule.shape.features[family.flavour], schedule.shape.classes)
-        device = host.device if needs.gains_from_gpu else "cpu"
+        placed = self.admission.place(plan.family, schedule, host)
         given = schedule.given(plan)
         draft = self.study.ask(plan.family, plan.kind, given, schedule.spaces[plan.family])
         grace = max(LEAST_GRACE, min(GRACE * (plan.deadline - now), schedule.must_fit(self.end) - plan.deadline))
@@ -262,14 +274,16 @@ class Campaign:
             deadline=plan.deadline,
             latest=plan.deadline + grace,
             folds=plan.folds,
-            device=device,
+            device=placed.device,
             most_rows=plan.most_rows,
+            compare=placed.compare,
+            first_by=now + max(FIRST_LEAST, FIRST_SHARES * (plan.deadline - now) / len(plan.folds)),
         )
         schedule.running[draft.number] = plan
         if plan.kind == "portfolio":
             schedule.begun[plan.family] = plan.place + 1
-        self.at_work[draft.number] = AtWork(draft, plan, host, now, device)
-        self.crew.submit(host, job)
+        self.at_work[draft.number] = AtWork(draft, plan, host, now, placed)
+        self.crew.submit(host, job, placed.gpu_mb)
 
     def _lay(self, schedule: Schedule) -> None:
         """Try and fit the baseline in this process, and what is as quick while no slot has loaded."""
@@ -331,6 +345,7 @@ class Campaign:
         del self.at_work[answer.number], self.schedule.running[answer.number]
         ended = work.ended(answer, round(self.schedule.memory_mb(work.draft.family)))
         self.study.tell(ended)
+        self.admission.learn(ended, answer, self.schedule)
         if ended.trial.state == "failed":
             self.failed.append(ended)
             retried = isinstance(answer, JobFailed) and answer.cause == "died" and self.study.again(work.draft)
@@ -358,10 +373,11 @@ class Campaign:
             return
         self.told = now
         ended = self.schedule.ended if self.schedule else self.earlier
-        whole = [one for one in ended if one.trial.state == "finished"]
-        best = best_of(whole).trial if whole else None
+        done = [one for one in ended if one.trial.state == "finished"]
+        within = [one for one in done if not one.trial.over]
+        best = best_of(within).trial if within else None
         family, score = (best.family, best.score) if best else (None, None)
-        self.hooks.progress(Progress(len(whole), len(self.at_work), family, score, max(0.0, self.end - now)))
+        self.hooks.progress(Progress(len(done), len(self.at_work), family, score, max(0.0, self.end - now)))
 
 
 def _spent(folder: Path) -> float:

@@ -65,13 +65,12 @@ def choose(best: Ended, candidates: list[Ended], work: Work) -> Pick:
     best
         What wins if a mean does not pay.
     candidates
-        What may be a member: whole trials that are at hand, or will be in time; `best` among them.
+        What may be a member: whole trials that are at hand, or will be in time, and together within the limits; `best`
+        among them.
     work
         The search: its rows' target, its metric, its limits.
     """
     pool = _pool(best, candidates)
-    if work.settings.limits:
-        return Pick(((best, 1.0),), None, ("one model fitted on all rows is kept, because there are limits",))
     learnt = best.trial.family != BASELINE  # where nothing beats what looks at no feature, a mean of noise is noise
     if not learnt or len(pool) < 2 or len(work.rows.target) < FEWEST_ROWS:  # noqa: PLR2004 - a mean needs two
         return Pick(((best, 1.0),))
@@ -98,7 +97,7 @@ def _pool(best: Ended, candidates: list[Ended]) -> list[Ended]:
     kept = []
     for one in sorted(candidates, key=lambda one: (one is not best, -score_of(one), one.trial.number)):
         family = one.trial.family
-        if family == BASELINE or not one.whole:
+        if family == BASELINE or not one.fits:
             continue
         place = seen[family] = seen.get(family, 0) + 1
         if place <= BEST_OF_FAMILY or one.kind != "tuned":

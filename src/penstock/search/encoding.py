@@ -19,6 +19,7 @@ from penstock.domain.search import EncodedFolds
 from penstock.features.pipeline import Pipeline, build_pipeline
 
 MARK = "rows.json"
+SOME_ROWS = 20  # that a candidate's latency is measured with
 TRAINS_ALWAYS = -3  # the fold of rows that train in every fold and are validated in none
 
 
@@ -114,6 +115,8 @@ class Encoding:
             _save(self.folder / "target.npy", self.rows.target)
             _save(self.folder / "fold.npy", self.rows.fold)
             _save(self.folder / "group.npy", self.rows.group)
+            _save(self.folder / "some-numbers.npy", self.rows.numbers[:SOME_ROWS])
+            _save(self.folder / "some-texts.npy", self.rows.texts[:SOME_ROWS].astype(np.str_))
             for fold in [*range(self.rows.folds), None]:
                 for flavour in self.flavours:
                     self._encode(flavour, fold)
@@ -134,13 +137,14 @@ class Encoding:
             return
         rows, trains = self.rows, self.rows.training(fold)
         pipeline = build_pipeline(rows.plan.columns, flavour, rows.classes, self.seed)
-        learnt = pipeline.fit_transform(rows.numbers[trains], rows.texts[trains], rows.target[trains])
-        encoded = np.empty((trains.size, learnt.shape[1]), np.float32)
-        encoded[trains] = learnt
-        if not trains.all():
-            encoded[~trains] = pipeline.transform(rows.numbers[~trains], rows.texts[~trains])
-        _replace(model, pickle.dumps(pipeline))
-        _save(path, encoded)
+        if trains.all():
+            encoded = pipeline.fit_transform(rows.numbers, rows.texts, rows.target)
+            _replace(model, pickle.dumps(pipeline))
+            _save(path, encoded)
+        else:
+            learnt = pipeline.fit_transform(rows.numbers[trains], rows.texts[trains], rows.target[trains])
+            _replace(model, pickle.dumps(pipeline))
+            _write_both(path, trains, learnt, pipeline.transform(rows.numbers[~trains], rows.texts[~trains]))
         self._learn(flavour, pipeline)
 
     def _learn(self, flavour: Flavour, pipeline: Pipeline) -> None:
@@ -188,6 +192,18 @@ def prepare(folder: Path, name: str) -> None:
 def _marked(folder: Path) -> str | None:
     path = folder / MARK
     return str(json.loads(path.read_text(encoding="utf-8"))["rows"]) if path.exists() else None
+
+
+def _write_both(path: Path, trains: NDArray[np.bool_], learnt: NDArray[Any], others: NDArray[Any]) -> None:
+    """Write the rows that were learnt from and the others in their order, through the file's pages: no third copy."""
+    if path.exists():
+        return
+    draft = _draft(path)
+    shape = (trains.size, learnt.shape[1])
+    file = np.lib.format.open_memmap(draft, mode="w+", dtype=np.float32, shape=shape)
+    file[trains], file[~trains] = learnt, others
+    file.flush()
+    draft.replace(path)
 
 
 def _save(path: Path, array: NDArray[Any]) -> None:

@@ -1,11 +1,12 @@
 """What a search and its slots say to each other."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from penstock.domain.features import Flavour
-from penstock.domain.search import EncodedFolds, Mark, Value
+from penstock.domain.search import EncodedFolds, Footprint, Mark, Value
 
 Cause = Literal["error", "memory", "deadline", "died"]
 
@@ -14,7 +15,8 @@ Cause = Literal["error", "memory", "deadline", "died"]
 class Setting:
     """What every trial of a search has in common.
 
-    `categorical` and `monotone` are by flavour, as `BuildContext` wants them; `costs` is a matrix (class, called).
+    `categorical` and `monotone` are by flavour, as `BuildContext` wants them; `costs` is a matrix (class, called);
+    `limits` are hard ones, by the names of `Footprint`'s figures.
     """
 
     folds: EncodedFolds
@@ -23,6 +25,7 @@ class Setting:
     costs: tuple[tuple[float, ...], ...] = ()
     categorical: dict[Flavour, tuple[int, ...]] = field(default_factory=dict)
     monotone: dict[Flavour, tuple[int, ...]] = field(default_factory=dict)
+    limits: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,8 @@ class TrialJob:
     """Evaluate one configuration on folds; `most_rows` caps what it fits on.
 
     Fits stop by themselves at `deadline`, a `time.monotonic()`; at `latest` the trial is ended. With `compare` a short
-    fit is timed on the CPU and on `device` first, and the trial goes where it is quicker.
+    fit is timed on the CPU and on `device` first, and the trial goes where it is quicker. A trial that has not scored
+    its first fold at `first_by` hangs, and is ended too.
     """
 
     number: int
@@ -42,6 +46,7 @@ class TrialJob:
     device: str = "cpu"
     most_rows: int | None = None
     compare: bool = False
+    first_by: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +104,9 @@ class JobDone:
 
     `scores` are those of the folds, where all folds together say more of them than each alone (see `scoring`).
     `device` is where it ended ("": where it was sent), `mark` what happened on the way, `gpu_mb` the most it held of a
-    GPU's memory; `lost` says that the GPU is gone for this process, `compared` are the seconds of a short fit on the CPU
-    and on the GPU.
+    GPU's memory; `lost` says that the GPU is gone for this process, `compared` are the seconds of a short fit on the
+    CPU and on the GPU. With limits, `footprint` is what one model takes to answer, `bag` what a bag does,
+    `over` the limits that one model is over, in words, and `excess` how many times, less 1.
     """
 
     number: int
@@ -114,6 +120,10 @@ class JobDone:
     gpu_mb: int = 0
     compared: tuple[float, float] | None = None
     scores: tuple[float, ...] = ()
+    footprint: Footprint | None = None
+    bag: Footprint | None = None
+    over: tuple[str, ...] = ()
+    excess: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

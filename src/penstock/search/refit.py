@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from penstock.domain.search import Value
+from penstock.domain.search import Footprint, Value
 from penstock.errors import ModelError
 from penstock.search.choosing import Pick, choose, choosing_seconds
 from penstock.search.encoding import folds_folder, pipeline_path
+from penstock.search.limits import added
 from penstock.search.messages import Answer, FitJob, JobDone, JobFailed, bag_path
 from penstock.search.recipe import Ingredient, Recipe
 from penstock.search.schedule import Schedule, score_of
@@ -38,15 +39,12 @@ class Refit:
     failed: dict[int, str] = field(default_factory=dict)
     started: set[int] = field(default_factory=set)
     pick: Pick | None = None
+    footprints: dict[int, Footprint] = field(default_factory=dict)
 
     def ranking(self) -> Ranking:
         """Return the candidates at present, those that cannot be fitted in time last."""
         left = (self.end - time.monotonic()) * SLACK
-        return rank(
-            self.schedule.ended,
-            self.work.settings.limits,
-            lambda one: self._left_to_fit(one) <= left,
-        )
+        return rank(self.schedule.ended, lambda one: self._left_to_fit(one) <= left)
 
     def is_begun(self, one: Ended) -> bool:
         """Return whether a candidate is at hand, or about to be."""
@@ -86,7 +84,33 @@ class Refit:
             if seconds + more <= left * len(self.crew.slots) and more <= left:
                 in_time.append(one)
                 seconds += more
-        self.pick = choose(candidates[0], in_time, self.work)
+        self.pick = choose(candidates[0], self._together(in_time), self.work)
+
+    def _together(self, candidates: list[Ended]) -> list[Ended]:
+        """Return the best candidates that are within the limits all at once, so that any mean of them is."""
+        kept: list[Ended] = []
+        taken: list[Footprint] = []
+        for one in candidates:
+            found = self._footprint(one)
+            if found is not None and self.schedule.limits.over(added([*taken, found])):
+                continue
+            kept.append(one)
+            taken += [] if found is None else [found]
+        return kept
+
+    def _footprint(self, one: Ended) -> Footprint | None:
+        """Return what a candidate takes in the form it has in the model, or will have; None without limits."""
+        number = one.trial.number
+        if number in self.footprints:
+            return self.footprints[number]
+        return one.trial.footprint if self.schedule.better_fitted(one) else one.bag
+
+    def _within(self, pick: Pick) -> bool:
+        """Return whether what was picked is within the limits, as it was measured last."""
+        if not self.schedule.limits.most:
+            return True
+        taken = [self._footprint(one) for one, _ in pick.members]
+        return not self.schedule.limits.over(added([found for found in taken if found is not None]))
 
     def _left_to_fit(self, one: Ended) -> float:
         """Return the seconds until a candidate is at hand."""
@@ -129,7 +153,8 @@ class Refit:
             If none is.
         """
         ranking = self.ranking()
-        if self.pick is not None and all(self.schedule.at_hand(one) for one, _ in self.pick.members):
+        at_hand = self.pick is not None and all(self.schedule.at_hand(one) for one, _ in self.pick.members)
+        if self.pick is not None and at_hand and self._within(self.pick):
             return Pick(self.pick.members, self.pick.mixture, (*ranking.reasons, *self.pick.reasons))
         best = next((one for one in ranking.candidates if self.schedule.at_hand(one)), None)
         first = ranking.candidates[0].trial
@@ -186,15 +211,24 @@ class Refit:
 
     def take(self, answer: Answer) -> None:
         """Note what became of a fit."""
-        if isinstance(answer, JobDone):
+        if isinstance(answer, JobDone) and answer.over:
+            self._fail(answer.number, f"fitted on all rows it is over a limit: {'; '.join(answer.over)}")
+        elif isinstance(answer, JobDone):
             self.schedule.fitted.add(answer.number)
+            if answer.footprint is not None:
+                self.footprints[answer.number] = answer.footprint
         elif isinstance(answer, JobFailed):
-            self.failed[answer.number] = answer.reason
-            self.started.discard(answer.number)
+            self._fail(answer.number, answer.reason)
+
+    def _fail(self, number: int, reason: str) -> None:
+        self.failed[number] = reason
+        self.schedule.unfit.add(number)
+        self.started.discard(number)
 
     def parameters(self, one: Ended) -> dict[str, Value]:
         """Return a candidate's parameters for a fit on all rows: what early stopping settled, for more rows."""
         more = min(math.sqrt(max(1.0, self.schedule.shape.growth)), MOST_MORE_ROUNDS)
+        more = 1.0 if self.schedule.limits.most else more  # no larger than what was measured
         settled = {
             name: max(1, round(value * more)) if isinstance(value, int) and not isinstance(value, bool) else value
             for name, value in one.refit.items()

@@ -8,6 +8,9 @@ import numpy as np
 from penstock.domain.features import Flavour
 from penstock.domain.search import Budget, SearchSpace, Trial, Value
 from penstock.models._base import ModelFamily
+from penstock.search.limits import Limits
+from penstock.search.memory import Memory
+from penstock.search.shrinking import MOST_SHRUNK, smaller
 from penstock.search.tuning import Ended, Kind
 
 BASELINE = "baseline"
@@ -68,10 +71,11 @@ class Schedule:
     """Decides by what was measured so far; it starts nothing itself.
 
     `spaces` and `defaults` are by family; `skips` gives the reason for each family that is not tried; `failed` are
-    families whose default failed, `fitted` the trials that are fitted on all rows. With `bagging`, the fold models
-    of a whole trial are a model as they are; without, it must be fitted on all rows. `closing` are the
-    seconds that are kept at the end to see whether a mean of several candidates pays. `begun` counts what was taken
-    of each family's portfolio.
+    families whose default failed, `fitted` the trials that are fitted on all rows, `unfit` those that could not be.
+    With `bagging`, the fold models of a whole trial are a model as they are; without, it must be fitted on all rows.
+    `closing` are the seconds that are kept at the end to see whether a mean of several candidates pays. `begun` counts
+    what was taken of each family's portfolio, `shrunk` how often it was made smaller to keep the `limits`; `points` is
+    how many there are on its grid, where one was asked for.
     """
 
     families: dict[str, ModelFamily]
@@ -89,6 +93,11 @@ class Schedule:
     closing: float = 0.0
     portfolios: dict[str, tuple[dict[str, Value], ...]] = field(default_factory=dict)
     begun: dict[str, int] = field(default_factory=dict)
+    memory: Memory = field(default_factory=Memory)
+    limits: Limits = field(default_factory=Limits)
+    shrunk: dict[str, int] = field(default_factory=dict)
+    unfit: set[int] = field(default_factory=set)
+    points: dict[str, int] = field(default_factory=dict)
 
     def next(self, libraries: set[str], now: float, end: float) -> Plan | None:
         """Return what a slot does next whose processes have loaded some libraries, or None for nothing.
@@ -105,13 +114,13 @@ class Schedule:
             return None
         first = [name for name in self._untried() if self.families[name].library in libraries]
         plan = self._first(first, libraries, now, end) if first else None
-        plan = plan or self._whole_after_partial(libraries, now, end) or self._from_portfolio(libraries, now, end)
-        plan = plan or self._tuned(libraries, now, end)
+        plan = plan or self._whole_after_partial(libraries, now, end) or self._shrunk(libraries, now, end)
+        plan = plan or self._from_portfolio(libraries, now, end) or self._tuned(libraries, now, end)
         return None if plan is None else replace(plan, deadline=min(plan.deadline, self.must_fit(end) - AFTER_TRIAL))
 
     def must_fit(self, end: float) -> float:
         """Return when the final fit of the best so far must begin; the end, if it is fitted."""
-        leading = eligible([one for one in self.ended if one.trial.state == "finished"])
+        leading = eligible([one for one in self.ended if one.trial.state == "finished" and not one.trial.over])
         if not leading:
             return end - LEAST_FOR_FIT
         fits = [self.fit_seconds(best_of(leading)) if self.better_fitted(best_of(leading)) else 0.0]
@@ -125,7 +134,8 @@ class Schedule:
 
         A search that has fitted its best goes on to the end of its budget, and has something to fall back on.
         """
-        whole = [one for one in self.ended if one.whole and one.trial.family != BASELINE]
+        whole = [one for one in self.ended if one.fits and one.trial.family != BASELINE]
+        whole = [one for one in whole if one.trial.number not in self.unfit]
         if not whole or self._untried() or any(self.at_hand(one) for one in whole):
             return None
         best = best_of(whole)
@@ -148,11 +158,16 @@ class Schedule:
 
     def at_hand(self, ended: Ended) -> bool:
         """Return whether a candidate needs no fit on all rows: it had one, or the bag of its fold models is kept."""
-        return ended.trial.number in self.fitted or (ended.whole and self.bagging)
+        return ended.trial.number in self.fitted or (ended.whole and self._bag_fits(ended))
 
     def better_fitted(self, ended: Ended) -> bool:
         """Return whether a candidate that is at hand should be fitted on all rows yet, if there is time."""
-        return ended.trial.number not in self.fitted and not self._better_bagged(ended.trial.family)
+        bagged = self._better_bagged(ended.trial.family) and self._bag_fits(ended)
+        return ended.trial.number not in self.fitted and not bagged
+
+    def _bag_fits(self, ended: Ended) -> bool:
+        """Return whether the bag of a trial's fold models is kept, and within the limits."""
+        return self.bagging and not self.limits.over(ended.bag)
 
     def _better_bagged(self, family: str) -> bool:
         """Return whether the mean of a family's fold models does better than one fit (docs/decisions/0020).
@@ -174,6 +189,11 @@ class Schedule:
 
     def memory_mb(self, family: str) -> float:
         """Return the predicted memory of a trial beyond its libraries."""
+        said = self.said_mb(family)
+        return self.memory.predicted_mb(family, self.shape.rows, self._features(family), said)
+
+    def said_mb(self, family: str) -> float:
+        """Return the same by the family's own word, before anything was measured."""
         features = self._features(family)
         copies = 2 * self.shape.rows * features * 4 / 2**20  # the rows that train and those that validate, float32
         return self.families[family].needs(self.shape.rows, features, self.shape.classes).memory_mb + copies
@@ -183,7 +203,7 @@ class Schedule:
 
         Noise is how much the gap to the best differs from fold to fold in the family's whole trials.
         """
-        whole = [one for one in self.ended if one.whole]
+        whole = [one for one in self.ended if one.fits]
         if not whole:
             return False
         best = np.asarray(best_of(whole).trial.fold_scores)
@@ -287,6 +307,9 @@ class Schedule:
 
     def given(self, plan: Plan) -> dict[str, Value]:
         """Return the configuration that a plan starts from."""
+        if plan.kind == "tuned" and self.limits.most:  # what is not varied stays as small as what is within them
+            within = [one for one in self.ended if one.fits and one.trial.family == plan.family]
+            return {**self.defaults[plan.family], **(best_of(within).trial.parameters if within else {})}
         if plan.kind != "portfolio":
             return self.defaults[plan.family]
         return {**self.defaults[plan.family], **self.portfolios[plan.family][plan.place]}
@@ -306,6 +329,24 @@ class Schedule:
                 return Plan(name, "portfolio", self.shape.folds, deadline, usual, place=place)
         return None
 
+    def _shrunk(self, libraries: set[str], now: float, end: float) -> Plan | None:
+        """Return a smaller configuration of a family of which every whole trial is over a limit."""
+        if not self.limits.most:
+            return None
+        busy = {plan.family for plan in self.running.values()}
+        over = {one.trial.family: one for one in self.ended if one.whole and one.trial.footprint is not None}
+        fits = {one.trial.family for one in self.ended if one.fits}
+        for name, last in sorted(over.items()):
+            usual = self.whole_seconds(name)
+            ready = self.families[name].library in libraries and name not in fits | busy | {BASELINE}
+            tries = self.shrunk.get(name, 0)
+            if ready and tries < MOST_SHRUNK and now + usual <= end - (self._whole_and_fit(name) - usual):
+                self.shrunk[name] = tries + 1
+                self.portfolios[name] = (*self.portfolios.get(name, ()), smaller(last, self.defaults[name]))
+                place = len(self.portfolios[name]) - 1
+                return Plan(name, "portfolio", self.shape.folds, now + usual * LONG_TRIAL + 1.0, usual, place=place)
+        return None
+
     def _taken(self, name: str) -> int:
         """Return how many of a family's portfolio were tried, or are."""
         tried = sum(one.trial.family == name and one.kind == "portfolio" for one in self.ended)
@@ -321,12 +362,12 @@ class Schedule:
     def _leaders(self) -> list[Ended]:
         """Return the best whole trial of each family that may be a member of the model."""
         near = self._near(PORTFOLIO_ERRORS)
-        return [best_of([one for one in self.ended if one.whole and one.trial.family == name]) for name in near]
+        return [best_of([one for one in self.ended if one.fits and one.trial.family == name]) for name in near]
 
     def _near(self, errors: float) -> list[str]:
         """Return the families whose best is within some standard errors of the best of all."""
         best: dict[str, Ended] = {}
-        for one in (one for one in self.ended if one.whole and self.spaces.get(one.trial.family)):
+        for one in (one for one in self.ended if one.fits and self.spaces.get(one.trial.family)):
             known = best.get(one.trial.family)
             if known is None or score_of(one) > score_of(known):
                 best[one.trial.family] = one
@@ -339,9 +380,15 @@ class Schedule:
 
     def _settled(self, name: str) -> bool:
         """Return whether the last tuned trials of a family gained nothing."""
+        tuned = sum(one.trial.family == name and one.kind == "tuned" for one in self.ended)
+        if (
+            name in self.points
+            and tuned + sum(plan.family == name for plan in self.running.values()) >= self.points[name]
+        ):
+            return True
         best, since = -math.inf, 0
         for one in (one for one in self.ended if one.trial.family == name and one.kind != "partial"):
-            better = one.whole and score_of(one) > best + GAIN * max(abs(best), GAIN) if best > -math.inf else one.whole
+            better = one.fits and score_of(one) > best + GAIN * max(abs(best), GAIN) if best > -math.inf else one.fits
             best, since = (score_of(one), 0) if better else (best, since + 1)
         return since >= SETTLED_TRIALS
 
@@ -366,7 +413,9 @@ class Schedule:
 
     def _fit_folds(self, name: str) -> float:
         """Return what the final fit of a family takes, in fits of a fold."""
-        return 0.0 if self._better_bagged(name) else self.shape.growth * REFIT_FACTOR
+        whole = [one for one in self.ended if one.fits and one.trial.family == name]
+        bagged = self._bag_fits(best_of(whole)) if whole else not self.limits.most
+        return 0.0 if self._better_bagged(name) and bagged else self.shape.growth * REFIT_FACTOR
 
     def _pace(self, family: str) -> float:
         """Return how many times longer fits take here than the families say."""

@@ -15,6 +15,7 @@ from penstock.domain.features import Flavour
 from penstock.domain.search import Value
 from penstock.errors import ModelError
 from penstock.models._base import BuildContext, Estimator, ModelFamily
+from penstock.search.footprints import Scales
 from penstock.search.messages import FitJob, FoldDone, JobDone, Setting, TrialJob, bag_path, out_of_fold_path
 from penstock.search.scoring import Scoring
 
@@ -67,6 +68,7 @@ def evaluate(job: TrialJob, family: ModelFamily, shelf: Shelf, ask: Ask) -> JobD
     out_of_fold = np.full(shape, np.nan)
     settled: list[dict[str, Value]] = []
     bag: list[tuple[int, bytes]] = []
+    part: Any = None
     parameters, after = 0, 0.0
     first = ended = started
     for place, fold in enumerate(job.folds):
@@ -97,7 +99,8 @@ def evaluate(job: TrialJob, family: ModelFamily, shelf: Shelf, ask: Ask) -> JobD
     _write(out_of_fold, out_of_fold_path(folds.folder, job.number))
     sides = tuple(shelf.rows(fold)[1] for fold in job.folds)
     scores = _scoring(shelf).scores(out_of_fold, sides) if _scoring(shelf).calls else ()
-    return JobDone(job.number, _mean(settled), parameters, time.monotonic() - started, scores=scores)
+    done = JobDone(job.number, _mean(settled), parameters, time.monotonic() - started, scores=scores)
+    return Scales(shelf.setting).judge(done, family, (estimator, part, len(bag)), fold)
 
 
 def _fit_fold(job: TrialJob, family: ModelFamily, shelf: Shelf, fold: int, deadline: float) -> Estimator:
@@ -124,11 +127,16 @@ def fit(job: FitJob, family: ModelFamily, shelf: Shelf) -> JobDone:
     started = time.monotonic()
     x = shelf.array(f"{family.flavour}-all", job.deadline)
     y = shelf.array("target", job.deadline)
-    estimator = family.build(job.parameters, _context(job, family, shelf, job.deadline))
-    estimator.fit(np.asarray(x), np.asarray(y))
+    unfitted = family.build(job.parameters, _context(job, family, shelf, job.deadline))
+    estimator = unfitted.fit(np.asarray(x), np.asarray(y))
     _check(estimator, job, shelf, x)
-    _replace(Path(job.path), pickle.dumps(estimator))
-    return JobDone(job.number, {}, int(estimator.parameters), time.monotonic() - started)
+    scales = Scales(shelf.setting)
+    taken = scales.weigh(family, estimator, None)
+    over = scales.limits.over(taken)
+    if not over:
+        _replace(Path(job.path), pickle.dumps(estimator))
+    seconds = time.monotonic() - started
+    return JobDone(job.number, {}, int(estimator.parameters), seconds, footprint=taken, over=over)
 
 
 def _check(estimator: Estimator, job: FitJob, shelf: Shelf, x: NDArray[np.float32]) -> None:

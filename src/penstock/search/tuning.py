@@ -17,13 +17,16 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from penstock.domain.search import Choice, Real, SearchSpace, Trial, Value, Whole
+from penstock.domain.search import Choice, Footprint, Real, SearchSpace, Trial, Value, Whole
+from penstock.search.grids import grid
 from penstock.search.slots import lives, owner
 
 MOST_RETRIES = 2  # a configuration whose process died twice more is what kills it
+
 RANDOM_TRIALS = 6  # of a family, before its sampler models what it has seen
 
 Kind = Literal["default", "partial", "portfolio", "tuned"]
+Sampler = Literal["tpe", "random", "grid"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,8 @@ class Draft:
 class Ended:
     """A trial that ended, with what later ones and the final fit learn from it.
 
-    `refit` is what early stopping settled, in the mean over folds; `most_rows` what it was capped at.
+    `refit` is what early stopping settled, in the mean over folds; `most_rows` what it was capped at; `bag` is what the
+    bag of its fold models takes to answer, `excess` how many times over a limit one model is, less 1.
     """
 
     trial: Trial
@@ -50,11 +54,18 @@ class Ended:
     fitted_parameters: int = 0
     fold_seconds: tuple[float, ...] = ()
     most_rows: int | None = None
+    bag: Footprint | None = None
+    excess: float = 0.0
 
     @property
     def whole(self) -> bool:
         """Whether it finished every fold on every row."""
         return self.trial.state == "finished" and not self.trial.partial
+
+    @property
+    def fits(self) -> bool:
+        """Whether it is whole and within the limits: only such a trial may win."""
+        return self.whole and not self.trial.over
 
 
 class Study:
@@ -64,12 +75,12 @@ class Study:
     again, at most twice.
     """
 
-    def __init__(self, path: Path, seed: int) -> None:
+    def __init__(self, path: Path, seed: int, sampler: Sampler = "tpe") -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         logging.getLogger("optuna").propagate = False
         _mend(path)
         self._storage = JournalStorage(JournalFileBackend(str(path)))
-        self._seed = seed
+        self._seed, self._sampler = seed, sampler
         self._studies: dict[str, optuna.Study] = {}
         self._open: dict[int, tuple[str, optuna.trial.Trial]] = {}
         names = [study.study_name for study in self._storage.get_all_studies()]
@@ -127,6 +138,8 @@ class Study:
         queued = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
         if kind != "tuned" and not queued:
             self._queue(name, _nearest(given, space), kind, 0)
+        if kind == "tuned" and not queued and self._sampler == "grid":
+            self._queue(name, self._next_point(study, space), kind, 0)
         trial = study.ask(distributions)
         parameters = {**given, **trial.params}
         if kind != "tuned":
@@ -144,10 +157,20 @@ class Study:
         for place, score in enumerate(ended.trial.fold_scores):
             if ended.trial.state == "pruned":
                 trial.report(score, place)
+        if (
+            ended.excess
+        ):  # within the limits it is 0 or less, and over them TPE prefers the neighbours of what keeps them
+            trial.set_constraint("limits", ended.excess)
         states = {"finished": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
         state = states.get(ended.trial.state, TrialState.FAIL)
         value = ended.trial.score if state == TrialState.COMPLETE else None
         self._studies[name].tell(trial, value, state=state)
+
+    def _next_point(self, study: optuna.Study, space: SearchSpace) -> dict[str, Value]:
+        """Return the next point of the grid; after the last the first again, which the schedule does not ask for."""
+        points: list[dict[str, Value]] = grid(space, self._seed)
+        tuned = sum(bool(_begun(trial).get("kind") == "tuned") for trial in study.get_trials(deepcopy=False))
+        return points[tuned % len(points)]
 
     def _queue(self, name: str, parameters: dict[str, Any], kind: Kind, retries: int) -> None:
         with warnings.catch_warnings():
@@ -156,11 +179,18 @@ class Study:
 
     def _study(self, name: str) -> optuna.Study:
         if name not in self._studies:
-            sampler = optuna.samplers.TPESampler(seed=self._seed, n_startup_trials=RANDOM_TRIALS)
+            sampler = _make_sampler(self._sampler, self._seed)
             self._studies[name] = optuna.create_study(
                 storage=self._storage, study_name=name, direction="maximize", sampler=sampler, load_if_exists=True
             )
         return self._studies[name]
+
+
+def _make_sampler(name: Sampler, seed: int) -> optuna.samplers.BaseSampler:
+    """Return what proposes configurations; the points of a grid are queued, so that no sampler is asked."""
+    if name != "tpe":
+        return optuna.samplers.RandomSampler(seed=seed)
+    return optuna.samplers.TPESampler(seed=seed, n_startup_trials=RANDOM_TRIALS)
 
 
 def _name(family: str, kind: Kind) -> str:
@@ -196,8 +226,21 @@ def _begun(trial: FrozenTrial) -> dict[str, Any]:
 
 
 def _restore(kept: dict[str, Any]) -> Ended:
-    trial = {**kept["trial"], "fold_scores": tuple(kept["trial"]["fold_scores"])}
-    return Ended(**{**kept, "trial": Trial(**trial), "fold_seconds": tuple(kept["fold_seconds"])})
+    trial = dict(kept["trial"])
+    trial |= {name: tuple(trial[name]) for name in ("fold_scores", "over")}
+    trial["footprint"] = _footprint(trial["footprint"])
+    return Ended(
+        **{
+            **kept,
+            "trial": Trial(**trial),
+            "fold_seconds": tuple(kept["fold_seconds"]),
+            "bag": _footprint(kept["bag"]),
+        }
+    )
+
+
+def _footprint(kept: dict[str, Any] | None) -> Footprint | None:
+    return None if kept is None else Footprint(**kept)
 
 
 def _mend(path: Path) -> None:

@@ -56,7 +56,8 @@ class Work:
 class Found:
     """What came of a search: `parameters` are those of the final fit, `model` is the file of the recipe for it.
 
-    `experience` is what it was given, and what it measured itself.
+    `experience` is what it was given, and what it measured itself; `members` are the family, the weight and the
+    parameters for a fit on all rows of each of what the model is made of.
     """
 
     trials: tuple[Trial, ...]
@@ -107,9 +108,18 @@ class AtWork:
             placed=self.placed.reason,
             predicted_gpu_mb=self.placed.gpu_mb,
             peak_gpu_mb=done.gpu_mb,
+            footprint=done.footprint,
+            over=done.over,
         )
         return Ended(
-            trial, self.plan.kind, done.refit, done.fitted_parameters, tuple(self.seconds), self.plan.most_rows
+            trial,
+            self.plan.kind,
+            done.refit,
+            done.fitted_parameters,
+            tuple(self.seconds),
+            self.plan.most_rows,
+            done.bag,
+            done.excess,
         )
 
     def _moved(self) -> Mark:

@@ -53,14 +53,6 @@ def test_where_the_baseline_wins_nothing_is_mixed(work: Work) -> None:
     assert choose(best, candidates, work).members == ((best, 1.0),)
 
 
-def test_with_limits_there_is_one_model(work: Work) -> None:
-    limited = replace(work, settings=replace(work.settings, limits={"parameters": 1e6}))
-    candidates = [ended(work, 1, "linear", 0.3), ended(work, 2, "lightgbm", 0.3)]
-    pick = choose(candidates[0], candidates, limited)
-    assert len(pick.members) == 1
-    assert "limits" in pick.reasons[0]
-
-
 def test_members_are_whole_and_the_best_two_of_what_was_tuned(work: Work) -> None:
     tuned = [ended(work, number, "linear", 0.3 + number / 1000) for number in range(1, 7)]
     partial = ended(work, 8, "lightgbm", 0.1, "partial")
