@@ -217,6 +217,12 @@ def test_its_space_holds_buildable_values_and_names_of_its_default(name: str, pr
 
 
 @pytest.mark.parametrize("name", FAMILIES)
+def test_it_takes_a_small_table_or_says_why_not(name: str) -> None:
+    refused = FAMILIES[name]().refusal("binary", 1_000, 10)
+    assert refused is None or "not installed" in refused
+
+
+@pytest.mark.parametrize("name", FAMILIES)
 def test_it_needs_more_for_more(name: str) -> None:
     family = FAMILIES[name]()
     small, large = family.needs(1_000, 10, 2), family.needs(100_000, 40, 2)

@@ -99,6 +99,11 @@ class ModelFamily(ABC):
     def space(self, problem: Problem, rows: int, features: int) -> SearchSpace:
         """Return what a search may vary; empty for a family with nothing to tune."""
 
+    def refusal(self, problem: Problem, rows: int, features: int) -> str | None:
+        """Return why it is not tried on such a table or in this environment (listed as skipped), None where it is."""
+        del problem, rows, features
+        return None
+
     @abstractmethod
     def needs(self, rows: int, features: int, classes: int) -> Needs:
         """Return what one fit takes with the default configuration."""
