@@ -78,14 +78,13 @@ class _Chosen(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
 
     def _raw(self, X: Any) -> NDArray[np.float64]:  # noqa: N803  scikit-learn's name
         check_is_fitted(self, "model_")
-        frame = self.columns_.conform(checking.features(self, X, reset=False))
-        return self.model_.predict({str(name): frame[name] for name in frame})
+        return self.model_.predict(self.columns_.conform(checking.features(self, X, reset=False)))
 
     def onnx_inputs(self, X: Any) -> dict[str, NDArray[Any]]:  # noqa: N803
         """Return what the graph of `to_onnx` takes for some rows: `numbers`, float32, and `texts`, a row each."""
         check_is_fitted(self, "model_")
-        frame = self.columns_.conform(checking.features(self, X, reset=False))
-        numbers, texts = decode(frame, self.model_.plan)
+        columns = self.columns_.conform(checking.features(self, X, reset=False))
+        numbers, texts = decode(columns, self.model_.plan)
         given = {"numbers": numbers, "texts": texts}
         return {name: array for name, array in given.items() if array.shape[1]}
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -182,10 +183,10 @@ def plan_table(table: Table) -> FeaturePlan:
     return FeaturePlan(NAME, NAME, hashlib.sha256(repr(columns).encode()).hexdigest(), columns)
 
 
-def decode(frame: pd.DataFrame, plan: FeaturePlan) -> tuple[NDArray[np.float32], NDArray[Any]]:
+def decode(table: Mapping[str, Any] | pd.DataFrame, plan: FeaturePlan) -> tuple[NDArray[np.float32], NDArray[Any]]:
     """Return the arrays that a model takes: `numbers` and `texts`, a row each."""
     used = [column.name for column in plan.used]
-    return compile_decoding(plan.decoding).columns({name: frame[name] for name in used})
+    return compile_decoding(plan.decoding).columns({name: table[name] for name in used})
 
 
 def describe(table: Table, plan: FeaturePlan) -> Signature:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from penstock.data.canonical import Wishes, canonical_type, names_of, to_canonical, unsupported
 from penstock.data.profiling import as_text
@@ -20,29 +21,36 @@ class Columns:
 
     types: dict[str, ColumnType]
 
-    def conform(self, table: Any) -> pd.DataFrame:
-        """Return another table of the same columns in the same types.
+    def conform(self, table: Any) -> dict[str, NDArray[Any]]:
+        """Return the columns of another table in the same types, by name, each of shape (n_rows,).
 
         Parameters
         ----------
         table
-            A data frame or an array with as many columns, shape (n_rows, n_columns); columns of an array, or of a
-            frame with other names, are taken in their order.
+            A data frame or an array with as many columns, shape (n_rows, n_columns), taken in their order.
 
         Raises
         ------
         DataError
             If a column of dates holds something else.
         """
-        frame = as_frame(table)
-        frame.columns = pd.Index(self.types)
-        plain = {name: _numbers(frame[name]) for name, kind in self.types.items() if _is_number(frame[name], kind)}
-        others = [name for name in self.types if name not in plain]
-        if others:
-            raw = RawTable(frame[others], typed=True)
-            read = to_canonical(raw, Wishes({name: self.types[name] for name in others}, settled=True)).frame
-            plain |= {name: _as_type(read[name], self.types[name]) for name in others}
-        return pd.DataFrame({name: plain[name] for name in self.types}, index=pd.RangeIndex(len(frame)))
+        if isinstance(table, np.ndarray) and table.dtype.kind in "biuf" and set(self.types.values()) == {"number"}:
+            return {name: _finite(table[:, place]) for place, name in enumerate(self.types)}
+        given = table if isinstance(table, pd.DataFrame) else as_frame(table)
+        found: dict[str, NDArray[Any]] = {}
+        others: dict[str, pd.Series] = {}
+        for name, (_, values) in zip(self.types, given.items(), strict=True):
+            array = _as_it_is(values, self.types[name])
+            if array is None:
+                others[name] = values.reset_index(drop=True)
+            else:
+                found[name] = array
+        return {**found, **self._read(others)} if others else found
+
+    def _read(self, others: dict[str, pd.Series]) -> dict[str, NDArray[Any]]:
+        wishes = Wishes({name: self.types[name] for name in others}, settled=True)
+        read = to_canonical(RawTable(pd.DataFrame(others), typed=True), wishes).frame
+        return {name: np.asarray(_as_type(read[name], self.types[name])) for name in others}
 
 
 def learn_columns(table: Any) -> tuple[pd.DataFrame, Columns]:
@@ -125,16 +133,25 @@ def _holds_odd_objects(values: pd.Series) -> bool:
     return any(isinstance(value, dict | list | set) for value in values)
 
 
-def _is_number(values: pd.Series, kind: ColumnType) -> bool:
-    return kind == "number" and isinstance(values.dtype, np.dtype) and values.dtype.kind in "biuf"
+def _as_it_is(values: pd.Series, kind: ColumnType) -> NDArray[Any] | None:
+    """Return a column that has its type already, as to_canonical would, or None."""
+    dtype = values.dtype
+    if isinstance(dtype, pd.StringDtype):
+        return np.asarray(values, dtype=object) if kind == "string" and dtype.na_value is not pd.NA else None
+    if not isinstance(dtype, np.dtype):
+        return None
+    if kind == "number" and dtype.kind in "biuf":
+        return _finite(values.to_numpy())
+    if (kind == "boolean" and dtype.kind == "b") or (kind == "date" and dtype.kind == "M"):
+        return values.to_numpy()
+    return None
 
 
-def _numbers(values: pd.Series) -> pd.Series:
+def _finite(array: NDArray[Any]) -> NDArray[Any]:
     """Return numbers with infinite ones missing, as they were learnt from."""
-    array = values.to_numpy()
     if array.dtype.kind != "f" or not np.isinf(array).any():
-        return values
-    return values.mask(np.isinf(array))
+        return array
+    return np.where(np.isinf(array), np.nan, array)
 
 
 def _as_type(values: pd.Series, wanted: ColumnType) -> pd.Series:

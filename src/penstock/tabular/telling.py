@@ -8,6 +8,7 @@ import pandas as pd
 
 from penstock.domain.features import FeaturePlan
 from penstock.evaluation import metrics
+from penstock.search.choosing import ENSEMBLE
 from penstock.search.work import Found, Progress
 
 Verbosity = bool | Literal["auto"]
@@ -34,7 +35,7 @@ class Teller:
         """Show what was found, and leave it standing."""
         if not self.shows:
             return
-        finished = sum(trial.state == "finished" for trial in found.trials)
+        finished = sum(one.state == "finished" and one.family != ENSEMBLE for one in found.trials)
         score = metrics.shown(self.metric, float(found.best.score or 0.0))
         text = f"{finished} trials in {found.seconds:.0f} s; {found.best.family} {self.metric} {score:.4g} out of fold"
         self._show(text, -1.0)
