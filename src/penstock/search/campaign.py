@@ -232,8 +232,9 @@ class Campaign:
         )
         for name, family in self.work.families.items():
             reasons = [placement.refusal(schedule.memory_mb(name), family.library, slot) for slot in self.work.slots]
-            if all(reasons):
-                schedule.skips[name] = str(reasons[0])
+            refused = family.refusal(*sizes[name])
+            if refused is not None or all(reasons):
+                schedule.skips[name] = refused or str(reasons[0])
         schedule.fitted |= {
             one.trial.number for one in schedule.ended if estimator_path(self.work.folder, one).exists()
         }
