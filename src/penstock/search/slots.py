@@ -11,7 +11,7 @@ from typing import Any
 
 from penstock.domain.search import Slot
 from penstock.errors import ModelError
-from penstock.search.messages import Answer, Broken, FoldDone, Job, JobDone, JobFailed, Ready, Setting
+from penstock.search.messages import Answer, Broken, FoldDone, Job, JobDone, JobFailed, Ready, Setting, TrialJob
 
 SAMPLE_SECONDS = 0.1
 STARTS = 2  # a process that ends twice before it is ready would end a third time
@@ -41,6 +41,7 @@ class Host:
     peak_mb: int = 0
     gpu_mb: int = 0
     waiting: bool = False
+    scored: bool = False
 
     def memory_mb(self) -> int:
         """Return the memory that is this process's own (0 where the system does not say)."""
@@ -111,7 +112,7 @@ class Crew:
 
     def submit(self, host: Host, job: Job, gpu_mb: int = 0) -> None:
         """Give a job to a process that has none, with a lease of its slot's GPU."""
-        host.job, host.peak_mb, host.gpu_mb = job, 0, gpu_mb
+        host.job, host.peak_mb, host.gpu_mb, host.scored = job, 0, gpu_mb, False
         host.idle_mb = host.idle_mb or host.memory_mb()
         self._send(host, job)
 
@@ -187,7 +188,7 @@ class Crew:
             return self.end(host, message.reason, "error")
         host.sample()
         if isinstance(message, FoldDone):
-            host.waiting = True
+            host.waiting = host.scored = True
         else:
             host.job = None
             host.device = "cpu" if isinstance(message, JobDone) and message.lost else host.device
@@ -233,9 +234,13 @@ class Crew:
 
     def _over_time(self, host: Host, now: float) -> list[tuple[Host, Answer]]:
         job = host.job
-        if job is None or now <= job.latest:
+        if job is None:
             return []
-        return self.end(host, "ended alone: it was still at work after its deadline", "deadline")
+        if now > job.latest:
+            return self.end(host, "ended alone: it was still at work after its deadline", "deadline")
+        if isinstance(job, TrialJob) and not host.scored and now > job.first_by:
+            return self.end(host, "ended alone: it had not scored its first fold by that fold's deadline", "deadline")
+        return []
 
 
 def own_memory_mb(pid: int) -> int:

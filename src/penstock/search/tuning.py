@@ -83,6 +83,7 @@ class Study:
         self._seed, self._sampler = seed, sampler
         self._studies: dict[str, optuna.Study] = {}
         self._open: dict[int, tuple[str, optuna.trial.Trial]] = {}
+        self._asked: dict[int, dict[str, Any]] = {}
         names = [study.study_name for study in self._storage.get_all_studies()]
         begun = [trial for name in names for trial in self._study(name).get_trials(deepcopy=False)]
         self._next = 1 + max((_begun(trial).get("number", 0) for trial in begun), default=0)
@@ -95,6 +96,9 @@ class Study:
                 begun = _begun(trial)
                 if begun and lives(*begun["owner"]):
                     continue
+                if "ended" in trial.user_attrs:  # killed between keeping what came of it and saying so
+                    self._settle(study, trial.number, _restore(trial.user_attrs["ended"]))
+                    continue
                 study.tell(trial.number, state=TrialState.FAIL)
                 count += 1
                 retries = int(trial.user_attrs.get("retries", 0))
@@ -103,13 +107,14 @@ class Study:
         return count
 
     def ended(self) -> list[Ended]:
-        """Return the trials that ended in earlier processes, oldest first."""
-        found = [
-            _restore(trial.user_attrs["ended"])
-            for study in self._studies.values()
+        """Return the trials that ended in earlier processes, oldest first; what died with its search has failed."""
+        known = [
+            (name.split()[0], trial)
+            for name, study in self._studies.items()
             for trial in study.get_trials(deepcopy=False)
-            if "ended" in trial.user_attrs
         ]
+        found = [_restore(trial.user_attrs["ended"]) for _, trial in known if "ended" in trial.user_attrs]
+        found += [_lost(family, _begun(trial)) for family, trial in known if _is_lost(trial)]
         return sorted(found, key=lambda one: one.trial.number)
 
     def waiting(self) -> dict[str, Kind]:
@@ -124,7 +129,7 @@ class Study:
         """Queue a configuration whose process died; return whether it may be tried again."""
         if draft.retries >= MOST_RETRIES:
             return False
-        self._queue(_name(draft.family, draft.kind), draft.parameters, draft.kind, draft.retries + 1)
+        self._queue(_name(draft.family, draft.kind), self._asked[draft.number], draft.kind, draft.retries + 1)
         return True
 
     def ask(self, family: str, kind: Kind, given: dict[str, Value], space: SearchSpace) -> Draft:
@@ -148,6 +153,7 @@ class Study:
         self._next += 1
         trial.set_user_attr("begun", {"number": draft.number, "kind": kind, "parameters": parameters, "owner": owner()})
         self._open[draft.number] = (name, trial)
+        self._asked[draft.number] = trial.params  # a default may lie outside of what is varied, which these do not
         return draft
 
     def tell(self, ended: Ended) -> None:
@@ -161,10 +167,13 @@ class Study:
             ended.excess
         ):  # within the limits it is 0 or less, and over them TPE prefers the neighbours of what keeps them
             trial.set_constraint("limits", ended.excess)
+        self._settle(self._studies[name], trial, ended)
+
+    @staticmethod
+    def _settle(study: optuna.Study, trial: optuna.trial.Trial | int, ended: Ended) -> None:
         states = {"finished": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
         state = states.get(ended.trial.state, TrialState.FAIL)
-        value = ended.trial.score if state == TrialState.COMPLETE else None
-        self._studies[name].tell(trial, value, state=state)
+        study.tell(trial, ended.trial.score if state == TrialState.COMPLETE else None, state=state)
 
     def _next_point(self, study: optuna.Study, space: SearchSpace) -> dict[str, Value]:
         """Return the next point of the grid; after the last the first again, which the schedule does not ask for."""
@@ -223,6 +232,29 @@ def _nearest(default: dict[str, Value], space: SearchSpace) -> dict[str, Value]:
 def _begun(trial: FrozenTrial) -> dict[str, Any]:
     begun: dict[str, Any] = trial.user_attrs.get("begun", {})
     return begun
+
+
+def _is_lost(trial: FrozenTrial) -> bool:
+    """Return whether a trial was begun by a process that is dead, which kept nothing of it."""
+    begun = _begun(trial)
+    open_or_failed = trial.state in {TrialState.RUNNING, TrialState.FAIL}
+    return bool(begun) and open_or_failed and "ended" not in trial.user_attrs and not lives(*begun["owner"])
+
+
+def _lost(family: str, begun: dict[str, Any]) -> Ended:
+    trial = Trial(
+        number=begun["number"],
+        family=family,
+        parameters=begun["parameters"],
+        state="failed",
+        score=None,
+        fold_scores=(),
+        seconds=0.0,
+        slot=None,
+        reason="the process of its search was killed; it is tried again, at most twice",
+        mark="process died",
+    )
+    return Ended(trial, begun["kind"])
 
 
 def _restore(kept: dict[str, Any]) -> Ended:
