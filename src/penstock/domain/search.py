@@ -1,7 +1,7 @@
 """What is searched, for how long, where, and what came of it."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from penstock.domain.datasets import Problem
 from penstock.domain.features import Flavour
@@ -36,6 +36,16 @@ class Choice:
 
 
 SearchSpace = dict[str, Real | Whole | Choice]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnSource:
+    """An estimator of the user's own: its name, its file, a class or function in it, and its space as it was said."""
+
+    name: str
+    path: str
+    attribute: str
+    said: tuple[tuple[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +149,7 @@ class SearchSettings:
     costs: tuple[tuple[str, float], ...] = ()
     sampler: Literal["tpe", "random", "grid"] = "tpe"
     deterministic: bool = False
+    own: tuple[OwnSource, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,13 +16,13 @@ from penstock.search.choosing import choosing_seconds
 from penstock.search.encoding import Encoding, folds_folder, prepare
 from penstock.search.footprints import judged
 from penstock.search.grids import grid_sizes
-from penstock.search.laying import laid_here, lay
+from penstock.search.laying import Unencoded, laid_here, lay, shelf_for
 from penstock.search.limits import Limits
 from penstock.search.messages import Answer, FoldDone, GoOn, JobFailed, Setting, TrialJob
 from penstock.search.refit import Refit, estimator_path
 from penstock.search.schedule import BASELINE, Schedule, Shape, best_of
 from penstock.search.slots import Crew, Host, need_one_library
-from penstock.search.trials import Shelf, fit
+from penstock.search.trials import fit
 from penstock.search.tuning import Study
 from penstock.search.work import AtWork, Found, Hooks, Progress, Work
 
@@ -204,6 +204,7 @@ class Campaign:
                 categorical=encoding.categorical,
                 monotone=encoding.monotone,
                 limits=work.settings.limits,
+                own=work.settings.own,
             )
         )
         self.schedule = self._make_schedule(dict(folds.features))
@@ -289,13 +290,14 @@ class Campaign:
     def _lay(self, schedule: Schedule) -> None:
         """Try and fit the baseline in this process, and what is as quick while no slot has loaded."""
         setting = self.crew.setting
-        if setting is None or not self.encoding.done:
+        if setting is None:
             return
         tried = {one.trial.family for one in (*schedule.ended, *self.failed)}
         tried |= {plan.family for plan in schedule.running.values()}
         for name in laid_here(schedule, self.work):
             late = name != BASELINE and (schedule.enough() or any(host.told for host in self._hosts()))
-            if name in tried or late:
+            waits = not self.encoding.done and not isinstance(shelf_for(name, setting), Unencoded)
+            if name in tried or late or waits:
                 continue
             ended = lay(name, setting, schedule, self.study, self.work)
             if ended.trial.state == "failed":
@@ -304,7 +306,7 @@ class Campaign:
                 schedule.failed.add(name)
                 continue
             schedule.ended.append(ended)
-            fit(self._refit(schedule).job(ended), self.work.families[name], Shelf(setting))
+            fit(self._refit(schedule).job(ended), self.work.families[name], shelf_for(name, setting))
             schedule.fitted.add(ended.trial.number)
 
     def _prepare_for(self, slot: Slot, schedule: Schedule, now: float) -> None:
@@ -366,7 +368,9 @@ class Campaign:
 
     def _keep_spent(self) -> None:
         spent = self.spent + time.monotonic() - self.began
-        (self.work.folder / "spent.json").write_text(json.dumps({"seconds": round(spent, 3)}), encoding="utf-8")
+        draft = self.work.folder / ".spent.json"  # put in place as a whole: a kill leaves the former one, or this
+        draft.write_text(json.dumps({"seconds": round(spent, 3)}), encoding="utf-8")
+        draft.replace(self.work.folder / "spent.json")
 
     def _tell_progress(self) -> None:
         now = time.monotonic()

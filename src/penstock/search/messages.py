@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from penstock.domain.features import Flavour
-from penstock.domain.search import EncodedFolds, Footprint, Mark, Value
+from penstock.domain.search import EncodedFolds, Footprint, Mark, OwnSource, Value
 
 Cause = Literal["error", "memory", "deadline", "died"]
 
@@ -16,7 +16,7 @@ class Setting:
     """What every trial of a search has in common.
 
     `categorical` and `monotone` are by flavour, as `BuildContext` wants them; `costs` is a matrix (class, called);
-    `limits` are hard ones, by the names of `Footprint`'s figures.
+    `limits` are hard ones, by the names of `Footprint`'s figures; `own` are the user's own estimators.
     """
 
     folds: EncodedFolds
@@ -26,6 +26,7 @@ class Setting:
     categorical: dict[Flavour, tuple[int, ...]] = field(default_factory=dict)
     monotone: dict[Flavour, tuple[int, ...]] = field(default_factory=dict)
     limits: dict[str, float] = field(default_factory=dict)
+    own: tuple[OwnSource, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,32 +1,29 @@
 """The steps of the search: load, call the pure parts, save."""
 
 import hashlib
-import json
 import logging
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.data.contract_file import find_contract
-from penstock.data.decoding import compile_decoding
 from penstock.data.splitting import load_assignment, training_rows
-from penstock.data.targets import infer_positive, infer_problem
-from penstock.domain.datasets import DatasetVersion, Finding, Problem, Split
+from penstock.domain.datasets import Finding, Split
 from penstock.domain.features import FeaturePlan
-from penstock.domain.models import FittedModel, Signature, Target
+from penstock.domain.models import FittedModel, Signature
 from penstock.domain.releases import Training
-from penstock.domain.search import Candidate, SearchResult
+from penstock.domain.search import Candidate, Experience, SearchResult, SearchSettings
 from penstock.domain.workspace import Workspace
 from penstock.errors import DataError, NotFound
 from penstock.evaluation import metrics
-from penstock.features.planning import PlanFacts, plan_features
+from penstock.features.planning import plan_features
 from penstock.search import calibration, campaign, placement
-from penstock.search.asked import costs_of, families_of, settings_of, threshold_of
+from penstock.search.asked import costs_of, families_of, settings_of, shaped_of, threshold_of
 from penstock.search.encoding import TrainingRows
 from penstock.search.fitting import TrainedModel
-from penstock.search.targets import codes_of_target, out_of_fold_table
+from penstock.search.loading import Loaded, facts_of, former_best, load
+from penstock.search.memory import merged
+from penstock.search.targets import out_of_fold_table
 from penstock.search.work import Found, Hooks, Progress, Work
 from penstock.spec import ProjectSpec
 from penstock.store import artifacts, frames, records, trainings
@@ -34,14 +31,10 @@ from penstock.store.workspace import visible_gpus
 
 progress = logging.getLogger("penstock.progress")
 
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """Training rows with their positions in the dataset version, and the target's classes in the codes' order."""
-
-    rows: TrainingRows
-    positions: NDArray[np.int64]
-    classes: tuple[Target, ...]
+EXPERIENCE, MACHINE = (
+    "experience",
+    "machine",
+)  # the kind and the key of what is kept of this machine, whatever the project
 
 
 def plan(split: Split, leaks: tuple[Finding, ...], spec: ProjectSpec, workspace: Workspace) -> FeaturePlan:
@@ -73,7 +66,7 @@ def plan(split: Split, leaks: tuple[Finding, ...], spec: ProjectSpec, workspace:
     dataset = records.find_dataset(spec.name, split.dataset, workspace)
     frame = frames.load_table(split.dataset, workspace)
     trains = training_rows(load_assignment(split, workspace))
-    columns = plan_features(frame[trains], dataset.columns, _facts(dataset, split, leaks, spec))
+    columns = plan_features(frame[trains], dataset.columns, facts_of(dataset, split, leaks, spec))
     body = records.encode([columns, split.assignment])
     digest = hashlib.sha256(body.encode()).hexdigest()
     made = FeaturePlan(spec.name, dataset.digest, digest, columns)
@@ -116,6 +109,7 @@ def search(
         return known
     work, _ = _work(training, split, plan, spec, workspace)
     found = campaign.run(work, Hooks(progress=lambda so_far: _tell(so_far, work.settings.metric)))
+    _keep(found.experience, workspace)
     family = work.families.get(found.best.family)
     best = Candidate(
         trial=found.best.number,
@@ -174,7 +168,7 @@ def fit(training: Training, result: SearchResult, split: Split, spec: ProjectSpe
     plan = trainings.recall(training.id, "plan", FeaturePlan, workspace)
     if plan is None:
         raise NotFound(f"The training {training.id!r} must have searched before it fits, but has not.")
-    loaded = _load(split, plan, spec, workspace)
+    loaded = load(split, plan, spec, workspace)
     raw = np.asarray(frames.load_array(result.best.out_of_fold, workspace))
     calibrator = calibration.calibrate(raw, loaded.rows.target, loaded.rows.fold, loaded.rows.classes)
     calibrated = calibrator.apply(raw)
@@ -206,18 +200,31 @@ def fit(training: Training, result: SearchResult, split: Split, spec: ProjectSpe
 def _work(
     training: Training, split: Split, plan: FeaturePlan, spec: ProjectSpec, workspace: Workspace
 ) -> tuple[Work, Loaded]:
-    loaded = _load(split, plan, spec, workspace)
+    loaded = load(split, plan, spec, workspace)
     costs = costs_of(spec, loaded.classes)
     settings = settings_of(loaded.rows.problem, spec)
     work = Work(
         rows=loaded.rows,
-        families=families_of(spec),
+        families=shaped_of(spec, loaded.rows.problem, former_best(spec, workspace)),
         settings=settings,
-        folder=_folder(training, workspace),
-        slots=placement.cut(placement.inventory(visible_gpus()), settings.budget),
+        folder=workspace.searches / training.study,
+        slots=placement.slots_for(loaded.rows, settings.budget, visible_gpus()),
+        experience=_experience(settings, workspace),
         costs=() if costs is None else tuple(tuple(float(cost) for cost in row) for row in costs),
     )
     return work, loaded
+
+
+def _experience(settings: SearchSettings, workspace: Workspace) -> Experience:
+    """Return what searches have measured on this machine; a deterministic one begins with nothing."""
+    known = records.find_record(EXPERIENCE, MACHINE, "", Experience, workspace)
+    return Experience() if known is None or settings.deterministic else known
+
+
+def _keep(experience: Experience, workspace: Workspace) -> None:
+    """Keep what was measured of the machine, with what another search has kept meanwhile."""
+    others = records.find_record(EXPERIENCE, MACHINE, "", Experience, workspace) or Experience()
+    records.save_record(EXPERIENCE, MACHINE, "", merged(others, experience), workspace)
 
 
 def _tell(so_far: Progress, metric: str) -> None:
@@ -226,81 +233,6 @@ def _tell(so_far: Progress, metric: str) -> None:
         best = f", best {so_far.best_family} {metrics.shown(metric, so_far.best_score):.4g} {metric}"
     text = f"search: {so_far.done} trials{best}, {so_far.seconds_left:.0f} s left"
     progress.info(text, extra={"stage": "search", "state": "running"})
-
-
-def _folder(training: Training, workspace: Workspace) -> Path:
-    return workspace.searches / training.study
-
-
-def _facts(dataset: DatasetVersion, split: Split, leaks: tuple[Finding, ...], spec: ProjectSpec) -> PlanFacts:
-    columns = spec.columns
-    return PlanFacts(
-        target=spec.target,
-        problem=_problem(dataset, spec),
-        id=spec.id,
-        time=spec.time if split.time_ordered else None,
-        dropped=tuple(columns.drop),
-        allowed=tuple(columns.allow),
-        kinds=columns.kinds,
-        leaks=leaks,
-        unlisted=_unlisted(dataset, spec),
-        optional=_optional(spec),
-        forbidden=tuple(columns.forbidden),
-        sensitive=tuple(columns.sensitive),
-    )
-
-
-def _problem(dataset: DatasetVersion, spec: ProjectSpec) -> Problem:
-    if spec.problem is None:
-        raise DataError(f"The problem of {spec.name!r} must be known for {dataset.digest[:12]}, but is not inferred.")
-    return spec.problem
-
-
-def _unlisted(dataset: DatasetVersion, spec: ProjectSpec) -> tuple[str, ...]:
-    """Return the columns that the contract does not know, or does not allow."""
-    contract = find_contract(spec)
-    if contract is None:
-        return ()
-    known = {column.name for column in contract.columns if column.allowed}
-    return tuple(column.name for column in dataset.columns if column.name not in known and column.name != spec.target)
-
-
-def _optional(spec: ProjectSpec) -> tuple[str, ...]:
-    """Return the columns that the contract does not call required."""
-    contract = find_contract(spec)
-    return tuple(column.name for column in contract.columns if not column.required) if contract else ()
-
-
-def _load(split: Split, plan: FeaturePlan, spec: ProjectSpec, workspace: Workspace) -> Loaded:
-    """Return the training rows, decoded; in time order if the folds are."""
-    columns = [column.name for column in plan.used]
-    wanted = [*columns, spec.target, *([spec.time] if split.time_ordered and spec.time else [])]
-    frame = frames.load_table(split.dataset, workspace, list(dict.fromkeys(wanted)))
-    assignment = load_assignment(split, workspace)
-    positions = np.flatnonzero(training_rows(assignment))
-    if split.time_ordered and spec.time:
-        order = np.argsort(frame[spec.time].to_numpy()[positions], kind="stable")
-        positions = positions[order]
-    frame = frame.iloc[positions]
-    problem = spec.problem or infer_problem(frame[spec.target])[0]
-    positive = infer_positive(frame[spec.target]) if problem == "binary" and spec.positive is None else spec.positive
-    target, classes = codes_of_target(frame[spec.target], problem, positive)
-    numbers, texts = compile_decoding(plan.decoding).columns({name: frame[name] for name in columns})
-    name = hashlib.sha256(json.dumps([split.dataset, split.assignment, plan.digest, spec.seed]).encode()).hexdigest()
-    rows = TrainingRows(
-        numbers=numbers,
-        texts=texts,
-        target=target,
-        fold=assignment[positions],
-        group=np.asarray(frames.load_array(split.groups, workspace))[positions],
-        plan=plan,
-        problem=problem,
-        classes=len(classes),
-        folds=split.folds,
-        time_ordered=split.time_ordered,
-        name=name,
-    )
-    return Loaded(rows, positions, classes)
 
 
 def _out_of_fold(found: Found, rows: TrainingRows) -> NDArray[np.float64]:

@@ -1,5 +1,6 @@
 """Trials and final fits as a slot's process runs them: on encoded rows, fold by fold."""
 
+import math
 import os
 import pickle  # noqa: TID251  an estimator that this process fitted, read back by the search that asked for it
 import time
@@ -79,7 +80,7 @@ def evaluate(job: TrialJob, family: ModelFamily, shelf: Shelf, ask: Ask) -> JobD
         if left < least:
             raise ModelError(f"its time was over after {place} of {len(job.folds)} folds")
         share = left / (len(job.folds) - place)
-        deadline = began + share - min(after or AFTER * share, share / 2)
+        deadline = math.inf if math.isinf(share) else began + share - min(after or AFTER * share, share / 2)
         estimator = _fit_fold(job, family, shelf, fold, deadline)
         fitted = time.monotonic()
         validating = shelf.rows(fold)[1]
@@ -186,7 +187,7 @@ def _context(job: TrialJob | FitJob, family: ModelFamily, shelf: Shelf, deadline
         seed=setting.seed,
         threads=1,
         device=job.device,
-        deadline=deadline,
+        deadline=None if math.isinf(deadline) else deadline,
         categorical=_of(setting.categorical, flavour),
         monotone=_of(setting.monotone, flavour),
     )

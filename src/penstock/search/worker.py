@@ -73,6 +73,7 @@ def _serve(connection: "Connection[Any, Any]", families: dict[str, Any]) -> None
         message = connection.recv()
         if isinstance(message, Setting):
             shelf = trials.Shelf(message)
+            families |= importlib.import_module("penstock.search.own").own_families(message.own) if message.own else {}
             continue
         doing = _Doing(shelf, ask)
         try:

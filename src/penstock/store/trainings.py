@@ -104,6 +104,14 @@ def ended_training(incident: str, workspace: Workspace) -> str | None:
         return connection.execute(query.limit(1)).scalar_one_or_none()
 
 
+def ended_trainings(project: str, most: int, workspace: Workspace) -> list[str]:
+    """Return the ids of a project's trainings that went to their end, the newest first."""
+    table = tables.trainings
+    query = sa.select(table.c.id).where(table.c.project == project, table.c.state == "ended")
+    with reading(workspace).begin() as connection:
+        return list(connection.execute(query.order_by(table.c.ended_at.desc()).limit(most)).scalars())
+
+
 def incident_of(training: str, workspace: Workspace) -> str | None:
     """Return the id of the decision that asked for a training, None if a person did."""
     table = tables.trainings
