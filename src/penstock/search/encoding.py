@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from penstock.domain.datasets import Problem
 from penstock.domain.features import FeaturePlan, Flavour
@@ -117,17 +118,21 @@ class Encoding:
             _save(self.folder / "group.npy", self.rows.group)
             _save(self.folder / "some-numbers.npy", self.rows.numbers[:SOME_ROWS])
             _save(self.folder / "some-texts.npy", self.rows.texts[:SOME_ROWS].astype(np.str_))
-            for fold in [*range(self.rows.folds), None]:
-                for flavour in self.flavours:
-                    self._encode(flavour, fold)
-                    if self.stopping.is_set():
-                        return
-                self.known.set()
+            with threadpool_limits(1):  # the cores are the slots'; threads that wait for one another would take long
+                self._encode_all()
         except BaseException as error:  # noqa: BLE001  raised again by `check`, in the search's own thread
             self.failure = error
         finally:
             self.known.set()
             self.seconds = time.monotonic() - began
+
+    def _encode_all(self) -> None:
+        for fold in [*range(self.rows.folds), None]:
+            for flavour in self.flavours:
+                self._encode(flavour, fold)
+                if self.stopping.is_set():
+                    return
+            self.known.set()
 
     def _encode(self, flavour: Flavour, fold: int | None) -> None:
         path = self.folder / f"{flavour}-{'all' if fold is None else fold}.npy"

@@ -15,7 +15,7 @@ from penstock.search.encoding import folds_folder, pipeline_path
 from penstock.search.limits import added
 from penstock.search.messages import Answer, FitJob, JobDone, JobFailed, bag_path
 from penstock.search.recipe import Ingredient, Recipe
-from penstock.search.schedule import Schedule, score_of
+from penstock.search.schedule import BASELINE, Schedule, score_of
 from penstock.search.selection import Ranking, rank
 from penstock.search.slots import Crew, Host
 from penstock.search.tuning import Ended
@@ -183,6 +183,10 @@ class Refit:
         parts = []
         for fold, model in models:
             path = pipeline_path(folder, family.flavour, fold)
+            if one.trial.family == BASELINE and not path.exists():
+                path = pipeline_path(
+                    folder, family.flavour, 0
+                )  # the budget ended before more was encoded: it looks at none
             if path.name not in pipelines:
                 pipelines[path.name] = path.read_bytes()
             parts.append((path.name, model))
