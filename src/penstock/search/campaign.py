@@ -19,8 +19,9 @@ from penstock.search.grids import grid_sizes
 from penstock.search.laying import Unencoded, laid_here, lay, shelf_for
 from penstock.search.limits import Limits
 from penstock.search.messages import Answer, FoldDone, GoOn, JobFailed, Setting, TrialJob
+from penstock.search.plans import BASELINE, Shape, best_of
 from penstock.search.refit import Refit, estimator_path
-from penstock.search.schedule import BASELINE, Schedule, Shape, best_of
+from penstock.search.schedule import Schedule
 from penstock.search.slots import Crew, Host, need_one_library
 from penstock.search.trials import fit
 from penstock.search.tuning import Study

@@ -12,7 +12,7 @@ from penstock.evaluation import metrics
 from penstock.search.encoding import folds_folder
 from penstock.search.ensemble import Evidence, Mixture, mix
 from penstock.search.messages import out_of_fold_path
-from penstock.search.schedule import BASELINE, score_of
+from penstock.search.plans import BASELINE, score_of
 from penstock.search.tuning import Ended
 from penstock.search.work import Work
 

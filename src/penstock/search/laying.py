@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.search.messages import FoldDone, JobFailed, Setting, TrialJob
-from penstock.search.schedule import BASELINE, Plan, Schedule
+from penstock.search.plans import BASELINE, Plan
+from penstock.search.schedule import Schedule
 from penstock.search.trials import Shelf, evaluate
 from penstock.search.tuning import Ended, Study
 from penstock.search.work import AtWork, Work

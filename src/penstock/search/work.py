@@ -10,7 +10,7 @@ from penstock.models._base import ModelFamily
 from penstock.search.devices import Placed
 from penstock.search.encoding import TrainingRows
 from penstock.search.messages import Cause, JobDone, JobFailed
-from penstock.search.schedule import Plan
+from penstock.search.plans import Plan
 from penstock.search.slots import Host
 from penstock.search.tuning import Draft, Ended
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from penstock.domain.search import Trial
-from penstock.search import campaign, schedule
+from penstock.search import board, campaign
 from penstock.search.blend import Blend
 from penstock.search.work import Found, Work
 from tests.unit.search.conftest import FOLDS, ROWS, make_rows, make_work
@@ -46,7 +46,7 @@ def test_with_few_rows_a_bag_gives_way_to_one_fit_on_all_of_them(tmp_path: Path)
 
 
 def test_a_family_that_bags_needs_no_fit_on_all_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schedule, "FEW_ROWS", 100)
+    monkeypatch.setattr(board, "FEW_ROWS", 100)
     work = make_work(tmp_path, "lightgbm")
     result = campaign.run(work)
     (member,) = prepared(result, work).members

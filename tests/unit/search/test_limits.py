@@ -12,7 +12,7 @@ from penstock.errors import ModelError
 from penstock.graphs import count_operations
 from penstock.models._base import BuildContext
 from penstock.models.lightgbm import LightGBM
-from penstock.search import campaign, schedule
+from penstock.search import board, campaign
 from penstock.search.blend import Blend
 from penstock.search.limits import Limits, added, measure
 from penstock.search.shrinking import smaller
@@ -102,7 +102,7 @@ def test_limits_that_nothing_keeps_are_an_error_with_the_figures(tmp_path: Path)
 def test_a_bag_within_the_limits_stays_a_bag_and_one_over_them_is_fitted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(schedule, "FEW_ROWS", 100)
+    monkeypatch.setattr(board, "FEW_ROWS", 100)
     wide = limited(make_work(tmp_path / "wide", "lightgbm"), size_mb=50)
     (member,) = prepared(campaign.run(wide), wide).members
     assert len(member.parts) == 3

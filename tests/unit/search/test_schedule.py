@@ -8,7 +8,8 @@ from penstock.domain.search import Budget, Real, Trial
 from penstock.errors import ModelError
 from penstock.models._base import ModelFamily, Needs
 from penstock.plugins import find_plugin
-from penstock.search.schedule import Schedule, Shape
+from penstock.search.plans import Shape
+from penstock.search.schedule import Schedule
 from penstock.search.selection import rank
 from penstock.search.tuning import Ended, Kind
 
