@@ -14,8 +14,9 @@ from penstock.search.choosing import Pick, choose, choosing_seconds
 from penstock.search.encoding import folds_folder, pipeline_path
 from penstock.search.limits import added
 from penstock.search.messages import Answer, FitJob, JobDone, JobFailed, bag_path
+from penstock.search.plans import BASELINE, score_of
 from penstock.search.recipe import Ingredient, Recipe
-from penstock.search.schedule import BASELINE, Schedule, score_of
+from penstock.search.schedule import Schedule
 from penstock.search.selection import Ranking, rank
 from penstock.search.slots import Crew, Host
 from penstock.search.tuning import Ended
