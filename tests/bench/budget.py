@@ -46,11 +46,13 @@ def load(entry: Row) -> Table:
     files = [folder / f"{entry['name']}.parquet"] if entry["file"] else sorted((folder / "periods").glob("*.parquet"))
     raw = pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
     hidden = {column for key in LEFT_OUT for column in (entry.get(key) or [])}
-    target, time_column = entry["target"], entry.get("time_column")
+    target: str = entry["target"]
+    time_column: str | None = entry.get("time_column")
     raw = raw[raw[target].notna()].drop(columns=sorted(hidden - {time_column})).reset_index(drop=True)
     problem: Problem = entry["task"]
-    frame, _ = learn_columns(raw.drop(columns=target))
-    dated = time_column in frame and frame[time_column].dtype.kind == "M"  # months alone order nothing
+    frame, _ = learn_columns(raw[[name for name in raw.columns if name != target]])
+    kinds = {name: column.dtype.kind for name, column in frame.items()}
+    dated = kinds.get(time_column) == "M"  # months alone order nothing
     times = frame[time_column] if dated else None
     if problem == "regression":
         values = raw[target].to_numpy("float64")

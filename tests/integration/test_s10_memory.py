@@ -17,7 +17,7 @@ from penstock.models.baseline import Baseline, ConstantEstimator
 
 class Eater(ConstantEstimator):
     def fit(self, x, y, valid=None, weight=None):
-        self.eaten = [np.ones(2_000_000) for _ in range(1_000) if not time.sleep(0.005)]
+        self.eaten = [np.ones(4_000_000) for _ in range(1_000) if not time.sleep(0.005)]
         return super().fit(x, y)
 
 class Sleeper(ConstantEstimator):
@@ -89,8 +89,8 @@ def check(seen: Confined, told: dict[str, Any], seconds: float) -> None:
 
 
 def test_a_search_that_is_short_of_memory_finds_fewer_models_and_lives(root: Path, tmp_path: Path) -> None:
-    seen, told = search(root, tmp_path, rows=20_000, seconds=15, limit_mb=1_200)
-    check(seen, told, 15)
+    seen, told = search(root, tmp_path, rows=20_000, seconds=25, limit_mb=2_048)
+    check(seen, told, 25)
 
 
 @pytest.mark.full
