@@ -46,6 +46,9 @@ class PenstockClassifier(ClassifierMixin, Searched):  # type: ignore[misc]  # sc
         The most memory of all trials together; None: what the machine has free.
     n_jobs
         The most trials at once; None: as the machine allows.
+    deterministic
+        Whether time decides nothing: trials go in fixed rounds until `trials` are done; the same seed then gives the
+        same model on the same machine.
     verbose
         Whether progress is shown; "auto": in a notebook or a terminal.
 
@@ -144,6 +147,9 @@ class PenstockRegressor(RegressorMixin, Searched):  # type: ignore[misc]  # scik
         The most memory of all trials together; None: what the machine has free.
     n_jobs
         The most trials at once; None: as the machine allows.
+    deterministic
+        Whether time decides nothing: trials go in fixed rounds until `trials` are done; the same seed then gives the
+        same model on the same machine.
     verbose
         Whether progress is shown; "auto": in a notebook or a terminal.
 

@@ -41,6 +41,7 @@ class Searched(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         costs: Mapping[str, Any] | None = None,
         memory_gb: float | None = None,
         n_jobs: int | None = None,
+        deterministic: bool = False,
         verbose: telling.Verbosity = "auto",
     ) -> None:
         self.seconds = seconds
@@ -52,6 +53,7 @@ class Searched(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         self.costs = costs
         self.memory_gb = memory_gb
         self.n_jobs = n_jobs
+        self.deterministic = deterministic
         self.verbose = verbose
 
     def __sklearn_tags__(self) -> Any:
@@ -112,6 +114,8 @@ class Searched(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
     def search(self, table: Table) -> Learnt:
         """Search, and note what came of it."""
         metric = metrics.find_metric(self._metric(table), table.problem).name
+        if self.deterministic and self.trials is None:
+            raise SpecError("`deterministic` must have `trials`, which then end the search, but there are none.")
         self.seed_ = self._draw_seed()
         wanted = Wanted(
             settings=SearchSettings(
@@ -119,6 +123,7 @@ class Searched(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
                 budget=Budget(float(self.seconds), self.trials, self.memory_gb),
                 limits=_limits(self.limits),
                 seed=self.seed_,
+                deterministic=self.deterministic,
             ),
             families=None if self.families is None else tuple(self.families),
             slots=self.n_jobs if self.n_jobs is None or self.n_jobs > 0 else None,

@@ -50,7 +50,11 @@ def python_of(system: str, folder: Path) -> Path:
         return python
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
     _uv("venv", "--clear", "--python", version, str(home))
-    _uv("pip", "install", "--python", str(python), "--torch-backend", "cpu", *peer.requirements, READS_PARQUET)
+    install = ["pip", "install", "--python", str(python), *peer.requirements, READS_PARQUET]
+    try:
+        _uv(*install, "--torch-backend", "cpu")
+    except RuntimeError:
+        _uv(*install)  # where torch's own index cannot be reached, pip's settings may know of one
     mark.write_text(wanted, encoding="utf-8")
     return python
 

@@ -104,7 +104,8 @@ def test_it_works_in_cross_validation_and_in_a_pipeline(mixed: Mixed) -> None:
 
 
 def test_it_can_be_cloned_with_every_setting() -> None:
-    settings = {**QUICK, "metric": "f1", "limits": {"parameters": 500}, "costs": {"false_negative": 5}, "n_jobs": 1}
+    settings = {**QUICK, "metric": "f1", "limits": {"parameters": 500}, "costs": {"false_negative": 5}}
+    settings |= {"n_jobs": 1, "deterministic": True, "memory_gb": 2, "verbose": False}
     estimator = PenstockClassifier(**settings)
     assert clone(estimator).get_params() == estimator.get_params()
 
@@ -163,6 +164,7 @@ def test_the_same_seed_and_trials_give_the_same_model(learnt: PenstockClassifier
         ({"metric": "rmse"}, ModelError, "The metric of a binary problem must be one of"),
         ({"metric": "auc"}, NotFound, "No metric is named 'auc'"),
         ({"limits": {"latency": 1}}, SpecError, "`limits` must name"),
+        ({"deterministic": True, "trials": None}, SpecError, "`deterministic` must have `trials`"),
     ],
 )
 def test_a_setting_that_there_is_not_is_refused(
