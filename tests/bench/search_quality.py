@@ -57,6 +57,7 @@ CASES = {
     "bike_sharing_hourly": Case("cnt", "regression", "rmse", None, ("instant", "casual", "registered")),
     "credit_default": Case("default payment", "binary", "roc_auc", 1),
     "chicago_crimes": Case("Arrest", "binary", "roc_auc", "True", ("ID", "Case Number", "Updated On")),
+    "sms_spam": Case("v1", "binary", "roc_auc", "spam"),
 }
 USUAL = tuple(CASES)[:5]
 

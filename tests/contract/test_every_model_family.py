@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from penstock.data.decoding import compile_decoding
+from penstock.data.readers import TEXT_PARTS
 from penstock.domain.datasets import Problem
 from penstock.domain.features import ColumnPlan, FeaturePlan
 from penstock.domain.search import Choice, Real, Value, Whole
@@ -143,7 +144,7 @@ def test_its_graph_joins_the_pipelines(name: str, problem: Problem) -> None:
         ColumnPlan("amount", "number", "number", ""),
         ColumnPlan("plan", "string", "category", ""),
         ColumnPlan("city", "string", "high_cardinality", ""),
-        ColumnPlan("note", "string", "text", "", tokens=6),
+        ColumnPlan("note", "string", "text", "", tokens=6, parts=TEXT_PARTS),
         ColumnPlan("day", "date", "date", "", parts=("weekday", "month", "days")),
     )
     decoder = compile_decoding(FeaturePlan("p", "d", "x", columns).decoding)

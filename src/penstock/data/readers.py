@@ -14,6 +14,8 @@ from penstock.errors import DataError, ModelError
 
 MISSING = "__na__"
 DATE_PARTS = ("year", "month", "day", "weekday", "hour", "day_of_year", "days")
+TEXT_PARTS = ("letters", "digits", "capitals", "marks")
+LOOKED_AT = 1000  # letters of a text that are looked at one by one
 LARGEST = 1e30  # larger numbers count as this: it leaves a float32 graph room to scale them
 
 Row = Mapping[str, Any]
@@ -72,7 +74,8 @@ def compile_column(column: InputColumn) -> ReadColumn:
         return ReadColumn(column.name, column.required, names, (), _date_reader(column), _date_parts)
     if column.form == "text":
         names = tuple(f"{column.name}[{place}]" for place in range(column.tokens))
-        return ReadColumn(column.name, column.required, (), names, _text_reader(column), _text_columns(column))
+        looks = tuple(f"{column.name}.{part}" for part in column.parts)
+        return ReadColumn(column.name, column.required, looks, names, _text_reader(column), _text_columns(column))
     if column.form == "category":
         return ReadColumn(column.name, column.required, (), (column.name,), *_category(column))
     read = _number_reader(column) if column.type == "number" else _boolean_reader(column)
@@ -83,6 +86,21 @@ def words(text: str, tokens: int) -> list[str]:
     """Return the first `tokens` words in lower case, padded with ""."""
     found = _WORD.findall(text.lower())[:tokens]
     return found + [""] * (tokens - len(found))
+
+
+def looks(text: str, parts: tuple[str, ...]) -> list[float]:
+    """Return how long a text is, how many digits it has, and its shares of capitals and marks; NaN for none."""
+    if not text:
+        return [np.nan] * len(parts)
+    seen = text[:LOOKED_AT]
+    share = 1.0 / len(seen)
+    kinds: dict[str, Callable[[], float]] = {
+        "letters": lambda: float(len(text)),
+        "digits": lambda: float(sum(map(str.isdigit, seen))),
+        "capitals": lambda: sum(map(str.isupper, seen)) * share,
+        "marks": lambda: (len(seen) - sum(map(str.isalnum, seen)) - sum(map(str.isspace, seen))) * share,
+    }
+    return [kinds[part]() for part in parts]
 
 
 def _absent(required: bool) -> None:
@@ -167,10 +185,13 @@ def _moment(value: Any) -> datetime:
 
 
 def _text_reader(column: InputColumn) -> Read:
-    name, required, tokens = column.name, column.required, column.tokens
+    name, required, tokens, parts = column.name, column.required, column.tokens, column.parts
 
-    def read(row: Row, _numbers: list[float], texts: list[str]) -> None:
-        texts.extend(words(_string(row.get(name), required), tokens))
+    def read(row: Row, numbers: list[float], texts: list[str]) -> None:
+        text = _string(row.get(name), required)
+        texts.extend(words(text, tokens))
+        if parts:
+            numbers.extend(looks(text, parts))
 
     return read
 
@@ -250,8 +271,10 @@ def _date_parts(values: NDArray[Any]) -> list[NDArray[Any]]:
 
 def _text_columns(column: InputColumn) -> Whole:
     def whole(values: NDArray[Any]) -> list[NDArray[Any]]:
-        rows = [words(text, column.tokens) for text in _strings(values, column.name)]
-        return [objects([row[place] for row in rows]) for place in range(column.tokens)]
+        given = _strings(values, column.name)
+        rows = [words(text, column.tokens) for text in given]
+        numbers = np.array([looks(text, column.parts) for text in given], np.float64).reshape(len(given), -1)
+        return [*numbers.T, *(objects([row[place] for row in rows]) for place in range(column.tokens))]
 
     return whole
 

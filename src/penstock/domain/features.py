@@ -11,7 +11,10 @@ Flavour = Literal["tree", "dense"]
 
 @dataclass(frozen=True, slots=True)
 class ColumnPlan:
-    """What is done to one column, and the reason; `parts` are those of a date that become features."""
+    """What is done to one column, and the reason.
+
+    `parts` are those of a date that become features, or of a text what is counted in it besides its words.
+    """
 
     name: str
     type: ColumnType
@@ -56,6 +59,7 @@ class FeaturePlan:
                     "category" if column.treatment == "high_cardinality" else column.treatment,
                     column.required,
                     column.tokens,
+                    column.parts if column.treatment == "text" else (),
                 )
                 for column in self.used
             )
@@ -67,7 +71,8 @@ class InputColumn:
     """How one column of a row is decoded.
 
     `form` number and boolean give one number (missing is NaN), date its parts as numbers,
-    category one string (missing is a sentinel), text `tokens` strings (padded with "").
+    category one string (missing is a sentinel), text `tokens` strings (padded with "") and a number for each of its
+    `parts`.
     """
 
     name: str
@@ -75,6 +80,7 @@ class InputColumn:
     form: str
     required: bool
     tokens: int = 0
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

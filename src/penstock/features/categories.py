@@ -1,5 +1,6 @@
 """Categories as codes, as indicators, or as the mean target seen with them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -147,18 +148,18 @@ class LevelMeans:
         return graph.concat(tables)
 
 
-def count_words(graph: GraphBuilder, words: str, known: list[str]) -> str:
-    """Add the node that counts, for each known word, how often a row has it."""
+def count_words(graph: GraphBuilder, words: str, known: list[str], pairs: Sequence[tuple[str, str]] = ()) -> str:
+    """Add the node that counts how often a row has each known word, then each pair of neighbours."""
     return graph.add(
         "TfIdfVectorizer",
         words,
         mode="TF",
         min_gram_length=1,
-        max_gram_length=1,
+        max_gram_length=2 if pairs else 1,
         max_skip_count=0,
-        ngram_counts=[0],
-        ngram_indexes=list(range(len(known))),
-        pool_strings=known,
+        ngram_counts=[0, len(known)] if pairs else [0],
+        ngram_indexes=list(range(len(known) + len(pairs))),
+        pool_strings=[*known, *(word for pair in pairs for word in pair)],
     )
 
 

@@ -13,7 +13,7 @@ from penstock.errors import ModelError
 from penstock.features._base import Encoder, Feature, Matrix, Texts, prepare_targets
 from penstock.features.categories import MANY_LEVELS, LevelCodes, LevelIndicators, LevelMeans
 from penstock.features.numbers import PERIODS, Cycles, PlainNumbers, ScaledNumbers
-from penstock.features.texts import WordVectors
+from penstock.features.texts import TextScores, WordVectors
 
 
 @dataclass(slots=True)
@@ -110,6 +110,12 @@ def _number_encoders(columns: tuple[ColumnPlan, ...], decoder: Decoder, flavour:
     dates = [(column.name, part) for column in columns if column.treatment == "date" for part in column.parts]
     turning = [(source, part) for source, part in dates if flavour == "dense" and part in PERIODS]
     plain += [(source, f"{source}.{part}") for source, part in dates if (source, part) not in turning]
+    plain += [
+        (column.name, f"{column.name}.{part}")
+        for column in columns
+        if column.treatment == "text"
+        for part in column.parts
+    ]
     places = {name: place for place, name in enumerate(decoder.number_names)}
     encoders: list[Encoder] = []
     if plain:
@@ -159,7 +165,7 @@ def _text_encoders(columns: tuple[ColumnPlan, ...], decoder: Decoder, seed: int)
     for column in columns:
         if column.treatment == "text":
             positions = tuple(place for place, source in enumerate(decoder.text_sources) if source == column.name)
-            encoders.append(WordVectors(positions, column.name, seed))
+            encoders += [WordVectors(positions, column.name, seed), TextScores(positions, column.name)]
     return encoders
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from penstock.data.readers import MISSING, words
+from penstock.data.readers import MISSING, TEXT_PARTS, words
 from penstock.domain.datasets import ColumnProfile, ColumnType, Finding, Problem
 from penstock.domain.features import ColumnPlan, Treatment
 from penstock.errors import DataError, SpecError
@@ -113,8 +113,8 @@ def _plan(profile: ColumnProfile, values: pd.Series, frame: pd.DataFrame, facts:
         return ColumnPlan(profile.name, profile.type, "date", why + note, required, parts=parts)
     if treatment == "text":
         tokens = _tokens(values)
-        reason = f"{reason} The first {tokens} words are read."
-        return ColumnPlan(profile.name, profile.type, "text", reason + note, required, tokens=tokens)
+        reason = f"{reason} The first {tokens} words and the pairs of them are read; letters, digits and marks counted."
+        return ColumnPlan(profile.name, profile.type, "text", reason + note, required, tokens=tokens, parts=TEXT_PARTS)
     levels = _levels(values) if treatment == "category" else ()
     return ColumnPlan(profile.name, profile.type, treatment, reason + note, required, levels)
 
