@@ -1,6 +1,7 @@
 """One search within one budget: from the start of the slots to the estimator fitted on all rows."""
 
 import json
+import math
 import threading
 import time
 from pathlib import Path
@@ -21,6 +22,7 @@ from penstock.search.limits import Limits
 from penstock.search.messages import Answer, FoldDone, GoOn, JobFailed, Setting, TrialJob
 from penstock.search.plans import BASELINE, Shape, best_of
 from penstock.search.refit import Refit, estimator_path
+from penstock.search.rounds import Rounds
 from penstock.search.schedule import Schedule
 from penstock.search.slots import Crew, Host, need_one_library
 from penstock.search.trials import fit
@@ -92,6 +94,7 @@ class Campaign:
         self.finale = False
         self.spent = _spent(work.folder)
         self.end = self.began + max(settings.budget.seconds - self.spent, self._least())
+        self.end = math.inf if settings.deterministic else self.end
 
     def start(self) -> None:
         """Start the slots and, while their processes load, the encoding; fail what a dead process left running."""
@@ -217,7 +220,7 @@ class Campaign:
         fold_rows = tuple(int(rows.training(fold).sum()) for fold in range(rows.folds))
         shape = Shape(fold_rows, int(rows.target.shape[0]), features, rows.classes)
         sizes = {name: (rows.problem, shape.rows, features[one.flavour]) for name, one in self.work.families.items()}
-        schedule = Schedule(
+        schedule = (Rounds if settings.deterministic else Schedule)(
             families=self.work.families,
             shape=shape,
             budget=settings.budget,

@@ -56,5 +56,5 @@ def eligible(finished: list[Ended]) -> list[Ended]:
 
 
 def best_of(ended: list[Ended]) -> Ended:
-    """Return the trial with the highest score; of equals the quicker."""
-    return max(ended, key=lambda one: (score_of(one), -one.trial.seconds))
+    """Return the trial with the highest score; of equals the earlier."""
+    return max(ended, key=lambda one: (score_of(one), -one.trial.number))

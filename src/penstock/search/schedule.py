@@ -158,21 +158,29 @@ class Schedule(Board):
 
     def _shrunk(self, libraries: set[str], now: float, end: float) -> Plan | None:
         """Return a smaller configuration of a family of which every whole trial is over a limit."""
-        if not self.limits.most:
-            return None
-        busy = {plan.family for plan in self.running.values()}
-        over = {one.trial.family: one for one in self.ended if one.whole and one.trial.footprint is not None}
-        fits = {one.trial.family for one in self.ended if one.fits}
-        for name, last in sorted(over.items()):
+        for name in self._too_large():
             usual = self.whole_seconds(name)
-            ready = self.families[name].library in libraries and name not in fits | busy | {BASELINE}
-            tries = self.shrunk.get(name, 0)
-            if ready and tries < MOST_SHRUNK and now + usual <= end - (self._whole_and_fit(name) - usual):
-                self.shrunk[name] = tries + 1
-                self.portfolios[name] = (*self.portfolios.get(name, ()), smaller(last, self.defaults[name]))
-                place = len(self.portfolios[name]) - 1
-                return Plan(name, "portfolio", self.shape.folds, now + usual * LONG_TRIAL + 1.0, usual, place=place)
+            latest = end - (self._whole_and_fit(name) - usual)
+            if self.families[name].library in libraries and now + usual <= latest:
+                deadline = now + usual * LONG_TRIAL + 1.0
+                return Plan(name, "portfolio", self.shape.folds, deadline, usual, place=self._shrink(name))
         return None
+
+    def _too_large(self) -> list[str]:
+        """Return the families of which every whole trial is over a limit, as far as they may be tried smaller."""
+        if not self.limits.most:
+            return []
+        busy = {plan.family for plan in self.running.values()} | {BASELINE}
+        whole = {one.trial.family for one in self.ended if one.whole and one.trial.footprint is not None}
+        fits = {one.trial.family for one in self.ended if one.fits}
+        return sorted(name for name in whole - fits - busy if self.shrunk.get(name, 0) < MOST_SHRUNK)
+
+    def _shrink(self, name: str) -> int:
+        """Add a smaller configuration to a family's portfolio, and return its place."""
+        measured = [one for one in self.ended if one.whole and one.trial.footprint and one.trial.family == name]
+        self.shrunk[name] = self.shrunk.get(name, 0) + 1
+        self.portfolios[name] = (*self.portfolios.get(name, ()), smaller(measured[-1], self.defaults[name]))
+        return len(self.portfolios[name]) - 1
 
     def _tuned(self, libraries: set[str], now: float, end: float) -> Plan | None:
         for name in self.in_race():

@@ -7,7 +7,7 @@ from penstock.errors import ModelError
 from penstock.search.plans import BASELINE, eligible, score_of
 from penstock.search.tuning import Ended
 
-SAME = 1e-9  # scores that differ by less, relative to their size, are equal: the quicker one is taken
+SAME = 1e-9  # scores that differ by less, relative to their size, are equal: the smaller, then the earlier one is taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +72,10 @@ def rank(ended: list[Ended], in_time: Callable[[Ended], bool]) -> Ranking:
 
 
 def _ordered(candidates: list[Ended]) -> list[Ended]:
-    by_score = sorted(candidates, key=lambda one: (-score_of(one), one.trial.seconds))
+    by_score = sorted(candidates, key=lambda one: (-score_of(one), one.trial.number))
     if not by_score:
         return []
     best = score_of(by_score[0])
     ties = [one for one in by_score if best - score_of(one) <= SAME * max(1.0, abs(best))]
-    ties.sort(key=lambda one: (one.fitted_parameters, one.trial.seconds))
+    ties.sort(key=lambda one: (one.fitted_parameters, one.trial.number))
     return ties + by_score[len(ties) :]

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -203,12 +204,13 @@ def _work(
     loaded = load(split, plan, spec, workspace)
     costs = costs_of(spec, loaded.classes)
     settings = settings_of(loaded.rows.problem, spec)
+    slots = placement.slots_for(loaded.rows, settings.budget, visible_gpus())
     work = Work(
         rows=loaded.rows,
         families=shaped_of(spec, loaded.rows.problem, former_best(spec, workspace)),
         settings=settings,
         folder=workspace.searches / training.study,
-        slots=placement.slots_for(loaded.rows, settings.budget, visible_gpus()),
+        slots=tuple(replace(slot, gpu=None) for slot in slots) if settings.deterministic else slots,
         experience=_experience(settings, workspace),
         costs=() if costs is None else tuple(tuple(float(cost) for cost in row) for row in costs),
     )
@@ -231,7 +233,8 @@ def _tell(so_far: Progress, metric: str) -> None:
     best = ""
     if so_far.best_score is not None:
         best = f", best {so_far.best_family} {metrics.shown(metric, so_far.best_score):.4g} {metric}"
-    text = f"search: {so_far.done} trials{best}, {so_far.seconds_left:.0f} s left"
+    left = f", {so_far.seconds_left:.0f} s left" if math.isfinite(so_far.seconds_left) else ""
+    text = f"search: {so_far.done} trials{best}{left}"
     progress.info(text, extra={"stage": "search", "state": "running"})
 
 
