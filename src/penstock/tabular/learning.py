@@ -22,12 +22,13 @@ from penstock.evaluation import metrics
 from penstock.features.planning import PlanFacts, plan_features
 from penstock.models._base import ModelFamily
 from penstock.plugins import find_plugins
-from penstock.search import campaign, placement
+from penstock.search import campaign
+from penstock.search.arranging import Given, arrange
 from penstock.search.encoding import TrainingRows
 from penstock.search.finishing import Aim, finish
 from penstock.search.fitting import TrainedModel
 from penstock.search.recipe import Recipe
-from penstock.search.work import Found, Hooks, Work
+from penstock.search.work import Found, Hooks
 from penstock.store.workspace import visible_gpus
 from penstock.tabular.folds import Folds, deal
 
@@ -102,16 +103,9 @@ def learn(table: Table, wanted: Wanted, hooks: Hooks) -> Learnt:
     costs = metrics.cost_matrix(wanted.costs, tuple(str(name) for name in table.classes))
     families = choose_families(wanted.families)
     rows = make_rows(table, settings.seed)
-    slots = placement.slots_for(rows, settings.budget, visible_gpus(), alone=False)
+    given = Given(costs, visible_gpus=visible_gpus(), most_slots=wanted.slots, alone=False)
     with tempfile.TemporaryDirectory(prefix="penstock-search-") as folder:
-        work = Work(
-            rows=rows,
-            families=families,
-            settings=settings,
-            folder=Path(folder),
-            slots=slots[: wanted.slots],
-            costs=() if costs is None else tuple(tuple(float(cost) for cost in row) for row in costs),
-        )
+        work = arrange(rows, families, settings, Path(folder), given)
         found = campaign.run(work, hooks)
         blend = Recipe.read(found.model).prepare(families)
         raw: NDArray[np.float64] = np.load(found.out_of_fold, allow_pickle=False)

@@ -1,6 +1,8 @@
 """What a search tells a person in a notebook or a terminal: how far it is, every trial, every column."""
 
+import math
 import sys
+import time
 from dataclasses import dataclass, field
 from typing import Any, Literal, TextIO
 
@@ -29,7 +31,7 @@ class Teller:
     def __call__(self, so_far: Progress) -> None:
         """Show how far the search is."""
         if self.shows:
-            self._show(said(so_far, self.metric), so_far.seconds_left)
+            self._show(said(so_far, self.metric), last=False)
 
     def end(self, found: Found) -> None:
         """Show what was found, and leave it standing."""
@@ -38,19 +40,19 @@ class Teller:
         finished = sum(one.state == "finished" and one.family != ENSEMBLE for one in found.trials)
         score = metrics.shown(self.metric, float(found.best.score or 0.0))
         text = f"{finished} trials in {found.seconds:.0f} s; {found.best.family} {self.metric} {score:.4g} out of fold"
-        self._show(text, -1.0)
+        self._show(text, last=True)
         if self.display is None and self.stream.isatty():
             self.stream.write("\n")
 
-    def _show(self, text: str, seconds_left: float) -> None:
+    def _show(self, text: str, *, last: bool) -> None:
         if in_notebook():
             self._display(text)
         elif self.stream.isatty():
             self.stream.write("\r" + text.ljust(self.width))
             self.stream.flush()
             self.width = len(text)
-        elif self.told is None or seconds_left < 0 or self.told - seconds_left >= SECONDS_A_LINE:
-            self.told = seconds_left
+        elif last or self.told is None or time.monotonic() - self.told >= SECONDS_A_LINE:
+            self.told = time.monotonic()
             self.stream.write(text + "\n")
             self.stream.flush()
 
@@ -81,7 +83,8 @@ def said(so_far: Progress, metric: str) -> str:
     best = ""
     if so_far.best_score is not None:
         best = f", best {so_far.best_family} {metric} {metrics.shown(metric, so_far.best_score):.4g}"
-    return f"{so_far.done} trials done{best}, {so_far.seconds_left:.0f} s left"
+    left = f", {so_far.seconds_left:.0f} s left" if math.isfinite(so_far.seconds_left) else ""
+    return f"{so_far.done} trials done{best}{left}"
 
 
 def leaderboard(found: Found, metric: str) -> pd.DataFrame:

@@ -167,9 +167,8 @@ def overran(comparison: Comparison, system: str) -> int:
 
 def versions(comparison: Comparison, system: str) -> list[str]:
     """Return the versions that a system's results are of."""
-    found = {
-        str(record["version"]) for key, record in comparison.records.items() if key[2] == system and "version" in record
-    }
+    runs = [comparison.record(name, seed, system) for name in comparison.sets for seed in comparison.seeds]
+    found = {str(run["version"]) for run in runs if "version" in run}
     return sorted(found)
 
 
