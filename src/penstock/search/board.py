@@ -60,6 +60,11 @@ class Board:
         more = self.shape.growth if ended.most_rows is None else self.shape.rows / max(1, ended.most_rows)
         return FIT_OVERHEAD + usual * more * REFIT_FACTOR
 
+    def fit_at_most(self) -> float:
+        """Return the seconds that fitting the best so far takes, and seeing whether a mean pays."""
+        leading = [one for one in self.ended if one.fits]
+        return self.closing + (self.fit_seconds(best_of(leading)) if leading else 0.0)
+
     def at_hand(self, ended: Ended) -> bool:
         """Return whether a candidate needs no fit on all rows: it had one, or the bag of its fold models is kept."""
         return ended.trial.number in self.fitted or (ended.whole and self._bag_fits(ended))

@@ -25,10 +25,12 @@ from penstock.search.refit import Refit, estimator_path
 from penstock.search.rounds import Rounds
 from penstock.search.schedule import Schedule
 from penstock.search.slots import Crew, Host, need_one_library
+from penstock.search.spaces import still_asked
 from penstock.search.trials import fit
 from penstock.search.tuning import Study
 from penstock.search.work import AtWork, Found, Hooks, Progress, Work
 
+STOPPED = "stopped by a person after {:.1f} s of the search: the best so far was taken"
 POLL_SECONDS = 0.05
 QUIET_POLL_SECONDS = 0.01  # while no trial runs, nobody says when the first rows are encoded
 TELL_SECONDS = 0.5
@@ -84,7 +86,8 @@ class Campaign:
         self.crew = Crew(work.slots, work.folder)
         self.admission = Admission(work, self.crew)
         self.study = Study(work.folder / "journal.log", settings.seed, settings.sampler)
-        earlier = [judged(one, Limits(settings.limits)) for one in self.study.ended()]
+        found = [judged(one, Limits(settings.limits)) for one in self.study.ended()]
+        earlier = [one for one in found if still_asked(one.trial, work.families)]
         self.resumed = sum(one.trial.state == "finished" for one in earlier)
         self.earlier = [one for one in earlier if one.trial.state != "failed"]
         self.failed = [one for one in earlier if one.trial.state == "failed"]
@@ -92,6 +95,7 @@ class Campaign:
         self.refit: Refit | None = None
         self.at_work: dict[int, AtWork] = {}
         self.finale = False
+        self.stopped = ""
         self.spent = _spent(work.folder)
         self.end = self.began + max(settings.budget.seconds - self.spent, self._least())
         self.end = math.inf if settings.deterministic else self.end
@@ -124,6 +128,7 @@ class Campaign:
     def _turn(self, schedule: Schedule) -> bool:
         """Fill the slots with trials, or from the last moment on with final fits; return whether all is done."""
         self._lay(schedule)
+        self._heed(schedule)
         self.finale = self.finale or time.monotonic() >= schedule.must_fit(self.end)
         if not self.finale:
             self._fill(schedule)
@@ -135,6 +140,21 @@ class Campaign:
         for host in refit.in_the_way():
             self._drop(host, "its slot was needed to fit the best candidate")
         return refit.go_on(spare=not self.at_work) and not self.at_work
+
+    def _heed(self, schedule: Schedule) -> None:
+        """End the trials at work once a person wants the search stopped; what is best so far still has to be fitted."""
+        asked = self.hooks.stopped is not None and self.hooks.stopped()
+        if not asked or self.stopped or not any(one.trial.state == "finished" for one in schedule.ended):
+            return
+        now = time.monotonic()
+        self.stopped = STOPPED.format(now - self.began + self.spent)
+        for work in list(self.at_work.values()):
+            if work.host is not None:
+                self._drop(work.host, "the search was stopped")
+        for name in schedule.reasons:
+            schedule.skips.setdefault(name, "the search was stopped before its turn")
+        self.finale, self.end = True, min(self.end, now + schedule.fit_at_most() + START_SECONDS)
+        self._refit(schedule).end = self.end
 
     def _refit(self, schedule: Schedule) -> Refit:
         if self.refit is None:
@@ -164,7 +184,7 @@ class Campaign:
             out_of_fold=pick.write(self.work.folder),
             seconds=time.monotonic() - self.began,
             resumed=self.resumed,
-            reasons=(*pick.reasons, *memory.told(trials)),
+            reasons=(*([self.stopped] if self.stopped else []), *pick.reasons, *memory.told(trials)),
             experience=self.admission.experience,
             members=tuple((one.trial.family, weight, refit.parameters(one)) for one, weight in pick.members),
         )

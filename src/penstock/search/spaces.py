@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from penstock.domain.datasets import Problem
-from penstock.domain.search import Choice, Real, SearchSpace, Value, Whole
+from penstock.domain.search import Choice, Real, SearchSpace, Trial, Value, Whole
 from penstock.errors import SpecError
 from penstock.models._base import BuildContext, ModelFamily, Needs
 
@@ -78,6 +78,25 @@ class Shaped(ModelFamily):
         fixed = {name: value for name, value in self.said.items() if self._fixes(name)}
         moved = {name: _nearest(parameters.get(name), space[name]) for name in space if name in self.said}
         return {**parameters, **moved, **fixed}
+
+
+def still_asked(trial: Trial, families: dict[str, ModelFamily]) -> bool:
+    """Return whether a trial of an earlier process is what a project file, edited since, still asks for."""
+    family = families.get(trial.family)
+    if family is None:
+        return False
+    if not isinstance(family, Shaped):
+        return True
+    return all(_allows(values, trial.parameters.get(name)) for name, values in family.said.items())
+
+
+def _allows(said: Any, value: Value) -> bool:
+    if not isinstance(said, list):
+        return bool(said == value)
+    numbers = [one for one in (*said, value) if isinstance(one, int | float) and not isinstance(one, bool)]
+    if len(said) == RANGE and len(numbers) == RANGE + 1:
+        return bool(numbers[0] <= numbers[2] <= numbers[1])
+    return value in said
 
 
 def check(family: str, said: Said, space: SearchSpace, default: dict[str, Value]) -> list[str]:

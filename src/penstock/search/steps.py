@@ -3,7 +3,6 @@
 import hashlib
 import logging
 import math
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,17 +12,19 @@ from penstock.domain.datasets import Finding, Split
 from penstock.domain.features import FeaturePlan
 from penstock.domain.models import FittedModel, Signature
 from penstock.domain.releases import Training
-from penstock.domain.search import Candidate, Experience, SearchResult, SearchSettings
+from penstock.domain.search import Candidate, Experience, SearchResult
 from penstock.domain.workspace import Workspace
 from penstock.errors import DataError, NotFound
 from penstock.evaluation import metrics
 from penstock.features.planning import plan_features
-from penstock.search import calibration, campaign, placement
-from penstock.search.asked import costs_of, families_of, settings_of, shaped_of, threshold_of
+from penstock.search import campaign
+from penstock.search.arranging import Given, arrange
+from penstock.search.asked import costs_of, families_of, objective_of, settings_of, shaped_of
 from penstock.search.encoding import TrainingRows
-from penstock.search.fitting import TrainedModel
+from penstock.search.finishing import Aim, finish
 from penstock.search.loading import Loaded, facts_of, former_best, load
 from penstock.search.memory import merged
+from penstock.search.stopping import stop_on_interrupt
 from penstock.search.targets import out_of_fold_table
 from penstock.search.work import Found, Hooks, Progress, Work
 from penstock.spec import ProjectSpec
@@ -109,7 +110,8 @@ def search(
     if known is not None:
         return known
     work, _ = _work(training, split, plan, spec, workspace)
-    found = campaign.run(work, Hooks(progress=lambda so_far: _tell(so_far, work.settings.metric)))
+    with stop_on_interrupt(lambda: _tell_stop(spec.name)) as stop:
+        found = campaign.run(work, Hooks(lambda so_far: _tell(so_far, work.settings.metric), stopped=stop.asked))
     _keep(found.experience, workspace)
     family = work.families.get(found.best.family)
     best = Candidate(
@@ -171,15 +173,9 @@ def fit(training: Training, result: SearchResult, split: Split, spec: ProjectSpe
         raise NotFound(f"The training {training.id!r} must have searched before it fits, but has not.")
     loaded = load(split, plan, spec, workspace)
     raw = np.asarray(frames.load_array(result.best.out_of_fold, workspace))
-    calibrator = calibration.calibrate(raw, loaded.rows.target, loaded.rows.fold, loaded.rows.classes)
-    calibrated = calibrator.apply(raw)
-    signature = _signature(loaded, plan, calibrated, spec)
-    model = TrainedModel(
-        signature=signature,
-        plan=plan,
-        estimator=frames.load_model(result.estimator, workspace).prepare(families_of(spec)),
-        calibrator=calibrator,
-    )
+    blend = frames.load_model(result.estimator, workspace).prepare(families_of(spec))
+    aim = Aim(objective_of(loaded.rows.problem, spec), costs_of(spec, loaded.classes))
+    model, calibrated = finish(blend, raw, loaded.rows, _about(loaded, plan, spec), aim)
     digests = np.asarray(frames.load_array(split.row_digests, workspace))[loaded.positions]
     fitted = FittedModel(
         project=spec.name,
@@ -188,10 +184,10 @@ def fit(training: Training, result: SearchResult, split: Split, spec: ProjectSpe
         plan=plan.digest,
         family=result.best.family,
         parameters=result.best.parameters,
-        signature=signature,
+        signature=model.signature,
         training_rows=frames.save_array(np.sort(digests), workspace),
         out_of_fold=frames.save_table(out_of_fold_table(calibrated, loaded.positions), workspace),
-        calibration=calibrator.reason,
+        calibration=model.calibrator.reason,
         seconds=result.seconds,
     )
     trainings.remember(training.id, "fit", fitted, workspace)
@@ -202,31 +198,33 @@ def _work(
     training: Training, split: Split, plan: FeaturePlan, spec: ProjectSpec, workspace: Workspace
 ) -> tuple[Work, Loaded]:
     loaded = load(split, plan, spec, workspace)
-    costs = costs_of(spec, loaded.classes)
-    settings = settings_of(loaded.rows.problem, spec)
-    slots = placement.slots_for(loaded.rows, settings.budget, visible_gpus())
-    work = Work(
-        rows=loaded.rows,
-        families=shaped_of(spec, loaded.rows.problem, former_best(spec, workspace)),
-        settings=settings,
-        folder=workspace.searches / training.study,
-        slots=tuple(replace(slot, gpu=None) for slot in slots) if settings.deterministic else slots,
-        experience=_experience(settings, workspace),
-        costs=() if costs is None else tuple(tuple(float(cost) for cost in row) for row in costs),
+    work = arrange(
+        loaded.rows,
+        shaped_of(spec, loaded.rows.problem, former_best(spec, workspace)),
+        settings_of(loaded.rows.problem, spec),
+        workspace.searches / training.study,
+        Given(costs_of(spec, loaded.classes), _experience(workspace), visible_gpus()),
     )
     return work, loaded
 
 
-def _experience(settings: SearchSettings, workspace: Workspace) -> Experience:
-    """Return what searches have measured on this machine; a deterministic one begins with nothing."""
-    known = records.find_record(EXPERIENCE, MACHINE, "", Experience, workspace)
-    return Experience() if known is None or settings.deterministic else known
+def _experience(workspace: Workspace) -> Experience:
+    """Return what searches have measured on this machine."""
+    return records.find_record(EXPERIENCE, MACHINE, "", Experience, workspace) or Experience()
 
 
 def _keep(experience: Experience, workspace: Workspace) -> None:
     """Keep what was measured of the machine, with what another search has kept meanwhile."""
     others = records.find_record(EXPERIENCE, MACHINE, "", Experience, workspace) or Experience()
     records.save_record(EXPERIENCE, MACHINE, "", merged(others, experience), workspace)
+
+
+def _tell_stop(project: str) -> None:
+    text = (
+        "search: stopping with the best so far; Ctrl-C again ends the training, "
+        f"and `penstock resume {project}` goes on with its trials"
+    )
+    progress.info(text, extra={"stage": "search", "state": "ended"})
 
 
 def _tell(so_far: Progress, metric: str) -> None:
@@ -245,20 +243,12 @@ def _out_of_fold(found: Found, rows: TrainingRows) -> NDArray[np.float64]:
     return predictions
 
 
-def _signature(loaded: Loaded, plan: FeaturePlan, calibrated: NDArray[np.float64], spec: ProjectSpec) -> Signature:
-    rows = loaded.rows
-    made = Signature(
+def _about(loaded: Loaded, plan: FeaturePlan, spec: ProjectSpec) -> Signature:
+    return Signature(
         project=spec.name,
-        problem=rows.problem,
+        problem=loaded.rows.problem,
         target=spec.target,
         decoding=plan.decoding,
         classes=loaded.classes,
         id_column=spec.id,
     )
-    if rows.problem == "regression":
-        width = calibration.half_width(calibrated, rows.target)
-        return replace(made, half_width=width, never_negative=bool((rows.target >= 0).all()))
-    if rows.problem == "binary":
-        return replace(made, positive=1, threshold=threshold_of(spec, loaded.classes, calibrated, rows.target))
-    costs = costs_of(spec, loaded.classes)
-    return made if costs is None else replace(made, costs=tuple(tuple(map(float, row)) for row in costs))

@@ -1,5 +1,6 @@
 """One study in a journal file: what to try next, what came of it, and what a dead process left behind."""
 
+import hashlib
 import logging
 import warnings
 from dataclasses import asdict, dataclass, field
@@ -137,9 +138,9 @@ class Study:
 
         A tuned one takes from `given` what its space does not vary; one of another kind is `given`.
         """
-        name = _name(family, kind)
-        study = self._study(name)
         distributions = {key: _distribution(dimension) for key, dimension in space.items()}
+        name = self._named(family, kind, distributions)
+        study = self._study(name)
         queued = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
         if kind != "tuned" and not queued:
             self._queue(name, _nearest(given, space), kind, 0)
@@ -174,6 +175,16 @@ class Study:
         states = {"finished": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
         state = states.get(ended.trial.state, TrialState.FAIL)
         study.tell(trial, ended.trial.score if state == TrialState.COMPLETE else None, state=state)
+
+    def _named(self, family: str, kind: Kind, distributions: dict[str, BaseDistribution]) -> str:
+        """Return the name of a family's study; one whose choices were edited since has another: no study mixes both."""
+        name = _name(family, kind)
+        for trial in self._study(name).get_trials(deepcopy=False):
+            common = distributions.keys() & trial.distributions.keys()
+            if any(_clash(trial.distributions[key], distributions[key]) for key in common):
+                digest = hashlib.sha256(repr(sorted(distributions.items())).encode()).hexdigest()[:8]
+                return f"{name} {digest}"
+        return name
 
     def _next_point(self, study: optuna.Study, space: SearchSpace) -> dict[str, Value]:
         """Return the next point of the grid; after the last the first again, which the schedule does not ask for."""
@@ -213,6 +224,11 @@ def _distribution(dimension: Real | Whole | Choice) -> BaseDistribution:
     if isinstance(dimension, Whole):
         return IntDistribution(dimension.low, dimension.high, log=dimension.log)
     return CategoricalDistribution(dimension.values)
+
+
+def _clash(old: BaseDistribution, new: BaseDistribution) -> bool:
+    """Return whether one study cannot hold both: ranges may move, kinds and choices may not."""
+    return old != new and (type(old) is not type(new) or isinstance(new, CategoricalDistribution))
 
 
 def _nearest(default: dict[str, Value], space: SearchSpace) -> dict[str, Value]:

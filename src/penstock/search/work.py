@@ -30,10 +30,14 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """What a search calls: `progress` twice a second, `meanwhile` once, in a thread, when the slots have work."""
+    """What a search calls: `progress` twice a second, `meanwhile` once, in a thread, when the slots have work.
+
+    Once `stopped` says so, the best so far is taken.
+    """
 
     progress: Callable[[Progress], None] | None = None
     meanwhile: Callable[[], None] | None = None
+    stopped: Callable[[], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

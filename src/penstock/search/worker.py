@@ -39,6 +39,7 @@ FULL = ("bad_alloc", "can't allocate memory", "cannot allocate memory", "unable 
 
 def main(socket: int, parent: int, library: str, device: str, memory_mb: int) -> None:
     """Serve jobs until the other end closes or the parent dies."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a person's Ctrl-C is the search's to answer
     _die_with(parent)
     _offer_itself()
     os.nice(NICENESS)
