@@ -92,8 +92,8 @@ class PenstockClassifier(ClassifierMixin, Searched):  # type: ignore[misc]  # sc
         raw, target = checking.features(self, X, y, reset=True), checking.target(y)
         classes, codes = checking.classes_of(target, len(raw))
         with checking.refusals():
-            frame, columns, known = self.read(raw, groups, time)
-            learnt = self.search(replace(checking.classification(frame, codes, classes), **known))
+            frame, columns, known = self._read(raw, groups, time)
+            learnt = self._search(replace(checking.classification(frame, codes, classes), **known))
         self.classes_ = classes
         signature = learnt.model.signature
         best = ChosenClassifier(
@@ -120,7 +120,7 @@ class PenstockClassifier(ClassifierMixin, Searched):  # type: ignore[misc]  # sc
         ndarray of shape (n_rows, n_classes)
             Calibrated; columns in the order of `classes_`.
         """
-        probabilities: NDArray[np.float64] = self.best().predict_proba(X)
+        probabilities: NDArray[np.float64] = self._best().predict_proba(X)
         return probabilities
 
 
@@ -191,8 +191,8 @@ class PenstockRegressor(RegressorMixin, Searched):  # type: ignore[misc]  # scik
         raw, target = checking.features(self, X, y, reset=True), checking.values(y)
         checking.same_length(raw, target)
         with checking.refusals():
-            frame, columns, known = self.read(raw, groups, time)
-            learnt = self.search(Table(frame, target, "regression", **known))
+            frame, columns, known = self._read(raw, groups, time)
+            learnt = self._search(Table(frame, target, "regression", **known))
         best = ChosenRegressor(members=learnt.found.members, random_state=self.seed_)
         self.best_estimator_ = best.adopt(learnt.model, columns, self)
         return self

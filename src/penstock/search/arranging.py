@@ -18,8 +18,8 @@ class Given:
     """What a search is given beside rows, families and settings.
 
     `costs` of shape (n_classes, n_classes): what a row of class i called j costs; `experience` is what was measured on
-    this machine before; `visible_gpus` what `CUDA_VISIBLE_DEVICES` says; `most_slots` bounds the trials at once; `alone`
-    says that this process does nothing else, so that what it holds counts against the memory of the budget.
+    this machine before; `visible_gpus` what `CUDA_VISIBLE_DEVICES` says; `most_slots` bounds the trials at once;
+    `alone` says that this process does nothing else, so that what it holds counts against the memory of the budget.
     """
 
     costs: NDArray[Any] | None = None

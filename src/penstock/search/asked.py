@@ -11,7 +11,6 @@ from penstock.errors import NotFound
 from penstock.evaluation import metrics
 from penstock.models._base import ModelFamily
 from penstock.plugins import find_plugins
-from penstock.search.calibration import threshold
 from penstock.search.own import OwnFamily
 from penstock.search.spaces import Shaped, check, raise_faults
 
@@ -56,13 +55,6 @@ def objective_of(problem: Problem, spec: "ProjectSpec") -> str:
 def costs_of(spec: "ProjectSpec", classes: tuple[Any, ...]) -> NDArray[np.float64] | None:
     """Return the cost of a row of class i called j, shape (n_classes, n_classes), or None without costs."""
     return metrics.cost_matrix(spec.costs, tuple(str(name) for name in classes))
-
-
-def threshold_of(
-    spec: "ProjectSpec", classes: tuple[Any, ...], calibrated: NDArray[np.float64], target: NDArray[Any]
-) -> float:
-    """Return from which probability of the positive class on a row is called positive (binary)."""
-    return threshold(objective_of("binary", spec), calibrated, target, costs_of(spec, classes))
 
 
 def families_of(spec: "ProjectSpec") -> dict[str, ModelFamily]:

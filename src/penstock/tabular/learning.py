@@ -28,6 +28,7 @@ from penstock.search.encoding import TrainingRows
 from penstock.search.finishing import Aim, finish
 from penstock.search.fitting import TrainedModel
 from penstock.search.recipe import Recipe
+from penstock.search.stopping import stop_on_interrupt
 from penstock.search.work import Found, Hooks
 from penstock.store.workspace import visible_gpus
 from penstock.tabular.folds import Folds, deal
@@ -106,7 +107,8 @@ def learn(table: Table, wanted: Wanted, hooks: Hooks) -> Learnt:
     given = Given(costs, visible_gpus=visible_gpus(), most_slots=wanted.slots, alone=False)
     with tempfile.TemporaryDirectory(prefix="penstock-search-") as folder:
         work = arrange(rows, families, settings, Path(folder), given)
-        found = campaign.run(work, hooks)
+        with stop_on_interrupt(lambda: None) as stop:
+            found = campaign.run(work, replace(hooks, stopped=stop.asked))
         blend = Recipe.read(found.model).prepare(families)
         raw: NDArray[np.float64] = np.load(found.out_of_fold, allow_pickle=False)
     model, _ = finish(blend, raw, rows, describe(table, rows.plan), Aim(settings.metric, costs))

@@ -71,7 +71,7 @@ class Searched(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         -------
         ndarray of shape (n_rows,)
         """
-        answers: NDArray[Any] = self.best().predict(X)
+        answers: NDArray[Any] = self._best().predict(X)
         return answers
 
     def to_onnx(self, path: str | Path) -> Path:
@@ -93,14 +93,14 @@ class Searched(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         ModelError
             If a family cannot be exported; the message says why.
         """
-        return Path(self.best().to_onnx(path))
+        return Path(self._best().to_onnx(path))
 
     def onnx_inputs(self, X: Any) -> dict[str, NDArray[Any]]:  # noqa: N803
         """Return what the graph of `to_onnx` takes for some rows, by the name of the input."""
-        given: dict[str, NDArray[Any]] = self.best().onnx_inputs(X)
+        given: dict[str, NDArray[Any]] = self._best().onnx_inputs(X)
         return given
 
-    def best(self) -> Any:
+    def _best(self) -> Any:
         """Return the model that was found.
 
         Raises
@@ -111,7 +111,7 @@ class Searched(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         check_is_fitted(self, "best_estimator_")
         return self.best_estimator_
 
-    def search(self, table: Table) -> Learnt:
+    def _search(self, table: Table) -> Learnt:
         """Search, and note what came of it."""
         metric = metrics.find_metric(self._metric(table), table.problem).name
         if self.deterministic and self.trials is None:
@@ -148,7 +148,7 @@ class Searched(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             return int(self.random_state)
         return int(check_random_state(self.random_state).randint(LARGEST_SEED))
 
-    def read(self, raw: Any, groups: Any, time: Any) -> tuple[pd.DataFrame, Columns, dict[str, Any]]:
+    def _read(self, raw: Any, groups: Any, time: Any) -> tuple[pd.DataFrame, Columns, dict[str, Any]]:
         """Return features in canonical types, what the columns are, and what orders and joins rows."""
         frame, columns = learn_columns(raw)
         known: dict[str, Any] = {}

@@ -1,9 +1,16 @@
 """How an estimator's processes start, and what its own process loads."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
+
+from penstock.estimators import PenstockClassifier
+from tests.unit.estimators.conftest import Mixed
 
 PLAIN_SCRIPT = """
 import json, sys
@@ -39,3 +46,12 @@ def test_a_script_without_a_guard_searches_in_other_processes_and_loads_no_serve
     assert told["slots"]
     assert not NOT_NEEDED & set(told["loaded"])
     assert [path.name for path in tmp_path.iterdir()] == ["notes.py"], "nothing is left behind"
+
+
+def test_an_interrupt_takes_the_best_so_far(mixed: Mixed) -> None:
+    began = time.monotonic()
+    threading.Timer(2.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+    model = PenstockClassifier(seconds=250, families=["linear"], random_state=0).fit(*mixed)
+    assert time.monotonic() - began < 200
+    assert model.score(*mixed) > 0.7
+    assert "stopped by a person" in model.reasons_[0]
