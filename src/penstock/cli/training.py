@@ -178,7 +178,7 @@ def _train(wanted: dict[str, Any], workspace: Workspace) -> tuple[Outcome, dict[
         try:
             outcome = flow(**wanted)
         except KeyboardInterrupt:
-            click.echo(f"\nNothing is lost: `penstock resume {wanted['project']}` goes on with this training.", err=True)
+            click.echo(f"\nNothing is lost: `penstock resume {wanted['project']}` goes on with it.", err=True)
             raise
     ended = time.perf_counter()
     stages = {stage: took for stage, took in outcome.seconds.items() if stage != "total"}

@@ -82,6 +82,7 @@ def _limits(bundle: Bundle, spec: ProjectSpec) -> tuple[Gate, ...]:
         "size_mb": (bundle.size_mb, "MB"),
         "latency_ms": (bundle.latency_ms, "ms a row"),
         "parameters": (bundle.parameters, "parameters"),
+        "flops": (bundle.flops, "operations a row"),
     }
     gates = []
     for name, (value, unit) in found.items():

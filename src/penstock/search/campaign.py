@@ -20,15 +20,16 @@ from penstock.search.grids import grid_sizes
 from penstock.search.laying import Unencoded, laid_here, lay, shelf_for
 from penstock.search.limits import Limits
 from penstock.search.messages import Answer, FoldDone, GoOn, JobFailed, Setting, TrialJob
-from penstock.search.plans import BASELINE, Shape, best_of
+from penstock.search.plans import BASELINE, Shape
 from penstock.search.refit import Refit, estimator_path
 from penstock.search.rounds import Rounds
 from penstock.search.schedule import Schedule
 from penstock.search.slots import Crew, Host, need_one_library
 from penstock.search.spaces import still_asked
+from penstock.search.telling import progress_of
 from penstock.search.trials import fit
 from penstock.search.tuning import Study
-from penstock.search.work import AtWork, Found, Hooks, Progress, Work
+from penstock.search.work import AtWork, Found, Hooks, Work
 
 STOPPED = "stopped by a person after {:.1f} s of the search: the best so far was taken"
 POLL_SECONDS = 0.05
@@ -173,7 +174,7 @@ class Campaign:
         refit = self._refit(schedule)
         pick = refit.settled()
         trials = schedule.listed(self.failed)
-        best = pick.trial(1 + trials[-1].number)
+        best = pick.trial(1 + trials[-1].number, refit.taken(pick))
         model = self.work.folder / "model.pkl"
         refit.recipe(pick).save(model)
         return Found(
@@ -402,11 +403,8 @@ class Campaign:
             return
         self.told = now
         ended = self.schedule.ended if self.schedule else self.earlier
-        done = [one for one in ended if one.trial.state == "finished"]
-        within = [one for one in done if not one.trial.over]
-        best = best_of(within).trial if within else None
-        family, score = (best.family, best.score) if best else (None, None)
-        self.hooks.progress(Progress(len(done), len(self.at_work), family, score, max(0.0, self.end - now)))
+        left_out = len(self.at_work), len(self.schedule.skips) if self.schedule else 0
+        self.hooks.progress(progress_of(ended, left_out, self.work, self.end - now))
 
 
 def _spent(folder: Path) -> float:

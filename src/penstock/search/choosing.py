@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.domain.search import Trial
+from penstock.domain.search import Footprint, Trial
 from penstock.evaluation import metrics
 from penstock.search.encoding import folds_folder
 from penstock.search.ensemble import Evidence, Mixture, mix
@@ -31,8 +31,8 @@ class Pick:
     mixture: Mixture | None = None
     reasons: tuple[str, ...] = ()
 
-    def trial(self, number: int) -> Trial:
-        """Return the trial that wins: the one member's, or one of that number that stands for the mixture."""
+    def trial(self, number: int, footprint: Footprint | None = None) -> Trial:
+        """Return the trial that wins: the one member's, or one of that number, and so large, that is the mixture."""
         if self.mixture is None:
             return self.members[0][0].trial
         return Trial(
@@ -45,6 +45,7 @@ class Pick:
             seconds=0.0,
             slot=None,
             reason="a weighted mean, scored on folds that its weights were not learnt on",
+            footprint=footprint,
         )
 
     def write(self, folder: Path) -> Path:

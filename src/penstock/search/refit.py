@@ -12,7 +12,7 @@ from penstock.domain.search import Footprint, Value
 from penstock.errors import ModelError
 from penstock.search.choosing import Pick, choose, choosing_seconds
 from penstock.search.encoding import folds_folder, pipeline_path
-from penstock.search.limits import added
+from penstock.search.limits import added, rounded
 from penstock.search.messages import Answer, FitJob, JobDone, JobFailed, bag_path
 from penstock.search.plans import BASELINE, score_of
 from penstock.search.recipe import Ingredient, Recipe
@@ -106,12 +106,13 @@ class Refit:
             return self.footprints[number]
         return one.trial.footprint if self.schedule.better_fitted(one) else one.bag
 
+    def taken(self, pick: Pick) -> Footprint | None:
+        """Return what the members of a pick take together, as it was measured last; None without limits."""
+        parts = [found for found in (self._footprint(one) for one, _ in pick.members) if found is not None]
+        return rounded(added(parts)) if self.schedule.limits.most and parts else None
+
     def _within(self, pick: Pick) -> bool:
-        """Return whether what was picked is within the limits, as it was measured last."""
-        if not self.schedule.limits.most:
-            return True
-        taken = [self._footprint(one) for one, _ in pick.members]
-        return not self.schedule.limits.over(added([found for found in taken if found is not None]))
+        return not self.schedule.limits.over(self.taken(pick))
 
     def _left_to_fit(self, one: Ended) -> float:
         """Return the seconds until a candidate is at hand."""

@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,6 @@ from penstock.domain.releases import Training
 from penstock.domain.search import Candidate, Experience, SearchResult
 from penstock.domain.workspace import Workspace
 from penstock.errors import DataError, NotFound
-from penstock.evaluation import metrics
 from penstock.features.planning import plan_features
 from penstock.search import campaign
 from penstock.search.arranging import Given, arrange
@@ -26,6 +24,7 @@ from penstock.search.loading import Loaded, facts_of, former_best, load
 from penstock.search.memory import merged
 from penstock.search.stopping import stop_on_interrupt
 from penstock.search.targets import out_of_fold_table
+from penstock.search.telling import line_of
 from penstock.search.work import Found, Hooks, Progress, Work
 from penstock.spec import ProjectSpec
 from penstock.store import artifacts, frames, records, trainings
@@ -228,12 +227,8 @@ def _tell_stop(project: str) -> None:
 
 
 def _tell(so_far: Progress, metric: str) -> None:
-    best = ""
-    if so_far.best_score is not None:
-        best = f", best {so_far.best_family} {metrics.shown(metric, so_far.best_score):.4g} {metric}"
-    left = f", {so_far.seconds_left:.0f} s left" if math.isfinite(so_far.seconds_left) else ""
-    text = f"search: {so_far.done} trials{best}{left}"
-    progress.info(text, extra={"stage": "search", "state": "running"})
+    extra = {"stage": "search", "state": "running", "share": so_far.share}
+    progress.info(line_of(so_far, metric), extra=extra)
 
 
 def _out_of_fold(found: Found, rows: TrainingRows) -> NDArray[np.float64]:

@@ -19,13 +19,15 @@ MARKS: dict[Cause, Mark] = {"error": "", "memory": "over memory", "deadline": "o
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a search is; `best_score` is higher for better."""
+    """How far a search is; `best_score` is higher for better, `share` of its budget is used up (None: unknown)."""
 
     done: int
     running: int
     best_family: str | None
     best_score: float | None
     seconds_left: float
+    skipped: int = 0
+    share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
