@@ -49,12 +49,23 @@ def states(folder: Path) -> list[tuple[str, int]]:
     ]
 
 
+def random_moment(process: subprocess.Popen[str], folder: Path, draw: np.random.Generator) -> None:
+    """Wait for a while: while a search starts, or beyond the end of another trial."""
+    if draw.random() < 0.3:
+        time.sleep(draw.uniform(0.2, 4.0))
+        return
+    known, until = len(list(folder.glob("folds/oof-*.npy"))), time.monotonic() + PATIENCE
+    while process.poll() is None and len(list(folder.glob("folds/oof-*.npy"))) <= known and time.monotonic() < until:
+        time.sleep(0.01)
+    time.sleep(draw.uniform(0.0, 2.0))
+
+
 def kill_at_random(root: Path, folder: Path, draw: np.random.Generator) -> tuple[dict[str, Any], int]:
     """Search while processes are killed, each time another; return what came of it, and how many slots died."""
     process, died = start(root, folder), 0
     before: dict[int, dict[str, Any]] = {}
     for _ in range(KILLS):
-        time.sleep(draw.uniform(0.5, 6.0))
+        random_moment(process, folder, draw)
         children = slots_of(process)
         if process.poll() is not None:
             break
