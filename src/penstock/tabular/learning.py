@@ -2,6 +2,7 @@
 
 import hashlib
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -35,6 +36,7 @@ from penstock.tabular.folds import Folds, deal
 
 NAME = "estimators"  # what records call the project of a table that has none
 TARGET = "target"
+FINISH_SECONDS = 2.5e-6  # for each row and class: what calibration takes after the search
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,19 +102,28 @@ def learn(table: Table, wanted: Wanted, hooks: Hooks) -> Learnt:
     NotFound
         If a family or a metric is named that there is not.
     """
+    began = time.monotonic()
     settings = wanted.settings
     costs = metrics.cost_matrix(wanted.costs, tuple(str(name) for name in table.classes))
     families = choose_families(wanted.families)
     rows = make_rows(table, settings.seed)
     given = Given(costs, visible_gpus=visible_gpus(), most_slots=wanted.slots, alone=False)
     with tempfile.TemporaryDirectory(prefix="penstock-search-") as folder:
-        work = arrange(rows, families, settings, Path(folder), given)
+        left = _left(settings, time.monotonic() - began, rows)
+        work = arrange(rows, families, left, Path(folder), given)
         with stop_on_interrupt(lambda: None) as stop:
             found = campaign.run(work, replace(hooks, stopped=stop.asked))
         blend = Recipe.read(found.model).prepare(families)
         raw: NDArray[np.float64] = np.load(found.out_of_fold, allow_pickle=False)
     model, _ = finish(blend, raw, rows, describe(table, rows.plan), Aim(settings.metric, costs))
     return Learnt(model, found, rows.plan)
+
+
+def _left(settings: SearchSettings, spent: float, rows: TrainingRows) -> SearchSettings:
+    """Return settings whose budget is what is left of it for the search, at least half."""
+    finish = FINISH_SECONDS * len(rows.target) * max(1, rows.classes)
+    seconds = settings.budget.seconds
+    return replace(settings, budget=replace(settings.budget, seconds=max(seconds / 2, seconds - spent - finish)))
 
 
 def choose_families(names: tuple[str, ...] | None) -> dict[str, ModelFamily]:
