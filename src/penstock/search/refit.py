@@ -3,7 +3,7 @@
 import math
 import pickle  # noqa: TID251  estimators that this search's slots fitted, put beside each other
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -200,7 +200,9 @@ class Refit:
         host = None if number in self.started else self._free(self.work.families[one.trial.family].library)
         if host is not None:
             self.started.add(number)
-            self.crew.submit(host, self.job(one))
+            on_gpu = one.trial.device != "cpu" and host.device != "cpu"
+            job = self.job(one) if on_gpu else replace(self.job(one), device="cpu")
+            self.crew.submit(host, job, one.trial.predicted_gpu_mb if on_gpu else 0)
 
     def job(self, one: Ended) -> FitJob:
         """Return the job that fits a candidate on all rows."""
