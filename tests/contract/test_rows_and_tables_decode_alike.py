@@ -23,7 +23,7 @@ DECODING = Decoding(
         InputColumn("kind", "boolean", "category", False),
         InputColumn("level", "string", "category", False),
         InputColumn("text", "string", "text", False, 4, TEXT_PARTS),
-        InputColumn("when", "date", "date", False),
+        InputColumn("when", "date", "date", False, parts=("minutes",)),
     )
 )
 DECODER = compile_decoding(DECODING)

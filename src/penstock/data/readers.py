@@ -14,6 +14,7 @@ from penstock.errors import DataError, ModelError
 
 MISSING = "__na__"
 DATE_PARTS = ("year", "month", "day", "weekday", "hour", "day_of_year", "days")
+MINUTE = 60_000_000  # microseconds
 TEXT_PARTS = ("letters", "digits", "capitals", "marks")
 LOOKED_AT = 1000  # letters of a text that are looked at one by one
 LARGEST = 1e30  # larger numbers count as this: it leaves a float32 graph room to scale them
@@ -70,8 +71,8 @@ def compile_column(column: InputColumn) -> ReadColumn:
     if (column.type, column.form) not in _FORMS:
         raise ModelError(f"Column {column.name!r} of type {column.type} cannot be decoded as {column.form!r}.")
     if column.form == "date":
-        names = tuple(f"{column.name}.{part}" for part in DATE_PARTS)
-        return ReadColumn(column.name, column.required, names, (), _date_reader(column), _date_parts)
+        names = tuple(f"{column.name}.{part}" for part in (*DATE_PARTS, *column.parts))
+        return ReadColumn(column.name, column.required, names, (), _date_reader(column), _date_columns(column))
     if column.form == "text":
         names = tuple(f"{column.name}[{place}]" for place in range(column.tokens))
         looks = tuple(f"{column.name}.{part}" for part in column.parts)
@@ -156,8 +157,8 @@ def _boolean(value: Any, required: bool) -> float:
 
 
 def _date_reader(column: InputColumn) -> Read:
-    name, required = column.name, column.required
-    unknown = (np.nan,) * len(DATE_PARTS)
+    name, required, parts = column.name, column.required, column.parts
+    unknown = (np.nan,) * (len(DATE_PARTS) + len(parts))
 
     def read(row: Row, numbers: list[float], _texts: list[str]) -> None:
         value = row.get(name)
@@ -170,6 +171,9 @@ def _date_reader(column: InputColumn) -> Read:
         days = day - _EPOCH
         day_of_year = day - date(moment.year, 1, 1).toordinal() + 1
         numbers.extend((moment.year, moment.month, moment.day, (days + 3) % 7, moment.hour, day_of_year, days))
+        if parts:
+            seconds = (moment.hour * 60 + moment.minute) * 60 + moment.second
+            numbers.append((seconds * 1_000_000 + moment.microsecond) / MINUTE)
 
     return read
 
@@ -250,6 +254,13 @@ def _floats(values: NDArray[Any], kind: str, name: str) -> NDArray[np.float64]:
     return values.astype(np.float64)
 
 
+def _date_columns(column: InputColumn) -> Whole:
+    def whole(values: NDArray[Any]) -> list[NDArray[Any]]:
+        return _date_parts(values)[: len(DATE_PARTS) + len(column.parts)]
+
+    return whole
+
+
 def _date_parts(values: NDArray[Any]) -> list[NDArray[Any]]:
     if values.dtype.kind != "M":
         values = values.astype("M8[us]")
@@ -265,6 +276,7 @@ def _date_parts(values: NDArray[Any]) -> list[NDArray[Any]]:
         (filled - day).astype("m8[h]").astype(np.int64),
         (day - year.astype("M8[D]")).astype(np.int64) + 1,
         days,
+        (filled - day).astype(np.int64) / MINUTE,
     ]
     return [np.where(missing, np.nan, part) for part in parts]
 

@@ -10,6 +10,7 @@ from penstock.graphs import GraphBuilder
 
 PERIODS = {"month": 12.0, "day": 31.0, "weekday": 7.0, "hour": 24.0, "day_of_year": 366.0}
 FAR = 1e6  # scaled values beyond this are all the same to a model, and their squares still fit a float32
+DAY = 1440.0  # minutes
 SOFT = 3.0  # scaled values are bent smoothly to within this (Holzmueller et al. 2024, "Better by Default")
 
 
@@ -149,6 +150,47 @@ class Cycles:
             for half in (0, 1)
         ]
         return graph.concat(halves)
+
+
+@dataclass(slots=True)
+class Gaps:
+    """Minutes from one date to another, given on as numbers are; days and minutes of the day are subtracted apart.
+
+    `places` are, for each pair, the positions of the later date's days and minutes and of the earlier one's; `scale`
+    is what a minute of the day is in those (60 where they are hours).
+    """
+
+    places: tuple[tuple[int, int, int, int], ...]
+    scale: tuple[float, ...]
+    shown: PlainNumbers | ScaledNumbers
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """One feature a pair, and one for each that had gaps where these are told."""
+        return self.shown.features
+
+    def fit_transform(self, numbers: Matrix, texts: Texts, targets: Targets) -> Matrix:
+        """Learn medians and scales."""
+        return self.shown.fit_transform(self._minutes(numbers), texts, targets)
+
+    def transform(self, numbers: Matrix, texts: Texts) -> Matrix:
+        """Subtract dates."""
+        return self.shown.transform(self._minutes(numbers), texts)
+
+    def write(self, graph: GraphBuilder, numbers: str, texts: str) -> str:
+        """Subtract dates."""
+        later_days, later, days, earlier = (
+            pick(graph, numbers, tuple(one[place] for one in self.places)) for place in range(4)
+        )
+        scale = graph.constant(np.array(self.scale, np.float32))
+        whole = graph.add("Mul", graph.add("Sub", later_days, days), graph.constant(np.float32(DAY)))
+        rest = graph.add("Mul", graph.add("Sub", later, earlier), scale)
+        return self.shown.write(graph, graph.add("Add", whole, rest), texts)
+
+    def _minutes(self, numbers: Matrix) -> Matrix:
+        later_days, later, days, earlier = (numbers[:, [one[place] for one in self.places]] for place in range(4))
+        minutes: Matrix = (later_days - days) * np.float32(DAY) + (later - earlier) * np.array(self.scale, np.float32)
+        return minutes
 
 
 def pick(graph: GraphBuilder, source: str, positions: tuple[int, ...]) -> str:

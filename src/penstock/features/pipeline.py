@@ -12,7 +12,7 @@ from penstock.domain.features import ColumnPlan, FeaturePlan, Flavour
 from penstock.errors import ModelError
 from penstock.features._base import Encoder, Feature, Matrix, Texts, prepare_targets
 from penstock.features.categories import MANY_LEVELS, LevelCodes, LevelIndicators, LevelMeans
-from penstock.features.numbers import PERIODS, Cycles, PlainNumbers, ScaledNumbers
+from penstock.features.numbers import PERIODS, Cycles, Gaps, PlainNumbers, ScaledNumbers
 from penstock.features.texts import TextScores, WordVectors
 
 
@@ -126,7 +126,21 @@ def _number_encoders(columns: tuple[ColumnPlan, ...], decoder: Decoder, flavour:
         found = tuple(places[f"{source}.{part}"] for source, part in turning)
         parts = tuple(Feature(f"{source}.{part}", source) for source, part in turning)
         encoders.append(Cycles(found, parts, tuple(PERIODS[part] for _, part in turning)))
-    return encoders
+    pairs = [(column.name, other) for column in columns for other in column.since if f"{other}.days" in places]
+    return [*encoders, _gaps(pairs, places, flavour)] if pairs else encoders
+
+
+def _gaps(pairs: list[tuple[str, str]], places: dict[str, int], flavour: Flavour) -> Gaps:
+    """Return what subtracts dates: by minutes where both have them, else by hours."""
+    fine = [all(f"{name}.minutes" in places for name in pair) for pair in pairs]
+    parts = ["minutes" if one else "hour" for one in fine]
+    found = tuple(
+        (places[f"{later}.days"], places[f"{later}.{part}"], places[f"{earlier}.days"], places[f"{earlier}.{part}"])
+        for (later, earlier), part in zip(pairs, parts, strict=True)
+    )
+    names = tuple(Feature(f"{later} since {earlier}", later) for later, earlier in pairs)
+    kind = PlainNumbers if flavour == "tree" else ScaledNumbers
+    return Gaps(found, tuple(1.0 if one else 60.0 for one in fine), kind(tuple(range(len(pairs))), names))
 
 
 def _with_means(columns: tuple[ColumnPlan, ...], flavour: Flavour, classes: int) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from penstock.domain.datasets import ColumnProfile, ColumnType, Finding, Problem
 from penstock.domain.features import ColumnPlan, Treatment
 from penstock.errors import DataError, SpecError
 from penstock.features.categories import MANY_LEVELS
-from penstock.features.dates import choose_parts, whole_of
+from penstock.features.dates import choose_parts, whole_of, with_gaps
 from penstock.features.identifiers import TEXT_WORDS, mean_words, names_a_row
 
 MOST_LEVELS = 50  # above this a one-hot encoding is wider than it is useful; the target's mean says more
@@ -88,7 +88,7 @@ def plan_features(frame: pd.DataFrame, profiles: tuple[ColumnProfile, ...], fact
         reasons = [f"{plan.name}: {plan.reason}" for plan in plans]
         message = "At least one column must be left to learn from, but each was left out. See the reasons in details."
         raise DataError(message, reasons)
-    return plans
+    return with_gaps(plans, frame)
 
 
 def _plan(profile: ColumnProfile, values: pd.Series, frame: pd.DataFrame, facts: PlanFacts) -> ColumnPlan:

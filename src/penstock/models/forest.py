@@ -123,7 +123,7 @@ class Forest(ModelFamily):
     flavour = "tree"
 
     def default(self, problem: Problem, rows: int, features: int) -> dict[str, Value]:
-        """Return 100 trees with leaves as small as the size of the graph allows; a random forest for a binary problem."""
+        """Return 100 trees, drawn as in a random forest for a binary problem; leaves as small as the graph allows."""
         del features
         best = problem == "binary"
         own: dict[str, Value] = {"best_splits": best, "share": 0.3 if best else 0.6}

@@ -217,3 +217,26 @@ def test_what_words_of_chance_say_of_a_target_of_chance_is_nothing_on_the_rows_l
         np.empty((600, 0), np.float32), texts, prepare_targets(y, 2, 0)
     )
     assert abs(np.corrcoef(said[:, 0], y)[0, 1]) < 0.15
+
+
+@BOTH
+def test_the_time_between_two_dates_is_the_same_in_the_graph(flavour: Flavour) -> None:
+    random = np.random.default_rng(6)
+    began = np.datetime64("2024-01-01", "us") + random.integers(0, 10**13, 400).astype("m8[us]")
+    ended = began + random.integers(0, 10**10, 400).astype("m8[us]")
+    ended[::9] = np.datetime64("NaT")
+    columns = (
+        ColumnPlan("began", "date", "date", "", parts=("hour", "minutes")),
+        ColumnPlan("ended", "date", "date", "", parts=("hour", "minutes"), since=("began",)),
+    )
+    numbers, texts = compile_decoding(FeaturePlan("p", "d", "x", columns).decoding).columns(
+        {"began": began, "ended": ended}
+    )
+    pipeline = build_pipeline(columns, flavour, 2)
+    pipeline.fit_transform(numbers, texts, random.integers(0, 2, 400))
+    found = pipeline.transform(numbers, texts)
+    assert np.array_equal(through_graph(pipeline, numbers, texts), found, equal_nan=True)
+    if flavour == "tree":
+        minutes = found[:, pipeline.feature_names.index("ended since began")]
+        assert np.allclose(minutes[1:9], (ended - began)[1:9].astype(np.int64) / 6e7, atol=0.01)
+        assert np.isnan(minutes[0])
