@@ -38,8 +38,8 @@ TELL_SECONDS = 0.5
 START_SECONDS = 3.0  # a slot's process loads its libraries in about as long
 LEAST_GRACE = 1.0  # seconds: a fit that stops by its deadline still has to predict and to answer
 GRACE = 0.2  # of a trial's time, where more is left: a busy machine answers late, and the whole trial would be lost
-FIRST_SHARES = 1.5  # times a fold's share of a trial's time: a first fold that takes longer hangs, or will not be whole
-FIRST_LEAST = 3.0  # seconds, where the share is less: a busy machine is no hanging trial
+FIRST_FOLD = 0.5  # of a trial's time: one that has not scored its first fold by then hangs, or will not be whole
+FIRST_LEAST = 3.0  # seconds, where that is less: a busy machine is no hanging trial
 LATE_SECONDS = 1.2  # how long after the budget's end what is nearly done is waited for
 ROOM_FOR_TWO_MB = 1500  # a slot with less memory holds one library's process at a time
 COMPILED = ("lightgbm", "torch")  # never in one process
@@ -304,7 +304,7 @@ class Campaign:
             device=placed.device,
             most_rows=plan.most_rows,
             compare=placed.compare,
-            first_by=now + max(FIRST_LEAST, FIRST_SHARES * (plan.deadline - now) / len(plan.folds)),
+            first_by=now + max(FIRST_LEAST, FIRST_FOLD * (plan.deadline - now)) if len(plan.folds) > 1 else math.inf,
         )
         schedule.running[draft.number] = plan
         if plan.kind == "portfolio":
