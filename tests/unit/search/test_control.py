@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from penstock.domain.search import Choice, OwnSource, Real, SearchSpace, Whole
+from penstock.domain.datasets import Problem
+from penstock.domain.search import Choice, OwnSource, Real, SearchSpace, Value, Whole
 from penstock.errors import ModelError, NotFound, SpecError
 from penstock.models._base import BuildContext
 from penstock.models.forest import Forest
@@ -21,7 +22,7 @@ from penstock.search.work import Found, Work
 from penstock.spec import ProjectSpec
 from tests.unit.search.conftest import make_work
 
-SIZE = ("binary", 400, 3)
+SIZE: tuple[Problem, int, int] = ("binary", 400, 3)
 
 MINE = """
 import numpy as np
@@ -100,7 +101,7 @@ def test_a_search_keeps_to_the_space_that_was_said(tmp_path: Path) -> None:
 
 
 def test_former_configurations_are_tried_after_the_default(tmp_path: Path) -> None:
-    former = ({"leaf_rows": 17, "share": 0.33, "forgotten": 1},)
+    former: tuple[dict[str, Value], ...] = ({"leaf_rows": 17, "share": 0.33, "forgotten": 1},)
     work = make_work(tmp_path, "forest", trials=3)
     work = replace(work, families={**work.families, "forest": Shaped(Forest(), {}, former)})
     default, first = of(campaign.run(work), "forest")

@@ -53,7 +53,8 @@ def test_latency_keeps_something_for_the_decoding_of_a_row() -> None:
 
 def test_several_models_take_what_each_takes_together() -> None:
     both = added([SMALL, LARGE])
-    assert (both.parameters, both.size_mb) == (9100, pytest.approx(3.1))
+    assert both.parameters == 9100
+    assert both.size_mb == pytest.approx(3.1)
 
 
 def test_operations_are_the_depths_of_trees() -> None:
