@@ -179,7 +179,9 @@ def _text_encoders(columns: tuple[ColumnPlan, ...], decoder: Decoder, seed: int)
     for column in columns:
         if column.treatment == "text":
             positions = tuple(place for place, source in enumerate(decoder.text_sources) if source == column.name)
-            encoders += [WordVectors(positions, column.name, seed), TextScores(positions, column.name)]
+            encoders.append(WordVectors(positions, column.name, seed))
+            if column.parts:
+                encoders.append(TextScores(positions, column.name))
     return encoders
 
 

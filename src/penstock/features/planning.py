@@ -16,6 +16,7 @@ from penstock.features.identifiers import TEXT_WORDS, mean_words, names_a_row
 
 MOST_LEVELS = 50  # above this a one-hot encoding is wider than it is useful; the target's mean says more
 MOST_TOKENS = 64  # words of a text that are read; more cost a row of serving more than they tell
+PROSE_WORDS = 8  # in nineteen of twenty texts at most fewer: an address or a name, whose pairs and marks say nothing
 LONGEST_SHOWN = 40  # letters of a value in a reason
 
 _BY_TYPE: dict[ColumnType, Treatment] = {"number": "number", "boolean": "boolean", "date": "date"}
@@ -113,8 +114,11 @@ def _plan(profile: ColumnProfile, values: pd.Series, frame: pd.DataFrame, facts:
         return ColumnPlan(profile.name, profile.type, "date", why + note, required, parts=parts)
     if treatment == "text":
         tokens = _tokens(values)
-        reason = f"{reason} The first {tokens} words and the pairs of them are read; letters, digits and marks counted."
-        return ColumnPlan(profile.name, profile.type, "text", reason + note, required, tokens=tokens, parts=TEXT_PARTS)
+        prose = tokens >= PROSE_WORDS
+        also = " Pairs of words are read too, and letters, digits, capitals and marks counted." if prose else ""
+        reason = f"{reason} The first {tokens} words are read.{also}"
+        parts = TEXT_PARTS if prose else ()
+        return ColumnPlan(profile.name, profile.type, "text", reason + note, required, tokens=tokens, parts=parts)
     levels = _levels(values) if treatment == "category" else ()
     return ColumnPlan(profile.name, profile.type, treatment, reason + note, required, levels)
 

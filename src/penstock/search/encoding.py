@@ -174,6 +174,11 @@ def pipeline_path(folder: Path, flavour: Flavour, fold: int | None) -> Path:
     return folder / f"pipeline-{flavour}-{'all' if fold is None else fold}.pkl"
 
 
+def read_pipeline(folder: Path, flavour: Flavour, fold: int | None) -> Pipeline:
+    """Return the pipeline that encoded a fold of a study's folder."""
+    return _read(pipeline_path(folder, flavour, fold))
+
+
 def _read(path: Path) -> Pipeline:
     pipeline = pickle.loads(path.read_bytes())  # noqa: S301  written by this search, in its own folder
     if not isinstance(pipeline, Pipeline):
