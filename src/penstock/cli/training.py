@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from penstock.cli.leaderboard import leaderboard
 from penstock.cli.main import json_option
 from penstock.cli.outcome import answering, tell
 from penstock.cli.output import Output
@@ -113,7 +114,7 @@ def train(name: str, seconds: float | None, quarantine: bool, no_release: bool, 
     if wait:
         outcome = replace(outcome, release=wait_for_end(outcome.release, output, workspace))
     body = {**answering(outcome, workspace), "seconds": around}
-    output.answer(body, lambda: tell(body, outcome))
+    output.answer(body, lambda: _tell_trained(body, outcome, workspace))
 
 
 @click.command()
@@ -137,7 +138,13 @@ def resume(name: str, seconds: float | None, quarantine: bool, no_release: bool,
     wanted = {"project": name, "seconds": seconds, "quarantine": quarantine, "release": not no_release, "resume": True}
     outcome, around = _train(wanted, workspace)
     body = {**answering(outcome, workspace), "seconds": around}
-    output.answer(body, lambda: tell(body, outcome))
+    output.answer(body, lambda: _tell_trained(body, outcome, workspace))
+
+
+def _tell_trained(body: dict[str, Any], outcome: Outcome, workspace: Workspace) -> None:
+    click.echo()
+    click.echo(leaderboard(outcome.project, outcome.version, workspace))
+    tell(body, outcome)
 
 
 def _workspace() -> Workspace:

@@ -102,3 +102,19 @@ def _figure(score: float | None, metric: str) -> float | None:
     if score is None or not metric:
         return score
     return round(shown(metric, score), 6)
+
+
+def best_rows(result: SearchResult, most: int) -> list[tuple[str, ...]]:
+    """Return the best trials as lines of text: a mark, the family, score, interval, seconds and device."""
+    ranked = sorted(
+        (one for one in result.trials if one.state == "finished" and one.score is not None),
+        key=lambda one: (one.number != result.best.trial, bool(one.over), one.partial, -(one.score or 0.0)),
+    )
+    lines: list[tuple[str, ...]] = []
+    for one in ranked[:most]:
+        mark = "*" if one.number == result.best.trial else "over" if one.over else "part" if one.partial else ""
+        ends = interval(one, result.metric) if result.metric else None
+        spread = "" if ends is None else f"{ends[0]:.4g} to {ends[1]:.4g}"
+        score = f"{_figure(one.score, result.metric):.5g}"
+        lines.append((mark, f"{one.family} {one.number}", score, spread, f"{one.seconds:.1f}", one.device))
+    return lines

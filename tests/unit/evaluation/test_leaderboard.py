@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from penstock.domain.search import Candidate, Footprint, SearchResult, Trial
-from penstock.evaluation.leaderboard import interval, rows_of, tradeoffs
+from penstock.evaluation.leaderboard import best_rows, interval, rows_of, tradeoffs
 
 
 def trial(number: int, family: str, score: float, footprint: Footprint | None = None) -> Trial:
@@ -64,3 +64,10 @@ def test_the_front_is_what_nothing_within_the_limits_beats_in_everything() -> No
 
 def test_without_limits_there_is_no_such_table() -> None:
     assert tradeoffs(result(trial(1, "linear", 0.9)), "roc_auc") == ()
+
+
+def test_a_terminal_shows_the_chosen_one_first_and_marks_what_cannot_win() -> None:
+    over = replace(trial(1, "lightgbm", 0.95, SLOW), over=("4 ms a row, at most 1",))
+    lines = best_rows(result(over, trial(2, "forest", 0.92), trial(3, "linear", 0.93)), 10)
+    assert [(line[0], line[1]) for line in lines] == [("*", "linear 3"), ("", "forest 2"), ("over", "lightgbm 1")]
+    assert lines[0][2:4] == ("0.93", "0.9187 to 0.9413")
