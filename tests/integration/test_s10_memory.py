@@ -17,7 +17,7 @@ from penstock.models.baseline import Baseline, ConstantEstimator
 
 class Eater(ConstantEstimator):
     def fit(self, x, y, valid=None, weight=None):
-        self.eaten = [np.ones(4_000_000) for _ in range(1_000) if not time.sleep(0.005)]
+        self.eaten = [np.ones(12_000_000) for _ in range(1_000) if not time.sleep(0.01)]
         return super().fit(x, y)
 
 class Sleeper(ConstantEstimator):
@@ -78,7 +78,8 @@ def check(seen: Confined, told: dict[str, Any], seconds: float) -> None:
     assert giant["state"] == "skipped"
     assert "predicted memory" in giant["reason"]
     assert "more than the slot's" in giant["reason"]
-    assert (hungry["state"], hungry["mark"]) == ("failed", "over memory")
+    assert hungry["state"] == "failed"
+    assert hungry["mark"] in {"over memory", "over deadline"}  # on a busy machine it takes too long to take too much
     assert (endless["state"], endless["mark"]) == ("failed", "over deadline")
     assert told["best"] not in {"giant", "hungry", "endless"}
     assert len(told["answers"]) == 3
@@ -97,4 +98,5 @@ def test_a_search_that_is_short_of_memory_finds_fewer_models_and_lives(root: Pat
 def test_two_gigabytes_are_enough_for_200_000_rows_of_60_columns(root: Path, tmp_path: Path) -> None:
     seen, told = search(root, tmp_path, rows=200_000, seconds=60, limit_mb=2_048)
     check(seen, told, 60)
+    assert trial_of(told, "hungry")["mark"] == "over memory"
     assert told["best"] != "baseline"
