@@ -148,12 +148,12 @@ class MLP(ModelFamily):
     def default(self, problem: Problem, rows: int, features: int) -> dict[str, Value]:
         """Return what did best untuned on the project's data sets; a binary problem overfits first."""
         del features
-        common: dict[str, Value] = {"width": 256, "bends": 16, "residual": False}
+        common: dict[str, Value] = {"width": 256, "bends": 8, "residual": False}
         common["batch"] = 256 if rows > FEW_ROWS else 64
         if problem == "binary":
             return {**common, "layers": 2, "rate": 3e-3, "decay": 0.05, "dropout": 0.25, "epochs": 12}
         if problem == "multiclass":
-            return {**common, "layers": 2, "rate": 6e-3, "decay": 0.02, "dropout": 0.1, "epochs": 25}
+            return {**common, "layers": 2, "rate": 6e-3, "decay": 0.02, "dropout": 0.25, "epochs": 25}
         own: dict[str, Value] = {"layers": 3, "rate": 6e-3, "decay": 0.02, "dropout": 0.0, "epochs": 25}
         return {**common, **own, "log_target": None}
 
@@ -183,7 +183,7 @@ class MLP(ModelFamily):
         """Return the time of the default's steps: their overhead and six operations a weight and row, measured."""
         problem: Problem = "regression" if classes == 0 else "binary" if classes == 2 else "multiclass"  # noqa: PLR2004
         values = self.default(problem, rows, features)
-        given = features + 16 * min(features, BENDING)
+        given = features + 8 * min(features, BENDING)
         weights = given * 256 + int(values["layers"] or 1) * 256 * 256 + 256 * max(classes, 1)
         batch = int(values["batch"] or 1)
         steps = int(values["epochs"] or 1) * max(1.0, rows / batch)
