@@ -1,5 +1,6 @@
 """The nearest rows, where features count by what trees make of them."""
 
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,7 @@ MOST_CELLS = 1_000_000  # rows times features: 4 MB of graph
 TRIED = (5, 10, 20, 40, 80)  # numbers of neighbours, compared by leaving one row out
 COMPARED_ROWS = 500
 WEIGHING_TREES = 40
+TREES_AT_ONCE = 8  # grown between two looks at the clock
 LEAST_SPREAD = 0.05  # of a feature: a rare indicator would count for more than all others
 EXACT = 2.0**24  # whole numbers below this are float32
 CHUNK = 1_000  # rows answered at once
@@ -93,19 +95,26 @@ class NearestEstimator:
         """Return what each feature counts, the first 1; all the same where trees find nothing."""
         kind = ExtraTreesClassifier if self.context.classes else ExtraTreesRegressor
         trees = kind(
-            WEIGHING_TREES,
+            TREES_AT_ONCE,
             min_samples_leaf=5,
             max_features=0.5,
             n_jobs=self.context.threads,
             random_state=self.context.seed,
+            warm_start=True,
         )
         goal = y if self.scale is None else self.scale.apply(y)
-        trees.fit(x, goal, weight)
+        for count in range(TREES_AT_ONCE, WEIGHING_TREES + 1, TREES_AT_ONCE):
+            trees.set_params(n_estimators=count).fit(x, goal, weight)
+            if self._late():
+                break
         found = np.asarray(trees.feature_importances_, np.float64)
         if not found.max() > 0:
             return np.ones(len(found))
         counts: NDArray[np.float64] = (found / found.max()) ** self.weigh
         return counts
+
+    def _late(self) -> bool:
+        return self.context.deadline is not None and time.monotonic() > self.context.deadline
 
     def _on_grid(self, x: Matrix) -> Matrix:
         near: Matrix = np.clip(np.rint(x * self.factors), -self.highest, self.highest).astype(np.float32)
@@ -114,6 +123,8 @@ class NearestEstimator:
     def _choose(self, some: NDArray[np.intp]) -> int:
         """Return the number of neighbours whose mean is nearest to the answers of rows left out one by one."""
         tried = [k for k in TRIED if k < len(self.rows)] or [1]
+        if self._late():
+            return tried[len(tried) // 2]
         near, places = self._neighbours(self.rows[some], tried[-1], some)
         true, losses = self.answers[some], []
         for k in tried:
@@ -219,7 +230,7 @@ class Nearest(ModelFamily):
 
     def needs(self, rows: int, features: int, classes: int) -> Needs:
         """Return the time of the trees, and of comparing rows with rows, measured."""
-        trees = WEIGHING_TREES * rows * (4 + features * 0.5) * 1e-7
+        trees = WEIGHING_TREES * rows * (4 + features * 0.5) * 1.5e-7
         seconds = 0.1 + trees + rows * (COMPARED_ROWS + rows / 4) * (features * 3e-10 + 2e-8)
         megabytes = 30 + rows * (features * 12 + max(classes, 1) * 4 + CHUNK * 0.024) / 1e6
         return Needs(memory_mb=megabytes + rows * CHUNK * 24 / 1e6, seconds=float(seconds))
