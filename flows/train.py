@@ -4,7 +4,7 @@ from prefect import flow
 
 from penstock.domain.evaluation import Decision
 from penstock.domain.models import ModelVersion
-from penstock.domain.outcomes import Outcome, Trained
+from penstock.domain.outcomes import Asked, Outcome, Trained
 from penstock.domain.releases import Release, Training
 from penstock.domain.workspace import Workspace
 from penstock.orchestration import decisions, runs
@@ -16,16 +16,18 @@ from tasks import data, evaluation, features, rollout, search, serving
 
 
 @flow(name="train", flow_run_name="{project}")
-def train(
+def train(  # noqa: PLR0913, PLR0917  what a person, a schedule or an event may say of a training
     project: str,
     seconds: float | None = None,
     quarantine: bool = False,
     release: bool = True,
     decision: str | None = None,
+    resume: bool = False,
 ) -> Outcome:
     """Search every family, hold the best against the champion, and release it if it wins.
 
     With the id of a monitor's decision it is done once: a flow run that finds another one at it is merged into that.
+    With `resume` it goes on with the training that was stopped, on the rows that one was begun with.
     """
     workspace = find_workspace()
     with runs.claimed(workspace):
@@ -35,7 +37,7 @@ def train(
             if said := decisions.done_before(decision, workspace):
                 return _merged(said, project)
             spec = open_project(project, workspace, seconds)
-            return _train(spec, quarantine, release, decision, workspace)
+            return _train(spec, Asked(quarantine, release, resume, decision), workspace)
 
 
 def _merged(said: str, project: str) -> Outcome:
@@ -43,11 +45,11 @@ def _merged(said: str, project: str) -> Outcome:
     return state
 
 
-def _train(spec: ProjectSpec, quarantine: bool, release: bool, incident: str | None, workspace: Workspace) -> Outcome:
+def _train(spec: ProjectSpec, asked: Asked, workspace: Workspace) -> Outcome:
     stage = Stages()
-    trained, spec = _fit(spec, quarantine, incident, stage, workspace)
+    trained, spec = _fit(spec, asked, stage, workspace)
     decision, version, page, closing = _judge(trained, spec, stage, workspace)
-    moved = _release(decision, spec, stage, workspace) if release else None
+    moved = _release(decision, spec, stage, workspace) if asked.release else None
     data.end_training(trained.training, workspace)
     return Outcome(
         project=spec.name,
@@ -64,16 +66,15 @@ def _train(spec: ProjectSpec, quarantine: bool, release: bool, incident: str | N
     )
 
 
-def _fit(
-    spec: ProjectSpec, quarantine: bool, incident: str | None, stage: Stages, workspace: Workspace
-) -> tuple[Trained, ProjectSpec]:
+def _fit(spec: ProjectSpec, asked: Asked, stage: Stages, workspace: Workspace) -> tuple[Trained, ProjectSpec]:
+    incident = asked.incident
     with stage("ingest"):
         serving.seal(spec.name, workspace)
-        dataset = data.ingest_for(incident, spec, workspace)
+        dataset = data.ingest_for(incident, asked.resume, spec, workspace)
         spec = data.complete_spec(spec, dataset, workspace)
     with stage("validate"):
         change = data.check_contract(dataset, spec, workspace)
-        report = data.validate(dataset, spec, quarantine, workspace)
+        report = data.validate(dataset, spec, asked.quarantine, workspace)
         data.admit(change, report)
     training: Training = data.begin_training(report, spec, incident, workspace)
     decisions.name_of_training(incident, training.id, workspace)

@@ -95,24 +95,14 @@ def _plan(plan: FeaturePlan) -> None:
 
 
 def _leaderboard(result: SearchResult) -> None:
-    ranked = sorted(result.trials, key=lambda trial: (trial.score is None, -(trial.score or 0)))
+    from penstock.evaluation.leaderboard import rows_of  # its room takes a second, and every task imports this file
+
+    reasons = " ".join(f"{reason[0].upper()}{reason[1:]}." for reason in result.reasons)
     create_table_artifact(
         key="leaderboard",
-        table=[
-            {
-                "trial": trial.number,
-                "family": trial.family,
-                "state": trial.state,
-                "selection score": trial.score,
-                "seconds": round(trial.seconds, 2),
-                "device": trial.device,
-                "peak MB": trial.peak_mb,
-                "partial": trial.partial,
-                "reason": trial.reason,
-            }
-            for trial in ranked[:SHOWN_COLUMNS]
-        ],
-        description=f"{result.finished} trials finished, {result.skipped} skipped; selection scores, higher is better",
+        table=rows_of(result, SHOWN_COLUMNS),
+        description=f"{result.finished} trials finished, {result.skipped} skipped, {result.resumed} of an earlier "
+        f"process; selection scores, from folds of the training rows. {reasons}",
     )
 
 

@@ -24,15 +24,21 @@ class GraphBuilder:
 
     def add(self, operator: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
         """Add a node with one output and return the output's name; arrays are written as lists, which is fast."""
+        return self.add_many(operator, 1, *inputs, domain=domain, **attributes)[0]
+
+    def add_many(
+        self, operator: str, outputs: int, *inputs: str, domain: str = "", **attributes: Any
+    ) -> tuple[str, ...]:
+        """Add a node with several outputs and return their names."""
         from onnx import helper
 
-        output = f"{operator.lower()}_{len(self.nodes)}"
+        names = tuple(f"{operator.lower()}_{len(self.nodes)}" + f"_{place}" * (place > 0) for place in range(outputs))
         lists = {name: value for name, value in attributes.items() if isinstance(value, np.ndarray)}
         rest = {name: value for name, value in attributes.items() if name not in lists}
-        node = helper.make_node(operator, list(inputs), [output], domain=domain, **rest)
+        node = helper.make_node(operator, list(inputs), list(names), domain=domain, **rest)
         node.attribute.extend(_list_attribute(name, values) for name, values in lists.items())
         self.nodes.append(node)
-        return output
+        return names
 
     def constant(self, values: NDArray[Any] | np.generic | float, *, double: bool = False) -> str:
         """Add a constant (float64 becomes float32 unless `double`, text stays text) and return its name."""
@@ -122,6 +128,57 @@ def join(parts: Sequence[bytes]) -> bytes:
     return joined
 
 
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A graph with one input, which takes what a stem (by place) gives; its output counts by `weight`."""
+
+    stem: int
+    graph: bytes
+    weight: float
+
+
+def mix(stems: Sequence[bytes], branches: Sequence[Branch]) -> bytes:
+    """Return one graph of several beside each other: the weighted sum of what branches make of what stems give.
+
+    Parameters
+    ----------
+    stems
+        Serialised graphs with one output each; of the same inputs, which the whole keeps.
+    branches
+        Serialised graphs with one input each, and outputs of one shape. The whole has the first one's output name.
+        The sum is taken in float64, so that it does not depend on the order.
+    """
+    import onnx
+
+    builder = GraphBuilder()
+    given: dict[str, Any] = {}
+    ends = []
+    for place, data in enumerate(stems):
+        graph = onnx.load_from_string(data).graph
+        given |= {item.name: item for item in graph.input}
+        _graft(builder, graph, f"s{place}_", {item.name: item.name for item in graph.input})
+        ends.append(graph.output[0].name)
+    weighted = []
+    value: Any = None
+    for place, branch in enumerate(branches):
+        graph = onnx.load_from_string(branch.graph).graph
+        value = value or onnx.ValueInfoProto.FromString(graph.output[0].SerializeToString())
+        _graft(builder, graph, f"b{place}_", {graph.input[0].name: ends[branch.stem]})
+        wide = builder.cast(graph.output[0].name, "double")
+        weighted.append(builder.add("Mul", wide, builder.constant(branch.weight, double=True)))
+    total = builder.cast(builder.add("Sum", *weighted), "float")
+    builder.nodes.append(onnx.helper.make_node("Identity", [total], [value.name]))
+    graph = onnx.helper.make_graph(builder.nodes, "penstock", list(given.values()), [value], builder.constants)
+    mixed: bytes = _model(graph).SerializeToString()
+    return mixed
+
+
+def _graft(builder: GraphBuilder, graph: Any, prefix: str, renamed: dict[str, str]) -> None:
+    _rename(graph, prefix, renamed)
+    builder.nodes.extend(graph.node)
+    builder.constants.extend(graph.initializer)
+
+
 def _model(graph: Any) -> Any:
     from onnx import helper
 
@@ -159,3 +216,37 @@ def _rename(graph: Any, prefix: str, renamed: dict[str, str]) -> None:
         constant.name = new(constant.name)
     for item in graph.output:
         item.name = new(item.name)
+
+
+def count_operations(graph: bytes) -> int:
+    """Return the floating-point operations of one row, as far as they grow with a model's size.
+
+    Two for each weight of a matrix product and one for each level of a tree; what is done once a feature or class is
+    left out.
+    """
+    import onnx
+
+    loaded = onnx.load_from_string(graph).graph
+    sizes = {constant.name: int(np.prod(constant.dims)) for constant in loaded.initializer}
+    return sum(_operations(node, sizes) for node in loaded.node)
+
+
+def _operations(node: Any, sizes: dict[str, int]) -> int:
+    if node.op_type in ("MatMul", "Gemm"):
+        return 2 * max((sizes.get(name, 0) for name in node.input), default=0)
+    return _levels(node) if node.op_type == "TreeEnsembleRegressor" else 0
+
+
+def _levels(node: Any) -> int:
+    """Return the number of comparisons that one row takes at most: the depth of each tree, summed."""
+    values = {attribute.name: attribute for attribute in node.attribute}
+    trees = np.asarray(values["nodes_treeids"].ints)
+    leaf = np.asarray([mode == b"LEAF" for mode in values["nodes_modes"].strings])
+    starts = np.flatnonzero(np.diff(trees, prepend=-1))
+    first = np.repeat(starts, np.diff(starts, append=len(trees)))
+    below = [first + np.asarray(values[name].ints) for name in ("nodes_truenodeids", "nodes_falsenodeids")]
+    count, level = 0, starts
+    while (level := level[~leaf[level]]).size:
+        count += np.unique(trees[level]).size
+        level = np.concatenate([side[level] for side in below])
+    return count

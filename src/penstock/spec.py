@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from penstock.spec_faults import cross_faults, error_of, field_faults, plain, read_yaml, unknown
+from penstock.spec_faults import error_of, field_faults, plain, read_yaml, unknown
+from penstock.spec_rules import cross_faults
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -39,13 +40,23 @@ class Limits(_Section):
     latency_ms: Annotated[float, Field(gt=0)] | None = None
     size_mb: Annotated[float, Field(gt=0)] | None = None
     parameters: Annotated[int, Field(gt=0)] | None = None
+    flops: Annotated[int, Field(gt=0)] | None = None
 
 
 class Families(_Section):
-    """Which model families are searched."""
+    """Which model families are searched, what they may vary, and estimators of the user's own."""
 
     include: Literal["all"] | list[str] = "all"
     exclude: list[str] = []
+    spaces: dict[str, dict[str, Any]] = {}
+    own: dict[str, str] = {}
+
+
+class SearchSpec(_Section):
+    """How a search goes about it."""
+
+    sampler: Literal["tpe", "random", "grid"] = "tpe"
+    deterministic: bool = False
 
 
 class Columns(_Section):
@@ -142,6 +153,7 @@ class ProjectSpec(_Section):
     limits: Limits = Limits()
     budget: BudgetSpec = BudgetSpec()
     families: Families = Families()
+    search: SearchSpec = SearchSpec()
     columns: Columns = Columns()
     split: SplitSpec = SplitSpec()
     validation: Validation = Validation()

@@ -24,6 +24,7 @@ MAY_LOAD = {
     "penstock.control": {"numpy", "pydantic", "sqlalchemy"},
     "penstock.data.decoding": {"numpy"},
     "penstock.evaluation.metrics": {"numpy", "scipy", "sklearn"},
+    "penstock.estimators": {"numpy", "optuna", "pandas", "pyarrow", "pydantic", "scipy", "sklearn"},
     "penstock.serving.sealing": {"numpy", "sqlalchemy"},
     "penstock.serving.service": {"bentoml", "numpy", "onnxruntime", "prometheus_client", "pydantic", "sqlalchemy"},
 }

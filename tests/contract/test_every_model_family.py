@@ -11,17 +11,20 @@ import pytest
 from numpy.typing import NDArray
 
 from penstock.data.decoding import compile_decoding
+from penstock.data.readers import TEXT_PARTS
 from penstock.domain.datasets import Problem
 from penstock.domain.features import ColumnPlan, FeaturePlan
 from penstock.domain.search import Choice, Real, Value, Whole
+from penstock.errors import MissingExtra
 from penstock.features.graph import compose, features_to_onnx
 from penstock.features.pipeline import build_pipeline
 from penstock.models._base import BuildContext, Estimator, ModelFamily
 from penstock.plugins import find_plugins
 
 FAMILIES = find_plugins("penstock.models", ModelFamily)
+ABSENT = {name: family().refusal("binary", 1_000, 10) for name, family in FAMILIES.items()}
 CASES = [
-    (name, problem)
+    pytest.param(name, problem, marks=pytest.mark.skipif(ABSENT[name] is not None, reason=str(ABSENT[name])))
     for name, family in FAMILIES.items()
     for problem in ("binary", "multiclass", "regression")
     if problem in family.problems
@@ -143,7 +146,7 @@ def test_its_graph_joins_the_pipelines(name: str, problem: Problem) -> None:
         ColumnPlan("amount", "number", "number", ""),
         ColumnPlan("plan", "string", "category", ""),
         ColumnPlan("city", "string", "high_cardinality", ""),
-        ColumnPlan("note", "string", "text", "", tokens=6),
+        ColumnPlan("note", "string", "text", "", tokens=6, parts=TEXT_PARTS),
         ColumnPlan("day", "date", "date", "", parts=("weekday", "month", "days")),
     )
     decoder = compile_decoding(FeaturePlan("p", "d", "x", columns).decoding)
@@ -175,10 +178,12 @@ STOPPED: dict[str, Callable[[Any], int]] = {
     "lightgbm": lambda estimator: int(estimator.rounds),
     "forest": lambda estimator: len(estimator.forest.estimators_),
     "mlp": lambda estimator: int(estimator.weights.stop),
+    "xgboost": lambda estimator: int(estimator.rounds),
+    "catboost": lambda estimator: len(estimator.trees),
 }
 
 
-@pytest.mark.parametrize(("name", "problem"), [case for case in CASES if case[0] in STOPPED])
+@pytest.mark.parametrize(("name", "problem"), [case for case in CASES if case.values[0] in STOPPED])
 def test_a_deadline_that_has_passed_stops_it_with_what_it_has(name: str, problem: Problem) -> None:
     x, y = table(problem, 400)
     estimator = make(name, problem, {"rounds": 500, "trees": 400, "epochs": 50}, time.monotonic())
@@ -214,6 +219,15 @@ def test_its_space_holds_buildable_values_and_names_of_its_default(name: str, pr
     x, y = table(problem, 200)
     ends |= {key: value for key, value in SMALLER.items() if key in default}
     assert np.isfinite(make(name, problem, ends).fit(x, y).predict(x)).all()
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_it_takes_a_small_table_or_says_what_to_install(name: str) -> None:
+    family, refused = FAMILIES[name](), ABSENT[name]
+    if refused is not None:
+        assert "not installed" in refused
+        with pytest.raises(MissingExtra):
+            family.build(family.default("binary", 1_000, 10), BuildContext("binary", 2, seed=1))
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.data.decoding import compile_decoding
+from penstock.data.readers import TEXT_PARTS
 from penstock.domain.features import Decoding, InputColumn
 
 DECODING = Decoding(
@@ -21,8 +22,8 @@ DECODING = Decoding(
         InputColumn("flag", "boolean", "boolean", False),
         InputColumn("kind", "boolean", "category", False),
         InputColumn("level", "string", "category", False),
-        InputColumn("text", "string", "text", False, 4),
-        InputColumn("when", "date", "date", False),
+        InputColumn("text", "string", "text", False, 4, TEXT_PARTS),
+        InputColumn("when", "date", "date", False, parts=("minutes",)),
     )
 )
 DECODER = compile_decoding(DECODING)

@@ -13,6 +13,7 @@ COMMANDS = {
     "init": ("training", "Write the project file, with what the data says and a comment for each setting."),
     "run": ("training", "From a file to a served model: the main job, in one command."),
     "train": ("training", "Search, judge and, if it is better, release a new version."),
+    "resume": ("training", "Go on with a training that was stopped, without losing a trial."),
     "predict": ("serving", "Predict a whole table offline, with the released version."),
     "monitor": ("monitoring", "Watch one window of answers now: what moved, what was lost, what follows."),
     "label": ("serving", "Bring the true values of answered rows."),
@@ -30,7 +31,7 @@ COMMANDS = {
     "doctor": ("stack", "Examine this machine and the workspace."),
     "demo": ("demo", "Tell the whole story on real data; stream customers to try the loop with."),
 }
-TRAININGS = {"run", "train"}
+TRAININGS = {"run", "train", "resume"}
 
 
 class Penstock(click.Group):

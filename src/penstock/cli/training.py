@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from penstock.cli.leaderboard import leaderboard
 from penstock.cli.main import json_option
 from penstock.cli.outcome import answering, tell
 from penstock.cli.output import Output
@@ -77,7 +78,7 @@ def run(
     drafted = time.perf_counter()
     _start_stack(workspace, output)
     started = time.perf_counter()
-    outcome, around = _train(name, seconds, quarantine=quarantine, workspace=workspace)
+    outcome, around = _train({"project": name, "seconds": seconds, "quarantine": quarantine}, workspace)
     if wait:
         outcome = replace(outcome, release=wait_for_end(outcome.release, output, workspace))
     trained = time.perf_counter()
@@ -108,11 +109,42 @@ def train(name: str, seconds: float | None, quarantine: bool, no_release: bool, 
     output, workspace = Output(as_json=as_json), _workspace()
     records.project_path(name, workspace)
     require_stack(workspace, whole=True)
-    outcome, around = _train(name, seconds, quarantine=quarantine, workspace=workspace, release=not no_release)
+    wanted = {"project": name, "seconds": seconds, "quarantine": quarantine, "release": not no_release}
+    outcome, around = _train(wanted, workspace)
     if wait:
         outcome = replace(outcome, release=wait_for_end(outcome.release, output, workspace))
     body = {**answering(outcome, workspace), "seconds": around}
-    output.answer(body, lambda: tell(body, outcome))
+    output.answer(body, lambda: _tell_trained(body, outcome, workspace))
+
+
+@click.command()
+@click.argument("name")
+@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Seconds for the search, in all.")
+@click.option("--quarantine", is_flag=True, help="Go on without the rows that fail, however many.")
+@click.option("--no-release", is_flag=True, help="Judge, and release nothing.")
+@json_option
+def resume(name: str, seconds: float | None, quarantine: bool, no_release: bool, as_json: bool) -> None:
+    """Go on with the training of project NAME that was stopped, on the rows that it was begun with.
+
+    What its search has tried counts, and so do the seconds that it took. The project file may have been edited:
+    budget, families, spaces, sampler, limits.
+    """
+    output, workspace = Output(as_json=as_json), _workspace()
+    records.project_path(name, workspace)
+    from penstock.data.training import find_stopped
+
+    find_stopped(name, workspace)
+    require_stack(workspace, whole=True)
+    wanted = {"project": name, "seconds": seconds, "quarantine": quarantine, "release": not no_release, "resume": True}
+    outcome, around = _train(wanted, workspace)
+    body = {**answering(outcome, workspace), "seconds": around}
+    output.answer(body, lambda: _tell_trained(body, outcome, workspace))
+
+
+def _tell_trained(body: dict[str, Any], outcome: Outcome, workspace: Workspace) -> None:
+    click.echo()
+    click.echo(leaderboard(outcome.project, outcome.version, workspace))
+    tell(body, outcome)
 
 
 def _workspace() -> Workspace:
@@ -132,10 +164,16 @@ def _start_stack(workspace: Workspace, output: Output) -> None:
     up(workspace, output.note)
 
 
-def _train(
-    name: str, seconds: float | None, *, quarantine: bool, workspace: Workspace, release: bool = True
-) -> tuple[Outcome, dict[str, float]]:
-    """Run the flow in this process; return what it came to, and seconds by stage with what lies around them."""
+def _train(wanted: dict[str, Any], workspace: Workspace) -> tuple[Outcome, dict[str, float]]:
+    """Run the flow in this process; return what it came to, and seconds by stage with what lies around them.
+
+    Parameters
+    ----------
+    wanted
+        The flow's parameters.
+    workspace
+        Where it runs.
+    """
     began = time.perf_counter()
     sys.path.insert(0, str(workspace.app))
     from penstock.orchestration.runs import running_in_process
@@ -144,7 +182,11 @@ def _train(
         from flows.train import train as flow
 
         loaded = time.perf_counter()
-        outcome = flow(project=name, seconds=seconds, quarantine=quarantine, release=release)
+        try:
+            outcome = flow(**wanted)
+        except KeyboardInterrupt:
+            click.echo(f"\nNothing is lost: `penstock resume {wanted['project']}` goes on with it.", err=True)
+            raise
     ended = time.perf_counter()
     stages = {stage: took for stage, took in outcome.seconds.items() if stage != "total"}
     around = {

@@ -8,7 +8,7 @@ import pandas as pd
 from penstock.data import column_findings
 from penstock.data.canonical import canonical_type, names_of
 from penstock.data.digests import combine, count_distinct, value_digests
-from penstock.data.grouping import alike_by_chance, is_counter
+from penstock.data.repeats import alike_by_chance, is_counter
 from penstock.data.splitting import GROUPED_SHARE
 from penstock.domain.datasets import Finding
 from penstock.spec import ProjectSpec

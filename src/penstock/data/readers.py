@@ -14,6 +14,9 @@ from penstock.errors import DataError, ModelError
 
 MISSING = "__na__"
 DATE_PARTS = ("year", "month", "day", "weekday", "hour", "day_of_year", "days")
+MINUTE = 60_000_000  # microseconds
+TEXT_PARTS = ("letters", "digits", "capitals", "marks")
+LOOKED_AT = 1000  # letters of a text that are looked at one by one
 LARGEST = 1e30  # larger numbers count as this: it leaves a float32 graph room to scale them
 
 Row = Mapping[str, Any]
@@ -68,11 +71,12 @@ def compile_column(column: InputColumn) -> ReadColumn:
     if (column.type, column.form) not in _FORMS:
         raise ModelError(f"Column {column.name!r} of type {column.type} cannot be decoded as {column.form!r}.")
     if column.form == "date":
-        names = tuple(f"{column.name}.{part}" for part in DATE_PARTS)
-        return ReadColumn(column.name, column.required, names, (), _date_reader(column), _date_parts)
+        names = tuple(f"{column.name}.{part}" for part in (*DATE_PARTS, *column.parts))
+        return ReadColumn(column.name, column.required, names, (), _date_reader(column), _date_columns(column))
     if column.form == "text":
         names = tuple(f"{column.name}[{place}]" for place in range(column.tokens))
-        return ReadColumn(column.name, column.required, (), names, _text_reader(column), _text_columns(column))
+        looks = tuple(f"{column.name}.{part}" for part in column.parts)
+        return ReadColumn(column.name, column.required, looks, names, _text_reader(column), _text_columns(column))
     if column.form == "category":
         return ReadColumn(column.name, column.required, (), (column.name,), *_category(column))
     read = _number_reader(column) if column.type == "number" else _boolean_reader(column)
@@ -83,6 +87,21 @@ def words(text: str, tokens: int) -> list[str]:
     """Return the first `tokens` words in lower case, padded with ""."""
     found = _WORD.findall(text.lower())[:tokens]
     return found + [""] * (tokens - len(found))
+
+
+def looks(text: str, parts: tuple[str, ...]) -> list[float]:
+    """Return how long a text is, how many digits it has, and its shares of capitals and marks; NaN for none."""
+    if not text:
+        return [np.nan] * len(parts)
+    seen = text[:LOOKED_AT]
+    share = 1.0 / len(seen)
+    kinds: dict[str, Callable[[], float]] = {
+        "letters": lambda: float(len(text)),
+        "digits": lambda: float(sum(map(str.isdigit, seen))),
+        "capitals": lambda: sum(map(str.isupper, seen)) * share,
+        "marks": lambda: (len(seen) - sum(map(str.isalnum, seen)) - sum(map(str.isspace, seen))) * share,
+    }
+    return [kinds[part]() for part in parts]
 
 
 def _absent(required: bool) -> None:
@@ -138,8 +157,8 @@ def _boolean(value: Any, required: bool) -> float:
 
 
 def _date_reader(column: InputColumn) -> Read:
-    name, required = column.name, column.required
-    unknown = (np.nan,) * len(DATE_PARTS)
+    name, required, parts = column.name, column.required, column.parts
+    unknown = (np.nan,) * (len(DATE_PARTS) + len(parts))
 
     def read(row: Row, numbers: list[float], _texts: list[str]) -> None:
         value = row.get(name)
@@ -152,6 +171,9 @@ def _date_reader(column: InputColumn) -> Read:
         days = day - _EPOCH
         day_of_year = day - date(moment.year, 1, 1).toordinal() + 1
         numbers.extend((moment.year, moment.month, moment.day, (days + 3) % 7, moment.hour, day_of_year, days))
+        if parts:
+            seconds = (moment.hour * 60 + moment.minute) * 60 + moment.second
+            numbers.append((seconds * 1_000_000 + moment.microsecond) / MINUTE)
 
     return read
 
@@ -167,10 +189,13 @@ def _moment(value: Any) -> datetime:
 
 
 def _text_reader(column: InputColumn) -> Read:
-    name, required, tokens = column.name, column.required, column.tokens
+    name, required, tokens, parts = column.name, column.required, column.tokens, column.parts
 
-    def read(row: Row, _numbers: list[float], texts: list[str]) -> None:
-        texts.extend(words(_string(row.get(name), required), tokens))
+    def read(row: Row, numbers: list[float], texts: list[str]) -> None:
+        text = _string(row.get(name), required)
+        texts.extend(words(text, tokens))
+        if parts:
+            numbers.extend(looks(text, parts))
 
     return read
 
@@ -229,6 +254,13 @@ def _floats(values: NDArray[Any], kind: str, name: str) -> NDArray[np.float64]:
     return values.astype(np.float64)
 
 
+def _date_columns(column: InputColumn) -> Whole:
+    def whole(values: NDArray[Any]) -> list[NDArray[Any]]:
+        return _date_parts(values)[: len(DATE_PARTS) + len(column.parts)]
+
+    return whole
+
+
 def _date_parts(values: NDArray[Any]) -> list[NDArray[Any]]:
     if values.dtype.kind != "M":
         values = values.astype("M8[us]")
@@ -244,14 +276,17 @@ def _date_parts(values: NDArray[Any]) -> list[NDArray[Any]]:
         (filled - day).astype("m8[h]").astype(np.int64),
         (day - year.astype("M8[D]")).astype(np.int64) + 1,
         days,
+        (filled - day).astype(np.int64) / MINUTE,
     ]
     return [np.where(missing, np.nan, part) for part in parts]
 
 
 def _text_columns(column: InputColumn) -> Whole:
     def whole(values: NDArray[Any]) -> list[NDArray[Any]]:
-        rows = [words(text, column.tokens) for text in _strings(values, column.name)]
-        return [objects([row[place] for row in rows]) for place in range(column.tokens)]
+        given = _strings(values, column.name)
+        rows = [words(text, column.tokens) for text in given]
+        numbers = np.array([looks(text, column.parts) for text in given], np.float64).reshape(len(given), -1)
+        return [*numbers.T, *(objects([row[place] for row in rows]) for place in range(column.tokens))]
 
     return whole
 

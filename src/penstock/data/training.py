@@ -6,13 +6,14 @@ from penstock.data.ingestion import ingest
 from penstock.domain.datasets import DatasetVersion, ValidationReport
 from penstock.domain.releases import Training
 from penstock.domain.workspace import Workspace
+from penstock.errors import NotFound
 from penstock.spec import ProjectSpec
 from penstock.store import records, trainings
 
 READ = "read"  # what a training remembers of the table that it was begun with
 
 
-def ingest_for(incident: str | None, spec: ProjectSpec, workspace: Workspace) -> DatasetVersion:
+def ingest_for(incident: str | None, resume: bool, spec: ProjectSpec, workspace: Workspace) -> DatasetVersion:
     """Read the source, or return what a training that was killed has read for the same decision.
 
     Rows and labels go on arriving; a training that is taken over goes on with the rows it was begun with.
@@ -21,6 +22,8 @@ def ingest_for(incident: str | None, spec: ProjectSpec, workspace: Workspace) ->
     ----------
     incident
         The id of the monitor's decision that asks for the training, None if a person does.
+    resume
+        Whether a person asks to go on with the project's training that was stopped.
     spec
         The project.
     workspace
@@ -37,12 +40,40 @@ def ingest_for(incident: str | None, spec: ProjectSpec, workspace: Workspace) ->
         If the source does not answer.
     DataError
         If it holds no table of the target.
+    NotFound
+        If there is no training to go on with.
     """
     killed = None if incident is None else trainings.open_training(incident, workspace)
+    if resume:
+        killed = find_stopped(spec.name, workspace)
     read = None if killed is None else trainings.recall(killed, READ, str, workspace)
     if read is None:
         return ingest(spec, workspace)
     return records.find_dataset(spec.name, read, workspace)
+
+
+def find_stopped(project: str, workspace: Workspace) -> str:
+    """Return the training of a project that was stopped before its end.
+
+    Parameters
+    ----------
+    project
+        The project's name.
+    workspace
+        Where trainings are kept.
+
+    Raises
+    ------
+    NotFound
+        If there is none.
+    """
+    stopped = trainings.stopped_training(project, workspace)
+    if stopped is None:
+        raise NotFound(
+            f"Project {project!r} must have a training that was stopped before its end, but has none. "
+            f"`penstock train {project}` starts one."
+        )
+    return stopped
 
 
 def begin_training(report: ValidationReport, spec: ProjectSpec, incident: str | None, workspace: Workspace) -> Training:

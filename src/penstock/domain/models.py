@@ -71,7 +71,7 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """The files that serve a version, measured.
+    """The files that serve a version, measured: the graph's size, a row's median latency, parameters, operations.
 
     A folder artifact with `graph.onnx`, `signature.json`, `schema.json`, `certificate.json` and `examples.json`.
     """
@@ -83,6 +83,7 @@ class Bundle:
     size_mb: float
     latency_ms: float
     parameters: int
+    flops: int = 0
 
 
 @dataclass(frozen=True, slots=True)

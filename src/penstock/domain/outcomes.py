@@ -11,6 +11,19 @@ from penstock.domain.search import SearchResult
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What a training is asked to do: go on without the rows that fail, release, go on with one that was stopped.
+
+    `incident` is the id of the monitor's decision that asks for it, None if a person does.
+    """
+
+    quarantine: bool = False
+    release: bool = True
+    resume: bool = False
+    incident: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Trained:
     """Every record that one training made before it had a version."""
 

@@ -1,12 +1,13 @@
 """What is searched, for how long, where, and what came of it."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from penstock.domain.datasets import Problem
 from penstock.domain.features import Flavour
 
 Value = float | int | str | bool | None
+Mark = Literal["", "over memory", "over deadline", "process died", "half batch", "moved to the CPU"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,16 @@ SearchSpace = dict[str, Real | Whole | Choice]
 
 
 @dataclass(frozen=True, slots=True)
+class OwnSource:
+    """An estimator of the user's own: its name, its file, a class or function in it, and its space as it was said."""
+
+    name: str
+    path: str
+    attribute: str
+    said: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Budget:
     """How much a search may use: seconds from slot start to final fit, trials, memory in GB."""
 
@@ -66,6 +77,39 @@ class Slot:
     memory_mb: int
     gpu: int | None = None
     reason: str = ""
+    gpu_mb: int = 0  # of the GPU's memory, free when slots were cut; a slot that shares its GPU has the same
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryNote:
+    """What a trial's memory was said to be beyond its libraries, and what it was at most, in MB."""
+
+    family: str
+    rows: int
+    features: int
+    classes: int
+    said_mb: int
+    peak_mb: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceNote:
+    """The seconds of one short fit on the CPU and on a GPU of this machine."""
+
+    family: str
+    gpu: str
+    rows: int
+    features: int
+    cpu_seconds: float
+    gpu_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Experience:
+    """What searches have measured on a machine, the newest last: kept, so that later ones begin with it."""
+
+    memory: tuple[MemoryNote, ...] = ()
+    devices: tuple[DeviceNote, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +133,11 @@ class EncodedFolds:
 
 @dataclass(frozen=True, slots=True)
 class SearchSettings:
-    """What a search is asked for: `metric` is one of `evaluation.metrics`."""
+    """What a search is asked for: `metric` is one of `evaluation.metrics`.
+
+    `sampler` proposes what is tuned. `deterministic` says that time decides nothing: trials go in fixed rounds until
+    `budget.trials` are done.
+    """
 
     metric: str
     budget: Budget
@@ -99,6 +147,22 @@ class SearchSettings:
     monotone: tuple[tuple[str, int], ...] = ()
     seed: int = 7
     costs: tuple[tuple[str, float], ...] = ()
+    sampler: Literal["tpe", "random", "grid"] = "tpe"
+    deterministic: bool = False
+    own: tuple[OwnSource, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """What a model takes to answer: median ms for one row and 10^6 bytes of its graph, fitted parameters, and flops.
+
+    `flops` are the floating-point operations of one row.
+    """
+
+    latency_ms: float
+    size_mb: float
+    parameters: int
+    flops: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +170,8 @@ class Trial:
     """One configuration and its fold scores (higher is better).
 
     `partial` marks a first trial on one inner split or capped rows: it is listed and never chosen over a whole one.
+    `mark` says what became of it otherwise than was planned, `placed` why it ran on its device. `footprint` is measured
+    where there are limits, and `over` says which it is over: such a trial is listed and never wins.
     """
 
     number: int
@@ -121,6 +187,12 @@ class Trial:
     peak_mb: int = 0
     partial: bool = False
     reason: str = ""
+    mark: Mark = ""
+    placed: str = ""
+    predicted_gpu_mb: int = 0
+    peak_gpu_mb: int = 0
+    footprint: Footprint | None = None
+    over: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +212,7 @@ class Candidate:
 class SearchResult:
     """Every trial of a search, the candidate chosen, and where its fitted estimator lies.
 
-    `reasons` name what was passed over, and why.
+    `reasons` name what was passed over, and why; `metric` is what the trials were scored by.
     """
 
     study: str
@@ -151,6 +223,7 @@ class SearchResult:
     slots: tuple[Slot, ...]
     resumed: int = 0
     reasons: tuple[str, ...] = ()
+    metric: str = ""
 
     @property
     def finished(self) -> int:

@@ -12,7 +12,15 @@ from penstock.domain.models import FittedModel, Signature, Target
 from penstock.domain.workspace import Workspace
 from penstock.errors import DataError
 from penstock.evaluation.dependence import Dependence, find_dependence
-from penstock.evaluation.metrics import BINARY, Choosing, Values, cost_matrix, find_metric, positive_last
+from penstock.evaluation.metrics import (
+    BINARY,
+    Choosing,
+    Values,
+    cost_matrix,
+    default_metric,
+    find_metric,
+    positive_last,
+)
 from penstock.spec import ProjectSpec
 from penstock.store import frames
 
@@ -69,7 +77,7 @@ class Answers:
 
 def metric_of(spec: ProjectSpec, signature: Signature) -> str:
     """Return the project's metric, checked against its problem."""
-    default = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}[signature.problem]
+    default = "cost" if spec.costs and signature.problem != "regression" else default_metric(signature.problem)
     return find_metric(spec.metric or default, signature.problem).name
 
 

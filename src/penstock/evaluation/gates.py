@@ -48,7 +48,7 @@ def check_gates(
         gates.append(_cases(spec.gates.cases, bundle, spec, workspace))
     if spec.gates.fairness:
         gates.append(_fairness(spec.gates.fairness, bundle, evaluation, spec, workspace))
-    return (*gates, *_limits(bundle, spec))
+    return (*gates, *limit_gates(bundle, spec))
 
 
 def _certificate(bundle: Bundle) -> Gate:
@@ -77,11 +77,13 @@ def _baseline(evaluation: Evaluation) -> Gate:
     return Gate("beats baseline", evaluation.gain_low > 0, found)
 
 
-def _limits(bundle: Bundle, spec: ProjectSpec) -> tuple[Gate, ...]:
+def limit_gates(bundle: Bundle, spec: ProjectSpec) -> tuple[Gate, ...]:
+    """Return a gate for each hard limit, by what was measured on the bundle."""
     found = {
         "size_mb": (bundle.size_mb, "MB"),
         "latency_ms": (bundle.latency_ms, "ms a row"),
         "parameters": (bundle.parameters, "parameters"),
+        "flops": (bundle.flops, "operations a row"),
     }
     gates = []
     for name, (value, unit) in found.items():

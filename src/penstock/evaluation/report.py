@@ -16,6 +16,7 @@ from penstock.domain.search import SearchResult, Trial
 from penstock.domain.workspace import Workspace
 from penstock.evaluation import plain
 from penstock.evaluation.answers import metric_of, ordered_classes
+from penstock.evaluation.leaderboard import interval, tradeoffs
 from penstock.evaluation.metrics import shown
 from penstock.evaluation.plots import BARS, figures_of, read_points
 from penstock.evaluation.wording import count, figure, share, title
@@ -59,6 +60,7 @@ class Standing:
     trial: Trial
     score: str
     chosen: bool
+    interval: str = ""
 
 
 def write_report(material: ReportMaterial, spec: ProjectSpec, workspace: Workspace) -> str:
@@ -89,7 +91,9 @@ def write_report(material: ReportMaterial, spec: ProjectSpec, workspace: Workspa
             signature=signature,
             now=workspace.now(),
             figures=figures_of(points, evaluation, material.explanation),
-            standings=standings(material.result, metric_of(spec, signature)),
+            standings=standings(material.result, material.result.metric or metric_of(spec, signature)),
+            tradeoffs=tradeoffs(material.result, material.result.metric or metric_of(spec, signature)),
+            search_metric=material.result.metric or metric_of(spec, signature),
             verdict=plain.verdict_words(material.decision.verdict if material.decision else None),
             meaning=plain.meaning(evaluation.score, signature),
             side=plain.side_words(evaluation),
@@ -130,11 +134,17 @@ def standings(result: SearchResult, metric: str) -> tuple[Standing, ...]:
     firsts = {trial.family: trial for trial in reversed(ranked)}
     kept = {trial.number for trial in firsts.values()}
     kept |= {trial.number for trial in ranked[: max(0, LEADERBOARD - len(kept))]}
+    best = result.best.trial
     return tuple(
-        Standing(trial, figure(shown(metric, trial.score or 0.0)), trial.number == result.best.trial)
-        for trial in ranked
-        if trial.number in kept
+        Standing(one, figure(shown(metric, one.score or 0.0)), one.number == best, _ends(one, metric))
+        for one in ranked
+        if one.number in kept
     )
+
+
+def _ends(trial: Trial, metric: str) -> str:
+    found = interval(trial, metric)
+    return "" if found is None else f"{figure(found[0])} to {figure(found[1])}"
 
 
 def _ids(material: ReportMaterial, spec: ProjectSpec, workspace: Workspace) -> dict[int, str]:

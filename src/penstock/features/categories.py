@@ -1,5 +1,6 @@
 """Categories as codes, as indicators, or as the mean target seen with them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ from penstock.graphs import ML, GraphBuilder
 
 SEEN_BY_TREES = 3  # rarer levels share the code of levels never seen, so that the model has met it
 SEEN_BY_DENSE = 10  # rarer levels have no indicator: a weight learnt on fewer rows is noise
+MANY_LEVELS = 20  # from here on trees are given the mean target seen with a level beside its code
 FEW = 20  # of a small table's rows, one in so many is enough
 PRIOR_ROWS = 10.0  # a level's mean counts as if this many rows of the overall mean had been seen with it
 MARK = "\x1f"  # between a column's number and its value in a table of several columns
@@ -146,18 +148,18 @@ class LevelMeans:
         return graph.concat(tables)
 
 
-def count_words(graph: GraphBuilder, words: str, known: list[str]) -> str:
-    """Add the node that counts, for each known word, how often a row has it."""
+def count_words(graph: GraphBuilder, words: str, known: list[str], pairs: Sequence[tuple[str, str]] = ()) -> str:
+    """Add the node that counts how often a row has each known word, then each pair of neighbours."""
     return graph.add(
         "TfIdfVectorizer",
         words,
         mode="TF",
         min_gram_length=1,
-        max_gram_length=1,
+        max_gram_length=2 if pairs else 1,
         max_skip_count=0,
-        ngram_counts=[0],
-        ngram_indexes=list(range(len(known))),
-        pool_strings=known,
+        ngram_counts=[0, len(known)] if pairs else [0],
+        ngram_indexes=list(range(len(known) + len(pairs))),
+        pool_strings=[*known, *(word for pair in pairs for word in pair)],
     )
 
 

@@ -1,11 +1,15 @@
 """Which parts of a date become features."""
 
+from dataclasses import replace
+
 import pandas as pd
 
 from penstock.data.readers import DATE_PARTS
+from penstock.domain.features import ColumnPlan
 
 CYCLES = ("month", "day", "weekday", "hour", "day_of_year")
 SHORT_CYCLES = ("day", "weekday", "hour")
+MOST_DATES = 6  # whose gaps are taken: fifteen pairs
 YEAR_DAYS = 365
 
 
@@ -25,6 +29,25 @@ def choose_parts(values: pd.Series, *, time_ordered: bool) -> tuple[tuple[str, .
     if not parts:
         return (), f"It is a date with nothing that comes again: {why}."
     return parts, f"It is a date: {_list(parts)} are given to the model; {why}."
+
+
+def with_gaps(plans: tuple[ColumnPlan, ...], frame: pd.DataFrame) -> tuple[ColumnPlan, ...]:
+    """Return plans in which each date has the time since those used before it, where that varies."""
+    dates = [plan.name for plan in plans if plan.treatment == "date"][:MOST_DATES]
+    since: dict[str, tuple[str, ...]] = {}
+    for place, name in enumerate(dates):
+        found = tuple(other for other in dates[:place] if (frame[name] - frame[other]).nunique() > 1)
+        if found:
+            since[name] = found
+    paired = {*since, *(other for found in since.values() for other in found)}
+    timed = {name for name in paired if not frame[name].dropna().equals(frame[name].dropna().dt.floor("h"))}
+    return tuple(_with_gaps(plan, since.get(plan.name, ()), plan.name in timed) for plan in plans)
+
+
+def _with_gaps(plan: ColumnPlan, since: tuple[str, ...], timed: bool) -> ColumnPlan:
+    parts = (*plan.parts, "minutes") if timed else plan.parts
+    told = f" The time since {', '.join(map(repr, since))} is given to the model too." if since else ""
+    return replace(plan, parts=parts, since=since, reason=plan.reason + told)
 
 
 def whole_of(name: str, frame: pd.DataFrame, out: frozenset[str | None]) -> str | None:

@@ -10,6 +10,7 @@ from penstock.graphs import GraphBuilder
 
 PERIODS = {"month": 12.0, "day": 31.0, "weekday": 7.0, "hour": 24.0, "day_of_year": 366.0}
 FAR = 1e6  # scaled values beyond this are all the same to a model, and their squares still fit a float32
+DAY = 1440.0  # minutes
 SOFT = 3.0  # scaled values are bent smoothly to within this (Holzmueller et al. 2024, "Better by Default")
 
 
@@ -55,24 +56,27 @@ class ScaledNumbers:
     def fit_transform(self, numbers: Matrix, texts: Texts, targets: Targets) -> Matrix:
         """Learn medians, scales and where gaps are."""
         del targets
-        chosen = numbers[:, self.positions].astype(np.float64)
-        missing = np.isnan(chosen)
-        self.gaps = tuple(int(place) for place in np.flatnonzero(missing.any(axis=0)))
-        chosen[:, missing.all(axis=0)] = 0.0
-        low, median, high = np.nanquantile(chosen, [0.25, 0.5, 0.75], axis=0)
-        self.median = median.astype(np.float32)
-        self.scale = (1.0 / _spread(chosen, high - low)).astype(np.float32)
+        learnt = [_centre_and_spread(numbers[:, position]) for position in self.positions]  # one by one: less memory
+        self.gaps = tuple(
+            place for place, position in enumerate(self.positions) if np.isnan(numbers[:, position]).any()
+        )
+        self.median = np.array([centre for centre, _ in learnt], np.float32)
+        self.scale = np.array([1.0 / spread for _, spread in learnt], np.float64).astype(np.float32)
         return self.transform(numbers, texts)
 
     def transform(self, numbers: Matrix, texts: Texts) -> Matrix:
         """Fill, centre, scale, bend."""
         del texts
-        chosen = numbers[:, self.positions]
-        missing = np.isnan(chosen)
-        filled = np.where(missing, self.median, chosen)
-        scaled = np.clip((filled - self.median) * self.scale, -FAR, FAR)
-        bent = scaled / np.sqrt(1.0 + np.square(scaled / np.float32(SOFT)))
-        return np.hstack([bent, missing[:, self.gaps]], dtype=np.float32)
+        bent = numbers[:, self.positions]  # a copy, which is worked on in place
+        missing = np.isnan(bent)
+        np.copyto(bent, self.median, where=missing)
+        bent -= self.median
+        bent *= self.scale
+        np.clip(bent, -FAR, FAR, out=bent)
+        root = np.square(bent / np.float32(SOFT))
+        root += np.float32(1.0)
+        bent /= np.sqrt(root, out=root)
+        return np.hstack([bent, missing[:, self.gaps]], dtype=np.float32) if self.gaps else bent
 
     def write(self, graph: GraphBuilder, numbers: str, texts: str) -> str:
         """Fill, centre, scale, bend."""
@@ -148,16 +152,60 @@ class Cycles:
         return graph.concat(halves)
 
 
+@dataclass(slots=True)
+class Gaps:
+    """Minutes from one date to another, given on as numbers are; days and minutes of the day are subtracted apart.
+
+    `places` are, for each pair, the positions of the later date's days and minutes and of the earlier one's; `scale`
+    is what a minute of the day is in those (60 where they are hours).
+    """
+
+    places: tuple[tuple[int, int, int, int], ...]
+    scale: tuple[float, ...]
+    shown: PlainNumbers | ScaledNumbers
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """One feature a pair, and one for each that had gaps where these are told."""
+        return self.shown.features
+
+    def fit_transform(self, numbers: Matrix, texts: Texts, targets: Targets) -> Matrix:
+        """Learn medians and scales."""
+        return self.shown.fit_transform(self._minutes(numbers), texts, targets)
+
+    def transform(self, numbers: Matrix, texts: Texts) -> Matrix:
+        """Subtract dates."""
+        return self.shown.transform(self._minutes(numbers), texts)
+
+    def write(self, graph: GraphBuilder, numbers: str, texts: str) -> str:
+        """Subtract dates."""
+        later_days, later, days, earlier = (
+            pick(graph, numbers, tuple(one[place] for one in self.places)) for place in range(4)
+        )
+        scale = graph.constant(np.array(self.scale, np.float32))
+        whole = graph.add("Mul", graph.add("Sub", later_days, days), graph.constant(np.float32(DAY)))
+        rest = graph.add("Mul", graph.add("Sub", later, earlier), scale)
+        return self.shown.write(graph, graph.add("Add", whole, rest), texts)
+
+    def _minutes(self, numbers: Matrix) -> Matrix:
+        later_days, later, days, earlier = (numbers[:, [one[place] for one in self.places]] for place in range(4))
+        minutes: Matrix = (later_days - days) * np.float32(DAY) + (later - earlier) * np.array(self.scale, np.float32)
+        return minutes
+
+
 def pick(graph: GraphBuilder, source: str, positions: tuple[int, ...]) -> str:
     """Add the node that picks columns."""
     return graph.add("Gather", source, graph.constant(np.array(positions, np.int64)), axis=1)
 
 
-def _spread(values: NDArray[np.float64], middle: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the width of each column's middle half; where most values are one, the median distance of the others."""
-    spread = np.where(middle > 0, middle, 1.0)
-    for place in np.flatnonzero(~(middle > 0)):
-        away = np.abs(values[:, place] - np.nanmedian(values[:, place]))
-        others = away[away > 0]
-        spread[place] = np.median(others) if len(others) else 1.0
-    return spread
+def _centre_and_spread(column: NDArray[np.float32]) -> tuple[float, float]:
+    """Return a column's median and the width of its middle half; where most values are one, the others' distance."""
+    values = column[~np.isnan(column)].astype(np.float64)
+    if not len(values):
+        return 0.0, 1.0
+    low, median, high = (float(point) for point in np.quantile(values, [0.25, 0.5, 0.75]))
+    if high > low:
+        return median, high - low
+    away = np.abs(values - median)
+    others = away[away > 0]
+    return median, float(np.median(others)) if len(others) else 1.0

@@ -11,9 +11,9 @@ from penstock.data.decoding import Decoder, compile_decoding
 from penstock.domain.features import ColumnPlan, FeaturePlan, Flavour
 from penstock.errors import ModelError
 from penstock.features._base import Encoder, Feature, Matrix, Texts, prepare_targets
-from penstock.features.categories import LevelCodes, LevelIndicators, LevelMeans
-from penstock.features.numbers import PERIODS, Cycles, PlainNumbers, ScaledNumbers
-from penstock.features.texts import WordVectors
+from penstock.features.categories import MANY_LEVELS, LevelCodes, LevelIndicators, LevelMeans
+from penstock.features.numbers import PERIODS, Cycles, Gaps, PlainNumbers, ScaledNumbers
+from penstock.features.texts import TextScores, WordVectors
 
 
 @dataclass(slots=True)
@@ -99,7 +99,8 @@ def build_pipeline(columns: tuple[ColumnPlan, ...], flavour: Flavour, classes: i
         raise ModelError("A pipeline needs at least one column that the plan uses, but it uses none.")
     decoder = compile_decoding(FeaturePlan("", "", "", used).decoding)
     numbers = _number_encoders(used, decoder, flavour)
-    encoders = (*numbers, *_category_encoders(used, decoder, flavour), *_text_encoders(used, decoder, seed))
+    categories = _category_encoders(used, decoder, flavour, _with_means(used, flavour, classes))
+    encoders = (*numbers, *categories, *_text_encoders(used, decoder, seed))
     return Pipeline(flavour, classes, seed, decoder.number_names, decoder.text_names, encoders)
 
 
@@ -109,6 +110,12 @@ def _number_encoders(columns: tuple[ColumnPlan, ...], decoder: Decoder, flavour:
     dates = [(column.name, part) for column in columns if column.treatment == "date" for part in column.parts]
     turning = [(source, part) for source, part in dates if flavour == "dense" and part in PERIODS]
     plain += [(source, f"{source}.{part}") for source, part in dates if (source, part) not in turning]
+    plain += [
+        (column.name, f"{column.name}.{part}")
+        for column in columns
+        if column.treatment == "text"
+        for part in column.parts
+    ]
     places = {name: place for place, name in enumerate(decoder.number_names)}
     encoders: list[Encoder] = []
     if plain:
@@ -119,13 +126,42 @@ def _number_encoders(columns: tuple[ColumnPlan, ...], decoder: Decoder, flavour:
         found = tuple(places[f"{source}.{part}"] for source, part in turning)
         parts = tuple(Feature(f"{source}.{part}", source) for source, part in turning)
         encoders.append(Cycles(found, parts, tuple(PERIODS[part] for _, part in turning)))
-    return encoders
+    pairs = [(column.name, other) for column in columns for other in column.since if f"{other}.days" in places]
+    return [*encoders, _gaps(pairs, places, flavour)] if pairs else encoders
 
 
-def _category_encoders(columns: tuple[ColumnPlan, ...], decoder: Decoder, flavour: Flavour) -> list[Encoder]:
+def _gaps(pairs: list[tuple[str, str]], places: dict[str, int], flavour: Flavour) -> Gaps:
+    """Return what subtracts dates: by minutes where both have them, else by hours."""
+    fine = [all(f"{name}.minutes" in places for name in pair) for pair in pairs]
+    parts = ["minutes" if one else "hour" for one in fine]
+    found = tuple(
+        (places[f"{later}.days"], places[f"{later}.{part}"], places[f"{earlier}.days"], places[f"{earlier}.{part}"])
+        for (later, earlier), part in zip(pairs, parts, strict=True)
+    )
+    names = tuple(Feature(f"{later} since {earlier}", later) for later, earlier in pairs)
+    kind = PlainNumbers if flavour == "tree" else ScaledNumbers
+    return Gaps(found, tuple(1.0 if one else 60.0 for one in fine), kind(tuple(range(len(pairs))), names))
+
+
+def _with_means(columns: tuple[ColumnPlan, ...], flavour: Flavour, classes: int) -> tuple[str, ...]:
+    """Return the columns whose levels become the mean target seen with them.
+
+    Trees are given it beside the code of a level where a code says little, and where the target is one number.
+    """
+    coded = flavour == "tree" and classes <= 2  # noqa: PLR2004 - a mean for each class of many would be too wide
+    return tuple(
+        column.name
+        for column in columns
+        if column.treatment == "high_cardinality"
+        or (coded and column.treatment == "category" and len(column.levels) >= MANY_LEVELS)
+    )
+
+
+def _category_encoders(
+    columns: tuple[ColumnPlan, ...], decoder: Decoder, flavour: Flavour, high: tuple[str, ...]
+) -> list[Encoder]:
     places = {name: place for place, name in enumerate(decoder.text_names)}
     low = tuple(column.name for column in columns if column.treatment == "category")
-    high = tuple(column.name for column in columns if column.treatment == "high_cardinality")
     encoders: list[Encoder] = []
     if low:
         positions = tuple(places[name] for name in low)
@@ -144,6 +180,8 @@ def _text_encoders(columns: tuple[ColumnPlan, ...], decoder: Decoder, seed: int)
         if column.treatment == "text":
             positions = tuple(place for place, source in enumerate(decoder.text_sources) if source == column.name)
             encoders.append(WordVectors(positions, column.name, seed))
+            if column.parts:
+                encoders.append(TextScores(positions, column.name))
     return encoders
 
 

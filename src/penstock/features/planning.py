@@ -6,15 +6,17 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from penstock.data.readers import MISSING, words
+from penstock.data.readers import MISSING, TEXT_PARTS, words
 from penstock.domain.datasets import ColumnProfile, ColumnType, Finding, Problem
 from penstock.domain.features import ColumnPlan, Treatment
 from penstock.errors import DataError, SpecError
-from penstock.features.dates import choose_parts, whole_of
+from penstock.features.categories import MANY_LEVELS
+from penstock.features.dates import choose_parts, whole_of, with_gaps
 from penstock.features.identifiers import TEXT_WORDS, mean_words, names_a_row
 
 MOST_LEVELS = 50  # above this a one-hot encoding is wider than it is useful; the target's mean says more
 MOST_TOKENS = 64  # words of a text that are read; more cost a row of serving more than they tell
+PROSE_WORDS = 8  # in nineteen of twenty texts at most fewer: an address or a name, whose pairs and marks say nothing
 LONGEST_SHOWN = 40  # letters of a value in a reason
 
 _BY_TYPE: dict[ColumnType, Treatment] = {"number": "number", "boolean": "boolean", "date": "date"}
@@ -87,7 +89,7 @@ def plan_features(frame: pd.DataFrame, profiles: tuple[ColumnProfile, ...], fact
         reasons = [f"{plan.name}: {plan.reason}" for plan in plans]
         message = "At least one column must be left to learn from, but each was left out. See the reasons in details."
         raise DataError(message, reasons)
-    return plans
+    return with_gaps(plans, frame)
 
 
 def _plan(profile: ColumnProfile, values: pd.Series, frame: pd.DataFrame, facts: PlanFacts) -> ColumnPlan:
@@ -112,8 +114,11 @@ def _plan(profile: ColumnProfile, values: pd.Series, frame: pd.DataFrame, facts:
         return ColumnPlan(profile.name, profile.type, "date", why + note, required, parts=parts)
     if treatment == "text":
         tokens = _tokens(values)
-        reason = f"{reason} The first {tokens} words are read."
-        return ColumnPlan(profile.name, profile.type, "text", reason + note, required, tokens=tokens)
+        prose = tokens >= PROSE_WORDS
+        also = " Pairs of words are read too, and letters, digits, capitals and marks counted." if prose else ""
+        reason = f"{reason} The first {tokens} words are read.{also}"
+        parts = TEXT_PARTS if prose else ()
+        return ColumnPlan(profile.name, profile.type, "text", reason + note, required, tokens=tokens, parts=parts)
     levels = _levels(values) if treatment == "category" else ()
     return ColumnPlan(profile.name, profile.type, treatment, reason + note, required, levels)
 
@@ -167,7 +172,9 @@ def _treatment(profile: ColumnProfile, values: pd.Series, facts: PlanFacts) -> t
     levels = present.nunique()
     if levels <= MOST_LEVELS:
         count = "one value" if levels == 1 else f"{levels} different values, few enough to learn each"
-        return "category", f"It has {count}.{_gaps(values)}"
+        means = levels >= MANY_LEVELS and facts.problem != "multiclass"
+        also = " Trees are given the mean target seen with each too." if means else ""
+        return "category", f"It has {count}.{also}{_gaps(values)}"
     if mean_words(present) >= TEXT_WORDS:
         return "text", f"It has {mean_words(present):.0f} words on average and {levels} different values: it is text."
     reason = (

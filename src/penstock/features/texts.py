@@ -1,4 +1,4 @@
-"""Short texts as features: word by word, through vectors learnt on the training rows."""
+"""Short texts as features: by words and pairs of words, through vectors learnt on the training rows."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
+from sklearn.linear_model import Ridge
 from sklearn.utils.extmath import randomized_svd
 
 from penstock.features._base import INNER_FOLDS, Feature, Matrix, Targets, Texts
@@ -14,6 +15,9 @@ from penstock.features.categories import count_words, find_places, index_of
 from penstock.features.numbers import pick
 from penstock.graphs import GraphBuilder
 
+MOST_PAIRS = 2000  # of neighbouring words
+LEAST_SEEN_GRAM = 2  # rows that a word or pair must be in to speak in a linear model, which shrinks what is rare
+SHRINK = 0.3  # of that model
 MOST_WORDS = 2000  # of a vocabulary; the rest are rare and a row of a batch takes memory for each
 LEAST_SEEN = 3  # rows that a word must be in
 DIRECTIONS = 24  # of the space of words (latent semantic analysis)
@@ -92,13 +96,116 @@ class WordVectors:
         return np.hstack([_sums(counts, self.vectors), number], dtype=np.float32)
 
 
-def _vocabulary(words: NDArray[Any]) -> list[str]:
+@dataclass(slots=True)
+class TextScores:
+    """What a linear model of words and pairs of words says of each target: one feature a target.
+
+    The model is a ridge regression on counts weighted by rarity over the root of their number (after Salton and
+    Buckley 1988, "Term-weighting approaches in automatic text retrieval"), cross-fitted on rows that are learnt from:
+    boosted trees, which take few words at a time, are so given what a model of all of them says.
+    """
+
+    positions: tuple[int, ...]
+    column: str
+    targets: tuple[str, ...] = ()
+    words: list[str] = field(default_factory=list)
+    pairs: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    vectors: Matrix = field(default_factory=lambda: np.empty((0, 0), np.float32))
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """One feature a target."""
+        return tuple(Feature(f"{self.column}: linear model of {target}", self.column) for target in self.targets)
+
+    def fit_transform(self, numbers: Matrix, texts: Texts, targets: Targets) -> Matrix:
+        """Learn words, pairs and their weights; rows get what a model of the other inner folds says."""
+        del numbers
+        self.targets = targets.names
+        self.words = _vocabulary(texts[:, self.positions], LEAST_SEEN_GRAM)
+        self.pairs = self._frequent_pairs(texts)
+        counts = self._counts(texts)
+        seen = np.asarray((counts > 0).sum(axis=0)).ravel()
+        rarity = np.log((1 + len(texts)) / (1 + seen)) + 1
+        said = np.zeros(targets.values.shape, np.float32)
+        for fold in range(INNER_FOLDS):
+            own = targets.folds == fold
+            others = _on_grid(_ridge(counts[~own], rarity, targets.values[~own]))
+            said[own] = _sums(counts[own], others)
+        spread = said.std(axis=0)
+        scale = np.where(spread > 0, spread, 1.0).astype(np.float32)
+        self.vectors = _on_grid(_ridge(counts, rarity, targets.values) / scale)
+        return said / scale
+
+    def transform(self, numbers: Matrix, texts: Texts) -> Matrix:
+        """Sum the weights of each text's words and pairs."""
+        del numbers
+        return np.asarray(_sums(self._counts(texts), self.vectors), np.float32)
+
+    def write(self, graph: GraphBuilder, numbers: str, texts: str) -> str:
+        """Sum the weights of each text's words and pairs."""
+        del numbers
+        counts = count_words(graph, pick(graph, texts, self.positions), self.words, self._named_pairs())
+        sums = graph.add("MatMul", counts, graph.constant(self.vectors))
+        number = graph.add("ReduceSum", counts, graph.constant(np.array([1], np.int64)), keepdims=0)
+        roots = graph.constant(_roots(2 * len(self.positions))[:, None])
+        return graph.add("Div", sums, graph.add("Gather", roots, graph.cast(number, "int64"), axis=0))
+
+    def _named_pairs(self) -> list[tuple[str, str]]:
+        width = len(self.words)
+        return [(self.words[pair // width], self.words[pair % width]) for pair in self.pairs]
+
+    def _codes(self, texts: Texts) -> NDArray[np.int64]:
+        words = texts[:, self.positions]
+        return find_places(index_of(self.words), words.ravel()).reshape(words.shape).astype(np.int64)
+
+    def _neighbours(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the pair of known words that begins at each place, -1 where there is none."""
+        first, second = codes[:, :-1], codes[:, 1:]
+        return np.where((first >= 0) & (second >= 0), first * len(self.words) + second, -1)
+
+    def _frequent_pairs(self, texts: Texts) -> NDArray[np.int64]:
+        pairs = self._neighbours(self._codes(texts))
+        rows = np.repeat(np.arange(len(pairs)), pairs.shape[1])
+        met = np.unique(np.column_stack([pairs.ravel(), rows])[pairs.ravel() >= 0], axis=0)[:, 0]
+        found, seen = np.unique(met, return_counts=True)
+        order = np.argsort(-seen, kind="stable")
+        return np.sort(found[order][seen[order] >= LEAST_SEEN_GRAM][:MOST_PAIRS])
+
+    def _counts(self, texts: Texts) -> sparse.csr_matrix:
+        """Return how often each row has each word and pair, shape (n_rows, n_words + n_pairs)."""
+        codes = self._codes(texts)
+        pairs = self._neighbours(codes)
+        places = np.searchsorted(self.pairs, pairs)
+        known = np.zeros(pairs.shape, bool)
+        if len(self.pairs):
+            known = self.pairs[np.minimum(places, len(self.pairs) - 1)] == pairs
+        both = np.hstack([codes, np.where(known, places + len(self.words), -1)])
+        rows, at = np.nonzero(both >= 0)
+        shape = (len(texts), len(self.words) + len(self.pairs))
+        return sparse.csr_matrix((np.ones(len(rows), np.float32), (rows, both[rows, at])), shape)
+
+
+def _ridge(counts: sparse.csr_matrix, rarity: NDArray[np.float64], targets: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the weight of each word and pair for each target, in deviations of it, shape (n_grams, n_targets)."""
+    if not len(targets) or not counts.nnz:
+        return np.zeros((counts.shape[1], targets.shape[1]))
+    number = np.asarray(counts.sum(axis=1)).ravel().astype(np.int64)
+    roots = _roots(int(number.max(initial=0)))[number]
+    weighted = sparse.diags(1.0 / roots) @ counts @ sparse.diags(rarity)
+    deviation = np.where(targets.std(axis=0) > 0, targets.std(axis=0), 1.0)
+    model = Ridge(SHRINK * float(np.mean(rarity)) ** 2, solver="sparse_cg", tol=1e-3)
+    weights = model.fit(weighted, (targets - targets.mean(axis=0)) / deviation).coef_.reshape(targets.shape[1], -1).T
+    found: NDArray[np.float64] = rarity[:, None] * weights
+    return found
+
+
+def _vocabulary(words: NDArray[Any], least: int = LEAST_SEEN) -> list[str]:
     """Return the words in enough rows, most frequent first; one that is never met if there are none."""
     codes, names = pd.factorize(words.ravel())
     cells = np.unique(np.repeat(np.arange(len(words)), words.shape[1]) * len(names) + codes) % max(1, len(names))
     seen = np.bincount(cells, minlength=len(names))
     order = sorted(range(len(names)), key=lambda place: (-seen[place], names[place]))
-    return [names[place] for place in order if names[place] and seen[place] >= LEAST_SEEN][:MOST_WORDS] or ["\x1f"]
+    return [names[place] for place in order if names[place] and seen[place] >= least][:MOST_WORDS] or ["\x1f"]
 
 
 def _directions(counts: sparse.csr_matrix, seed: int) -> NDArray[np.float64]:

@@ -74,21 +74,35 @@ class ModelFamily(ABC):
 
     `flavour` names the encoding it wants: `tree` keeps NaN and codes, `dense` is imputed, scaled and one-hot.
     `library` names what a process loads for it: two families of different compiled libraries (lightgbm, torch)
-    never share a process.
+    never share a process. `bags` says that a classifier of many rows does better as the mean of its fold models than
+    as one fit on all rows. `brief` are parameters that make a fit short and leave what a step costs, to compare CPU and
+    GPU; without any a family that gains from a GPU is sent there untimed.
     """
 
     name: ClassVar[str]
     problems: ClassVar[frozenset[str]] = frozenset({"binary", "multiclass", "regression"})
     flavour: ClassVar[Flavour]
     library: ClassVar[Literal["sklearn", "lightgbm", "torch"]] = "sklearn"
+    bags: ClassVar[bool] = False
+    brief: ClassVar[dict[str, Value]] = {}
 
     @abstractmethod
     def default(self, problem: Problem, rows: int, features: int) -> dict[str, Value]:
         """Return the strong default configuration."""
 
+    def portfolio(self, problem: Problem, rows: int, features: int) -> tuple[dict[str, Value], ...]:
+        """Return configurations that are strong elsewhere and differ from the default, the best first."""
+        del problem, rows, features
+        return ()
+
     @abstractmethod
     def space(self, problem: Problem, rows: int, features: int) -> SearchSpace:
         """Return what a search may vary; empty for a family with nothing to tune."""
+
+    def refusal(self, problem: Problem, rows: int, features: int) -> str | None:
+        """Return why it is not tried on such a table or in this environment (listed as skipped), None where it is."""
+        del problem, rows, features
+        return None
 
     @abstractmethod
     def needs(self, rows: int, features: int, classes: int) -> Needs:
@@ -103,6 +117,15 @@ class ModelFamily(ABC):
         ModelError
             If the parameters cannot be built.
         """
+
+    def in_bag(self, estimator: Any, place: int, parts: int) -> Any:
+        """Return what of a fold model goes into a bag, at this place of so many; None for nothing.
+
+        A family that is many models itself gives some of them, one of large models gives the first of them alone: a
+        bag is not to answer much more slowly than one model does.
+        """
+        del place, parts
+        return estimator
 
     @abstractmethod
     def to_onnx(self, estimator: Estimator, features: int) -> bytes:

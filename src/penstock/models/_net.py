@@ -21,7 +21,10 @@ CHUNK = 8192  # rows that the inner split is scored in
 
 @dataclass(frozen=True, slots=True)
 class NetSettings:
-    """What a network is fitted with: `epochs` of the rate's schedule, of which those up to `stop` are done."""
+    """What a network is fitted with: `epochs` of the rate's schedule, of which those up to `stop` are done.
+
+    With `residual` a layer between two others adds to what it is given.
+    """
 
     outputs: int
     width: int
@@ -36,6 +39,7 @@ class NetSettings:
     threads: int
     device: str
     deadline: float | None
+    residual: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +145,13 @@ class _Training:
     def _forward(self, x: Any, *, drops: bool) -> Any:
         functional = self.torch.nn.functional
         pairs = list(zip(self.parameters[::2], self.parameters[1::2], strict=True))
-        for matrix, shift in pairs[:-1]:
-            x = functional.silu(self.torch.addmm(shift, x, matrix))
+        for place, (matrix, shift) in enumerate(pairs[:-1]):
+            given = x
+            x = functional.silu(self.torch.addmm(shift, given, matrix))
             if drops:
                 x = x * self._mask(len(x))
+            if self.settings.residual and place:
+                x = x + given
         return self.torch.addmm(pairs[-1][1], x, pairs[-1][0])
 
     def _masks(self) -> Any:

@@ -1,12 +1,13 @@
-"""Forests of extremely randomised trees."""
+"""Forests: extremely randomised trees, or trees of the best splits of drawn rows."""
 
+import copy
 import time
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
+from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor, RandomForestClassifier, RandomForestRegressor
 
 from penstock.domain.datasets import Problem
 from penstock.domain.search import Choice, Real, SearchSpace, Value, Whole
@@ -15,6 +16,8 @@ from penstock.graphs import GraphBuilder
 from penstock.models._base import BuildContext, Matrix, ModelFamily, Needs, Vector
 from penstock.models._trees import Tree, grid_step, write_trees
 
+EXTRA_TREES = (ExtraTreesClassifier, ExtraTreesRegressor)
+RANDOM_FORESTS = (RandomForestClassifier, RandomForestRegressor)
 FIRST_TREES = 4  # grown before the time of one is known
 TREES = 100
 # Rows times trees for each row that a leaf must hold: 10 to 20 MB of graph; deeper trees gain little on so many rows.
@@ -24,12 +27,16 @@ ROWS_A_LEAF = {"binary": 1_200_000, "multiclass": 1_200_000, "regression": 300_0
 
 @dataclass(slots=True)
 class ForestEstimator:
-    """Trees grown in batches until their number or the deadline is reached."""
+    """Trees grown in batches until their number or the deadline is reached.
+
+    `best_splits` grows each tree on rows drawn anew, by the best split of the features at hand and not by a random one.
+    """
 
     context: BuildContext
     trees: int
     leaf_rows: int
     share: float
+    best_splits: bool = False
     forest: Any = None
 
     def fit(
@@ -37,7 +44,8 @@ class ForestEstimator:
     ) -> "ForestEstimator":
         """Grow trees; `valid` is not used: more trees never do harm."""
         del valid
-        kind = ExtraTreesClassifier if self.context.classes else ExtraTreesRegressor
+        kinds = RANDOM_FORESTS if self.best_splits else EXTRA_TREES
+        kind = kinds[0 if self.context.classes else 1]
         self.forest = kind(
             n_estimators=min(FIRST_TREES, self.trees),
             min_samples_leaf=self.leaf_rows,
@@ -109,25 +117,33 @@ class ForestEstimator:
 
 
 class Forest(ModelFamily):
-    """Extremely randomised trees (Geurts, Ernst, Wehenkel 2006, "Extremely randomized trees")."""
+    """Extremely randomised trees (Geurts, Ernst, Wehenkel 2006), or a random forest (Breiman 2001)."""
 
     name = "forest"
     flavour = "tree"
 
     def default(self, problem: Problem, rows: int, features: int) -> dict[str, Value]:
-        """Return 100 trees with leaves as small as the size of the graph allows."""
+        """Return 100 trees, drawn as in a random forest for a binary problem; leaves as small as the graph allows."""
         del features
-        smallest = {"binary": 5, "multiclass": 1, "regression": 2}[problem]
-        return {"trees": TREES, "leaf_rows": max(smallest, _least(problem, rows)), "share": 0.6}
+        best = problem == "binary"
+        own: dict[str, Value] = {"best_splits": best, "share": 0.3 if best else 0.6}
+        return {"trees": TREES, "leaf_rows": _smallest(problem, rows), **own}
+
+    def portfolio(self, problem: Problem, rows: int, features: int) -> tuple[dict[str, Value], ...]:
+        """Return the other kind of forest, which is wrong elsewhere."""
+        del rows, features
+        best = problem != "binary"
+        return ({"best_splits": best, "share": 0.3 if best else 0.6},)
 
     def space(self, problem: Problem, rows: int, features: int) -> SearchSpace:
-        """Return the size of leaves, and the share of features that a split chooses from."""
+        """Return the size of leaves, the share of features that a split chooses from, and how it is chosen."""
         del features
         least = max(1, _least(problem, rows))
         return {
             "trees": Choice((TREES,)),
             "leaf_rows": Whole(least, max(20, 2 * least), log=True),
             "share": Real(0.2, 1.0),
+            "best_splits": Choice((False, True)),
         }
 
     def needs(self, rows: int, features: int, classes: int) -> Needs:
@@ -140,7 +156,17 @@ class Forest(ModelFamily):
     def build(self, parameters: dict[str, Value], context: BuildContext) -> ForestEstimator:
         """Return an unfitted forest."""
         trees, leaf_rows = int(parameters["trees"] or TREES), int(parameters["leaf_rows"] or 1)
-        return ForestEstimator(context, trees, leaf_rows, float(parameters["share"] or 1.0))
+        best = bool(parameters.get("best_splits"))
+        return ForestEstimator(context, trees, leaf_rows, float(parameters["share"] or 1.0), best)
+
+    def in_bag(self, estimator: Any, place: int, parts: int) -> ForestEstimator:
+        """Return the first of its trees, so that a bag has as many as one forest."""
+        del place
+        kept: ForestEstimator = copy.copy(estimator)
+        kept.forest = copy.copy(estimator.forest)
+        kept.forest.estimators_ = estimator.forest.estimators_[: max(1, len(estimator.forest.estimators_) // parts)]
+        kept.forest.n_estimators = len(kept.forest.estimators_)
+        return kept
 
     def to_onnx(self, estimator: Any, features: int) -> bytes:
         """Return a graph of one node that walks all trees."""
@@ -152,6 +178,11 @@ class Forest(ModelFamily):
             count = graph.constant(float(len(trees)), double=True)
             scores = graph.cast(graph.add("Div", graph.cast(scores, "double"), count), "float")
         return graph.finish({"features": features}, scores, "scores", width)
+
+
+def _smallest(problem: Problem, rows: int) -> int:
+    """Return the rows of a leaf that did best untuned; shares of fewer are too sure of themselves."""
+    return max({"binary": 15, "multiclass": 1, "regression": 2}[problem], _least(problem, rows))
 
 
 def _least(problem: Problem, rows: int) -> int:

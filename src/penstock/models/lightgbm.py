@@ -20,6 +20,7 @@ FEW_ROWS = 5_000  # below this smaller trees on fewer columns do better
 MANY_ROWS = 20_000  # above this a binary problem carries more leaves
 LOG_SKEW = 1.5  # skewness above which trees gain from the target's logarithm; they mind a long tail less than nets
 MOST_TREES = 5_000  # of all classes together: with more, answering a row takes over a millisecond
+MOST_BAG_NODES = 400_000  # of all fold models together: with more, they are slow to reach, not to walk
 TREES_AT_ONCE = 256  # whose nodes stay in a core's cache while rows pass: twice as fast for thousands of trees
 BINS = 255  # of a feature; fewer are a little faster and a little worse
 FIXED: dict[str, Value] = {
@@ -137,6 +138,7 @@ class LightGBM(ModelFamily):
     name = "lightgbm"
     flavour = "tree"
     library = "lightgbm"
+    bags = True
 
     def default(self, problem: Problem, rows: int, features: int) -> dict[str, Value]:
         """Return what did best untuned on the project's data sets (starting from Holzmueller et al. 2024)."""
@@ -151,6 +153,19 @@ class LightGBM(ModelFamily):
             return {**common, **own, "l2": 1.0}  # without it many classes at a high rate run away
         leaves = 8 if rows < MANY_ROWS else 16
         return {**common, "rate": 0.05, "leaves": leaves, "leaf_rows": 20, "row_share": 0.75, "column_share": 0.5}
+
+    def portfolio(self, problem: Problem, rows: int, features: int) -> tuple[dict[str, Value], ...]:
+        """Return trees of another size, then random splits (after AutoGluon 1.6 and Holzmueller et al. 2024)."""
+        del features
+        random: dict[str, Value] = {"random_splits": True, "rate": 0.04, "leaves": 39, "leaf_rows": 3}
+        if problem == "multiclass":
+            return ({"leaves": 50, "rate": 0.05, "leaf_rows": 5}, {**random, "rate": 0.1})
+        if problem == "binary":
+            small: dict[str, Value] = {"leaves": 4, "rate": 0.06, "column_share": 0.4, "leaf_rows": 30}
+            return (small, {"leaves": 40, "rate": 0.04, "leaf_rows": 40}, {**random, "leaves": 16, "leaf_rows": 20})
+        if rows < FEW_ROWS:
+            return ({"leaves": 8, "column_share": 0.45, "row_share": 0.72}, random)
+        return ({"leaves": 127, "row_share": 0.7, "column_share": 0.6}, random)
 
     def space(self, problem: Problem, rows: int, features: int) -> SearchSpace:
         """Return rate, size and randomness of trees, and for a regression the target's logarithm."""
@@ -191,6 +206,12 @@ class LightGBM(ModelFamily):
         del lightgbm
         known = {**self.default(context.problem, 0, 0), **parameters}
         return BoostedEstimator(context, known)
+
+    def in_bag(self, estimator: Any, place: int, parts: int) -> BoostedEstimator | None:
+        """Return it, if there is room for its nodes beside those before it; the first is always there."""
+        del parts
+        kept: BoostedEstimator = estimator
+        return kept if place == 0 or (place + 1) * kept.parameters <= MOST_BAG_NODES else None
 
     def to_onnx(self, estimator: Any, features: int) -> bytes:
         """Return a graph of one node that walks all trees, and the way from raw scores to answers."""

@@ -1,4 +1,4 @@
-"""Linear models: logistic and ridge regression, on features and on their bends."""
+"""Linear models: logistic and ridge regression, on features, on their bends and on products of two."""
 
 import time
 from dataclasses import dataclass, field
@@ -15,22 +15,29 @@ from penstock.errors import ModelError
 from penstock.graphs import GraphBuilder
 from penstock.models._base import BuildContext, Matrix, ModelFamily, Needs, Vector
 from penstock.models._bends import Bends, learn_bends
+from penstock.models._crosses import SAMPLE, Crosses, choose_crosses, no_crosses
 from penstock.models._probabilities import probabilities, write_probabilities
 from penstock.models._target import SMEARED, TargetScale, learn_scale
 
 STRENGTHS = (0.03, 0.3, 3.0)  # tried in this order on an inner split when no `c` is given, each from the last
 PLAIN = 1.0  # the strength without an inner split
+FEW_ROWS = 5_000  # below this fewer products do better
 STEPS = 100  # of L-BFGS; more change the fourth digit of the log loss at most
 
 
 @dataclass(slots=True)
 class LinearEstimator:
-    """Weights of features and of their bends; `c` is how little they are shrunk, None to choose on an inner split."""
+    """Weights of features, of their bends and of products of two.
+
+    `c` is how little weights are shrunk, None to choose on an inner split; `crosses` is the number of products.
+    """
 
     context: BuildContext
     c: float | None
     bends: int
+    crosses: int = 0
     pieces: Bends | None = None
+    products: Crosses = field(default_factory=no_crosses)
     weights: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
     intercepts: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     scale: TargetScale | None = None
@@ -46,9 +53,9 @@ class LinearEstimator:
 
     def _fit(self, x: Matrix, y: Vector, valid: tuple[Matrix, Vector] | None, weight: Vector | None) -> None:
         self.pieces = learn_bends(x, self.bends)
-        shown = self.pieces.apply(x)
         goal = self._goal(y)
         share = np.ones(len(x)) / len(x) if weight is None else np.asarray(weight, np.float64) / np.sum(weight)
+        shown = self._cross(x, self.pieces, goal, share)
         best = np.inf
         strengths = STRENGTHS if self.c is None and valid is not None else (PLAIN if self.c is None else self.c,)
         self.weights, self.intercepts = _start(goal, share, shown.shape[1], self.context.classes)
@@ -64,6 +71,21 @@ class LinearEstimator:
         if self.scale is not None and self.scale.logarithm:
             some = slice(None, None, max(1, len(x) // SMEARED))
             self.scale = self.scale.smear(self._raw(x[some])[:, 0], y[some])
+
+    def _cross(self, x: Matrix, pieces: Bends, goal: NDArray[np.float64], share: NDArray[np.float64]) -> Matrix:
+        """Choose products by what a model without them leaves; return features, pieces and products."""
+        shown = pieces.apply(x)
+        self.products = no_crosses()
+        if not self.crosses:
+            return shown
+        self.weights, self.intercepts = _start(goal, share, shown.shape[1], self.context.classes)
+        weights, intercepts = self._solve(shown, goal, share, PLAIN)
+        some = slice(None, None, max(1, len(x) // SAMPLE))
+        raw = shown[some].astype(np.float64) @ weights + intercepts
+        said = raw if self.scale is not None else probabilities(raw)[:, -goal.shape[1] :]
+        source = np.concatenate([np.arange(x.shape[1]), pieces.feature])
+        self.products = choose_crosses(shown[some], goal[some] - said, source, self.crosses)
+        return self.products.apply(shown)
 
     def predict(self, x: Matrix) -> NDArray[np.float64]:
         """Return probabilities of shape (n, classes), or values of shape (n,)."""
@@ -85,7 +107,7 @@ class LinearEstimator:
         """Add the nodes that do what `predict` does."""
         if self.pieces is None:
             raise ModelError("A linear model must be fitted before it is exported.")
-        shown = self.pieces.write(graph, features)
+        shown = self.products.write(graph, self.pieces.write(graph, features))
         exact = self.scale is not None
         given = graph.cast(shown, "double") if exact else shown
         weights, intercepts = (graph.constant(part, double=exact) for part in (self.weights, self.intercepts))
@@ -142,7 +164,7 @@ class LinearEstimator:
         x, y = valid
         if self.pieces is None:
             return np.inf
-        raw = self.pieces.apply(x).astype(np.float64) @ found[0] + found[1]
+        raw = self.products.apply(self.pieces.apply(x)).astype(np.float64) @ found[0] + found[1]
         if self.scale is not None:
             return float(np.mean((raw[:, 0] - self.scale.apply(y)) ** 2))
         return float(-np.mean(np.log(np.maximum(probabilities(raw)[np.arange(len(y)), y], 1e-15))))
@@ -150,7 +172,8 @@ class LinearEstimator:
     def _raw(self, x: Matrix) -> NDArray[np.float64]:
         if self.pieces is None:
             raise ModelError("A linear model must be fitted before it predicts.")
-        raw: NDArray[np.float64] = self.pieces.apply(x).astype(np.float64) @ self.weights + self.intercepts
+        shown = self.products.apply(self.pieces.apply(x))
+        raw: NDArray[np.float64] = shown.astype(np.float64) @ self.weights + self.intercepts
         return raw
 
     def _late(self) -> bool:
@@ -158,38 +181,51 @@ class LinearEstimator:
 
 
 class Linear(ModelFamily):
-    """Logistic and ridge regression; numbers may bend at their quantiles."""
+    """Logistic and ridge regression; numbers may bend at their quantiles, and features be multiplied."""
 
     name = "linear"
     flavour = "dense"
 
     def default(self, problem: Problem, rows: int, features: int) -> dict[str, Value]:
-        """Return eight bends a number, and a strength chosen on the inner split."""
-        del problem, rows, features
-        return {"c": None, "bends": 8}
+        """Return eight bends a number; products for a regression, where they seldom do harm."""
+        del features
+        return {"c": None, "bends": 8, "crosses": _crosses(rows) if problem == "regression" else 0}
+
+    def portfolio(self, problem: Problem, rows: int, features: int) -> tuple[dict[str, Value], ...]:
+        """Return it with products where the default has none, and without where it has."""
+        del features
+        return ({"crosses": {"regression": 0, "binary": 64, "multiclass": _crosses(rows)}[problem]},)
 
     def space(self, problem: Problem, rows: int, features: int) -> SearchSpace:
-        """Return the strength and the number of bends."""
+        """Return the strength, and the numbers of bends and of products."""
         del problem, rows, features
-        return {"c": Real(0.003, 100.0, log=True), "bends": Choice((0, 4, 8, 16))}
+        return {
+            "c": Real(0.003, 100.0, log=True),
+            "bends": Choice((0, 4, 8, 16)),
+            "crosses": Choice((0, 64, 200)),
+        }
 
     def needs(self, rows: int, features: int, classes: int) -> Needs:
         """Return what four strengths take: two products of rows by features and classes a step, measured."""
-        wide = features * 3  # bends of the numbers among them
+        wide = features * 3 + 64  # bends of the numbers among them, and products
         outputs = 0.3 if classes == 0 else max(1, classes if classes > 2 else 1)  # noqa: PLR2004 - ridge takes no steps
         seconds = 0.05 + rows * wide * outputs * 1.3e-9 * STEPS
         return Needs(memory_mb=20 + rows * (wide * 8 + max(classes, 1) * 64) / 1e6, seconds=seconds)
 
     def build(self, parameters: dict[str, Value], context: BuildContext) -> LinearEstimator:
         """Return an unfitted linear model."""
-        c = parameters.get("c")
-        return LinearEstimator(context, None if c is None else float(c), int(parameters.get("bends") or 0))
+        c, bends, crosses = (parameters.get(name) for name in ("c", "bends", "crosses"))
+        return LinearEstimator(context, None if c is None else float(c), int(bends or 0), int(crosses or 0))
 
     def to_onnx(self, estimator: Any, features: int) -> bytes:
         """Return the graph of one matrix product after the bends."""
         graph = GraphBuilder()
         width = max(1, estimator.context.classes)
         return graph.finish({"features": features}, estimator.write(graph, "features"), "scores", width)
+
+
+def _crosses(rows: int) -> int:
+    return 64 if rows < FEW_ROWS else 200
 
 
 def _start(

@@ -153,7 +153,8 @@ def _line(odds: Values, positive: NDArray[np.bool_]) -> tuple[float, float]:
     for _ in range(STEPS):
         share = _sigmoid(given @ line)
         weight = np.maximum(share * (1.0 - share), LEAST_WEIGHT)
-        step = np.linalg.solve((given * weight[:, None]).T @ given, given.T @ (wanted - share))
+        slopes = (given * weight[:, None]).T @ given  # singular where all odds are alike, as the baseline's are
+        step = np.linalg.lstsq(slopes, given.T @ (wanted - share))[0]
         while loss(line + step) > loss(line) and float(np.abs(step).max()) > PRECISION:
             step /= 2
         line += step

@@ -11,19 +11,35 @@ import numpy as np
 from penstock.domain.features import Flavour
 from penstock.domain.search import Slot
 from penstock.errors import ModelError
-from penstock.search import placement
+from penstock.search import memory, placement
+from penstock.search.admission import Admission
+from penstock.search.choosing import choosing_seconds
 from penstock.search.encoding import Encoding, folds_folder, prepare
-from penstock.search.messages import Answer, FoldDone, GoOn, JobFailed, Setting, TrialJob, out_of_fold_path
+from penstock.search.footprints import judged
+from penstock.search.grids import grid_sizes
+from penstock.search.laying import Unencoded, laid_here, lay, shelf_for
+from penstock.search.limits import Limits
+from penstock.search.messages import Answer, FoldDone, GoOn, JobFailed, Setting, TrialJob
+from penstock.search.plans import BASELINE, Shape
 from penstock.search.refit import Refit, estimator_path
-from penstock.search.schedule import BASELINE, Plan, Schedule, Shape, best_of
+from penstock.search.rounds import Rounds
+from penstock.search.schedule import Schedule
 from penstock.search.slots import Crew, Host, need_one_library
-from penstock.search.trials import Shelf, evaluate, fit
+from penstock.search.spaces import still_asked
+from penstock.search.telling import progress_of
+from penstock.search.trials import fit
 from penstock.search.tuning import Study
-from penstock.search.work import AtWork, Found, Hooks, Progress, Work
+from penstock.search.work import AtWork, Found, Hooks, Work
 
+STOPPED = "stopped by a person after {:.1f} s of the search: the best so far was taken"
 POLL_SECONDS = 0.05
+QUIET_POLL_SECONDS = 0.01  # while no trial runs, nobody says when the first rows are encoded
 TELL_SECONDS = 0.5
 START_SECONDS = 3.0  # a slot's process loads its libraries in about as long
+LEAST_GRACE = 1.0  # seconds: a fit that stops by its deadline still has to predict and to answer
+GRACE = 0.2  # of a trial's time, where more is left: a busy machine answers late, and the whole trial would be lost
+FIRST_FOLD = 0.5  # of a trial's time: one that has not scored its first fold by then hangs, or will not be whole
+FIRST_LEAST = 3.0  # seconds, where that is less: a busy machine is no hanging trial
 LATE_SECONDS = 1.2  # how long after the budget's end what is nearly done is waited for
 ROOM_FOR_TWO_MB = 1500  # a slot with less memory holds one library's process at a time
 COMPILED = ("lightgbm", "torch")  # never in one process
@@ -69,8 +85,10 @@ class Campaign:
         settings = work.settings
         self.encoding = Encoding(work.rows, flavours, folds_folder(work.folder), settings.seed, settings.monotone)
         self.crew = Crew(work.slots, work.folder)
-        self.study = Study(work.folder / "journal.log", settings.seed)
-        earlier = self.study.ended()
+        self.admission = Admission(work, self.crew)
+        self.study = Study(work.folder / "journal.log", settings.seed, settings.sampler)
+        found = [judged(one, Limits(settings.limits)) for one in self.study.ended()]
+        earlier = [one for one in found if still_asked(one.trial, work.families)]
         self.resumed = sum(one.trial.state == "finished" for one in earlier)
         self.earlier = [one for one in earlier if one.trial.state != "failed"]
         self.failed = [one for one in earlier if one.trial.state == "failed"]
@@ -78,8 +96,10 @@ class Campaign:
         self.refit: Refit | None = None
         self.at_work: dict[int, AtWork] = {}
         self.finale = False
+        self.stopped = ""
         self.spent = _spent(work.folder)
         self.end = self.began + max(settings.budget.seconds - self.spent, self._least())
+        self.end = math.inf if settings.deterministic else self.end
 
     def start(self) -> None:
         """Start the slots and, while their processes load, the encoding; fail what a dead process left running."""
@@ -96,7 +116,7 @@ class Campaign:
             If no trial finished, or none could be fitted.
         """
         while time.monotonic() < self.end + LATE_SECONDS:
-            self._hear(POLL_SECONDS)
+            self._hear(POLL_SECONDS if self.at_work else QUIET_POLL_SECONDS)
             self.encoding.check()
             need_one_library(self.crew)
             if self.schedule is None:
@@ -108,17 +128,34 @@ class Campaign:
 
     def _turn(self, schedule: Schedule) -> bool:
         """Fill the slots with trials, or from the last moment on with final fits; return whether all is done."""
-        self._lay_baseline(schedule)
+        self._lay(schedule)
+        self._heed(schedule)
         self.finale = self.finale or time.monotonic() >= schedule.must_fit(self.end)
         if not self.finale:
             self._fill(schedule)
-            self.finale = not self.crew.at_work and all(host.told for host in self._hosts())
+            idle = not self.crew.at_work
+            self.finale = idle and (schedule.enough() or all(host.told for host in self._hosts()))
         if not self.finale or not any(one.trial.state == "finished" for one in schedule.ended):
             return False
         refit = self._refit(schedule)
         for host in refit.in_the_way():
             self._drop(host, "its slot was needed to fit the best candidate")
         return refit.go_on(spare=not self.at_work) and not self.at_work
+
+    def _heed(self, schedule: Schedule) -> None:
+        """End the trials at work once a person wants the search stopped; what is best so far still has to be fitted."""
+        asked = self.hooks.stopped is not None and self.hooks.stopped()
+        if not asked or self.stopped or not any(one.trial.state == "finished" for one in schedule.ended):
+            return
+        now = time.monotonic()
+        self.stopped = STOPPED.format(now - self.began + self.spent)
+        for work in list(self.at_work.values()):
+            if work.host is not None:
+                self._drop(work.host, "the search was stopped")
+        for name in schedule.reasons:
+            schedule.skips.setdefault(name, "the search was stopped before its turn")
+        self.finale, self.end = True, min(self.end, now + schedule.fit_at_most() + START_SECONDS)
+        self._refit(schedule).end = self.end
 
     def _refit(self, schedule: Schedule) -> Refit:
         if self.refit is None:
@@ -135,16 +172,22 @@ class Campaign:
             if work.host is not None:
                 self._drop(work.host, "the time for trials was over")
         refit = self._refit(schedule)
-        best, reasons = refit.best_fitted()
+        pick = refit.settled()
+        trials = schedule.listed(self.failed)
+        best = pick.trial(1 + trials[-1].number, refit.taken(pick))
+        model = self.work.folder / "model.pkl"
+        refit.recipe(pick).save(model)
         return Found(
-            trials=schedule.listed(self.failed),
+            trials=(*trials, best) if pick.mixture else trials,
             best=best,
-            parameters=refit.parameters(best),
-            estimator=estimator_path(self.work.folder, best),
-            out_of_fold=out_of_fold_path(str(folds_folder(self.work.folder)), best.trial.number),
+            parameters=best.parameters if pick.mixture else refit.parameters(pick.members[0][0]),
+            model=model,
+            out_of_fold=pick.write(self.work.folder),
             seconds=time.monotonic() - self.began,
             resumed=self.resumed,
-            reasons=reasons,
+            reasons=(*([self.stopped] if self.stopped else []), *pick.reasons, *memory.told(trials)),
+            experience=self.admission.experience,
+            members=tuple((one.trial.family, weight, refit.parameters(one)) for one, weight in pick.members),
         )
 
     def _drop(self, host: Host, reason: str) -> None:
@@ -185,6 +228,8 @@ class Campaign:
                 costs=work.costs,
                 categorical=encoding.categorical,
                 monotone=encoding.monotone,
+                limits=work.settings.limits,
+                own=work.settings.own,
             )
         )
         self.schedule = self._make_schedule(dict(folds.features))
@@ -196,19 +241,26 @@ class Campaign:
         fold_rows = tuple(int(rows.training(fold).sum()) for fold in range(rows.folds))
         shape = Shape(fold_rows, int(rows.target.shape[0]), features, rows.classes)
         sizes = {name: (rows.problem, shape.rows, features[one.flavour]) for name, one in self.work.families.items()}
-        schedule = Schedule(
+        schedule = (Rounds if settings.deterministic else Schedule)(
             families=self.work.families,
             shape=shape,
             budget=settings.budget,
             slots=len(self.work.slots),
             defaults={name: one.default(*sizes[name]) for name, one in self.work.families.items()},
             spaces={name: one.space(*sizes[name]) for name, one in self.work.families.items()},
+            portfolios={name: one.portfolio(*sizes[name]) for name, one in self.work.families.items()},
             ended=list(self.earlier),
+            bagging=not rows.time_ordered,
+            limits=Limits(settings.limits),
+            points=grid_sizes(settings, {name: one.space(*sizes[name]) for name, one in self.work.families.items()}),
+            closing=choosing_seconds(self.work),
+            memory=self.admission.memory,
         )
         for name, family in self.work.families.items():
             reasons = [placement.refusal(schedule.memory_mb(name), family.library, slot) for slot in self.work.slots]
-            if all(reasons):
-                schedule.skips[name] = str(reasons[0])
+            refused = family.refusal(*sizes[name])
+            if refused is not None or all(reasons):
+                schedule.skips[name] = refused or str(reasons[0])
         schedule.fitted |= {
             one.trial.number for one in schedule.ended if estimator_path(self.work.folder, one).exists()
         }
@@ -238,35 +290,49 @@ class Campaign:
         host = self.crew.host(slot, family.library)
         if host is None:
             return
-        needs = family.needs(schedule.shape.rows, schedule.shape.features[family.flavour], schedule.shape.classes)
-        device = host.device if needs.gains_from_gpu else "cpu"
-        draft = self.study.ask(plan.family, plan.kind, schedule.defaults[plan.family], schedule.spaces[plan.family])
-        job = TrialJob(draft.number, plan.family, draft.parameters, plan.deadline, plan.folds, device, plan.most_rows)
+        placed = self.admission.place(plan.family, schedule, host)
+        given = schedule.given(plan)
+        draft = self.study.ask(plan.family, plan.kind, given, schedule.spaces[plan.family])
+        grace = max(LEAST_GRACE, min(GRACE * (plan.deadline - now), schedule.must_fit(self.end) - plan.deadline))
+        job = TrialJob(
+            number=draft.number,
+            family=plan.family,
+            parameters=draft.parameters,
+            deadline=plan.deadline,
+            latest=plan.deadline + grace,
+            folds=plan.folds,
+            device=placed.device,
+            most_rows=plan.most_rows,
+            compare=placed.compare,
+            first_by=now + max(FIRST_LEAST, FIRST_FOLD * (plan.deadline - now)) if len(plan.folds) > 1 else math.inf,
+        )
         schedule.running[draft.number] = plan
-        self.at_work[draft.number] = AtWork(draft, plan, host, now, device)
-        self.crew.submit(host, job)
+        if plan.kind == "portfolio":
+            schedule.begun[plan.family] = plan.place + 1
+        self.at_work[draft.number] = AtWork(draft, plan, host, now, placed)
+        self.crew.submit(host, job, placed.gpu_mb)
 
-    def _lay_baseline(self, schedule: Schedule) -> None:
-        """Try and fit the baseline in this process, while the slots still load: there is always one model."""
-        setting, name = self.crew.setting, BASELINE
-        if setting is None or not self.encoding.done or any(one.trial.family == name for one in schedule.ended):
+    def _lay(self, schedule: Schedule) -> None:
+        """Try and fit the baseline in this process, and what is as quick while no slot has loaded."""
+        setting = self.crew.setting
+        if setting is None:
             return
-        draft = self.study.ask(name, "default", schedule.defaults[name], schedule.spaces[name])
-        plan = Plan(name, "default", schedule.shape.folds, math.inf, schedule.whole_seconds(name))
-        work = AtWork(draft, plan, None, time.monotonic())
-
-        def note(fold: FoldDone) -> bool:
-            work.scores.append(fold.score)
-            work.seconds.append(fold.seconds)
-            return True
-
-        family, shelf = self.work.families[name], Shelf(setting)
-        job = TrialJob(draft.number, name, draft.parameters, plan.deadline, plan.folds)
-        ended = work.ended(evaluate(job, family, shelf, note), round(schedule.memory_mb(name)))
-        self.study.tell(ended)
-        schedule.ended.append(ended)
-        fit(self._refit(schedule).job(ended), family, shelf)
-        schedule.fitted.add(ended.trial.number)
+        tried = {one.trial.family for one in (*schedule.ended, *self.failed)}
+        tried |= {plan.family for plan in schedule.running.values()}
+        for name in laid_here(schedule, self.work):
+            late = name != BASELINE and (schedule.enough() or any(host.told for host in self._hosts()))
+            waits = not self.encoding.done and not isinstance(shelf_for(name, setting), Unencoded)
+            if name in tried or late or waits:
+                continue
+            ended = lay(name, setting, schedule, self.study, self.work)
+            if ended.trial.state == "failed":
+                self.failed.append(ended)
+                schedule.skips[name] = ended.trial.reason
+                schedule.failed.add(name)
+                continue
+            schedule.ended.append(ended)
+            fit(self._refit(schedule).job(ended), self.work.families[name], shelf_for(name, setting))
+            schedule.fitted.add(ended.trial.number)
 
     def _prepare_for(self, slot: Slot, schedule: Schedule, now: float) -> None:
         """Load in an idle slot the library that has work, if there is time for both."""
@@ -307,6 +373,7 @@ class Campaign:
         del self.at_work[answer.number], self.schedule.running[answer.number]
         ended = work.ended(answer, round(self.schedule.memory_mb(work.draft.family)))
         self.study.tell(ended)
+        self.admission.learn(ended, answer, self.schedule)
         if ended.trial.state == "failed":
             self.failed.append(ended)
             retried = isinstance(answer, JobFailed) and answer.cause == "died" and self.study.again(work.draft)
@@ -326,7 +393,9 @@ class Campaign:
 
     def _keep_spent(self) -> None:
         spent = self.spent + time.monotonic() - self.began
-        (self.work.folder / "spent.json").write_text(json.dumps({"seconds": round(spent, 3)}), encoding="utf-8")
+        draft = self.work.folder / ".spent.json"  # put in place as a whole: a kill leaves the former one, or this
+        draft.write_text(json.dumps({"seconds": round(spent, 3)}), encoding="utf-8")
+        draft.replace(self.work.folder / "spent.json")
 
     def _tell_progress(self) -> None:
         now = time.monotonic()
@@ -334,10 +403,8 @@ class Campaign:
             return
         self.told = now
         ended = self.schedule.ended if self.schedule else self.earlier
-        whole = [one for one in ended if one.trial.state == "finished"]
-        best = best_of(whole).trial if whole else None
-        family, score = (best.family, best.score) if best else (None, None)
-        self.hooks.progress(Progress(len(whole), len(self.at_work), family, score, max(0.0, self.end - now)))
+        left_out = len(self.at_work), len(self.schedule.skips) if self.schedule else 0
+        self.hooks.progress(progress_of(ended, left_out, self.work, self.end - now))
 
 
 def _spent(folder: Path) -> float:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from penstock.domain.datasets import Problem
 from penstock.domain.features import FeaturePlan, Flavour
@@ -19,6 +20,7 @@ from penstock.domain.search import EncodedFolds
 from penstock.features.pipeline import Pipeline, build_pipeline
 
 MARK = "rows.json"
+SOME_ROWS = 20  # that a candidate's latency is measured with
 TRAINS_ALWAYS = -3  # the fold of rows that train in every fold and are validated in none
 
 
@@ -114,17 +116,23 @@ class Encoding:
             _save(self.folder / "target.npy", self.rows.target)
             _save(self.folder / "fold.npy", self.rows.fold)
             _save(self.folder / "group.npy", self.rows.group)
-            for fold in [*range(self.rows.folds), None]:
-                for flavour in self.flavours:
-                    self._encode(flavour, fold)
-                    if self.stopping.is_set():
-                        return
-                self.known.set()
+            _save(self.folder / "some-numbers.npy", self.rows.numbers[:SOME_ROWS])
+            _save(self.folder / "some-texts.npy", self.rows.texts[:SOME_ROWS].astype(np.str_))
+            with threadpool_limits(1):  # the cores are the slots'; threads that wait for one another would take long
+                self._encode_all()
         except BaseException as error:  # noqa: BLE001  raised again by `check`, in the search's own thread
             self.failure = error
         finally:
             self.known.set()
             self.seconds = time.monotonic() - began
+
+    def _encode_all(self) -> None:
+        for fold in [*range(self.rows.folds), None]:
+            for flavour in self.flavours:
+                self._encode(flavour, fold)
+                if self.stopping.is_set():
+                    return
+            self.known.set()
 
     def _encode(self, flavour: Flavour, fold: int | None) -> None:
         path = self.folder / f"{flavour}-{'all' if fold is None else fold}.npy"
@@ -134,14 +142,14 @@ class Encoding:
             return
         rows, trains = self.rows, self.rows.training(fold)
         pipeline = build_pipeline(rows.plan.columns, flavour, rows.classes, self.seed)
-        learnt = pipeline.fit_transform(rows.numbers[trains], rows.texts[trains], rows.target[trains])
-        encoded = np.empty((trains.size, learnt.shape[1]), np.float32)
-        encoded[trains] = learnt
-        if not trains.all():
-            encoded[~trains] = pipeline.transform(rows.numbers[~trains], rows.texts[~trains])
-        if fold in (0, None):
+        if trains.all():
+            encoded = pipeline.fit_transform(rows.numbers, rows.texts, rows.target)
             _replace(model, pickle.dumps(pipeline))
-        _save(path, encoded)
+            _save(path, encoded)
+        else:
+            learnt = pipeline.fit_transform(rows.numbers[trains], rows.texts[trains], rows.target[trains])
+            _replace(model, pickle.dumps(pipeline))
+            _write_both(path, trains, learnt, pipeline.transform(rows.numbers[~trains], rows.texts[~trains]))
         self._learn(flavour, pipeline)
 
     def _learn(self, flavour: Flavour, pipeline: Pipeline) -> None:
@@ -162,8 +170,13 @@ def fitted_pipeline(rows: TrainingRows, flavour: Flavour, folder: Path, seed: in
 
 
 def pipeline_path(folder: Path, flavour: Flavour, fold: int | None) -> Path:
-    """Return where a fold's fitted pipeline lies (kept for the first fold and for all rows)."""
-    return folder / f"pipeline-{flavour}-{'all' if fold is None else 0}.pkl"
+    """Return where the pipeline lies that was learnt on the rows that train a fold (None: on all)."""
+    return folder / f"pipeline-{flavour}-{'all' if fold is None else fold}.pkl"
+
+
+def read_pipeline(folder: Path, flavour: Flavour, fold: int | None) -> Pipeline:
+    """Return the pipeline that encoded a fold of a study's folder."""
+    return _read(pipeline_path(folder, flavour, fold))
 
 
 def _read(path: Path) -> Pipeline:
@@ -189,6 +202,18 @@ def prepare(folder: Path, name: str) -> None:
 def _marked(folder: Path) -> str | None:
     path = folder / MARK
     return str(json.loads(path.read_text(encoding="utf-8"))["rows"]) if path.exists() else None
+
+
+def _write_both(path: Path, trains: NDArray[np.bool_], learnt: NDArray[Any], others: NDArray[Any]) -> None:
+    """Write the rows that were learnt from and the others in their order, through the file's pages: no third copy."""
+    if path.exists():
+        return
+    draft = _draft(path)
+    shape = (trains.size, learnt.shape[1])
+    file = np.lib.format.open_memmap(draft, mode="w+", dtype=np.float32, shape=shape)
+    file[trains], file[~trains] = learnt, others
+    file.flush()
+    draft.replace(path)
 
 
 def _save(path: Path, array: NDArray[Any]) -> None:

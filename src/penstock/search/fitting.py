@@ -1,4 +1,4 @@
-"""The fitted model: plan, pipeline, estimator and calibrator as one object, and as one graph."""
+"""The fitted model: plan, estimator and calibrator as one object, and as one graph."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from penstock.data.decoding import compile_decoding
 from penstock.domain.features import FeaturePlan
 from penstock.domain.models import Signature
-from penstock.features.graph import compose, features_to_onnx
-from penstock.features.pipeline import Pipeline
-from penstock.models._base import Estimator, ModelFamily
+from penstock.graphs import join
+from penstock.search.blend import Blend
 from penstock.search.calibration import Calibrator
 
 CHUNK = 100_000  # rows encoded at once, so that a large table needs no second copy of itself
@@ -22,14 +21,13 @@ CHUNK = 100_000  # rows encoded at once, so that a large table needs no second c
 class TrainedModel:
     """Everything from a table's columns to calibrated predictions, learnt on every training row.
 
-    It pickles; nothing of it is compiled, and it loads its library only when it predicts.
+    It pickles; nothing of it is compiled, and it loads its libraries only when it predicts. `estimator` is the
+    candidate that was chosen, on all rows or as the bag of its fold models, or a weighted mean of several.
     """
 
     signature: Signature
     plan: FeaturePlan
-    pipeline: Pipeline
-    family: ModelFamily
-    estimator: Estimator
+    estimator: Blend
     calibrator: Calibrator
 
     def predict(self, frame: Mapping[str, Any]) -> NDArray[np.float64]:
@@ -59,9 +57,8 @@ class TrainedModel:
         ModelError
             If the family cannot be exported.
         """
-        model = self.family.to_onnx(self.estimator, len(self.pipeline.features))
-        return compose(features_to_onnx(self.pipeline), model, self.calibrator.to_onnx())
+        calibration = self.calibrator.to_onnx()
+        return join([self.estimator.to_onnx(), *([] if calibration is None else [calibration])])
 
     def _scores(self, numbers: NDArray[np.float32], texts: NDArray[Any]) -> NDArray[np.float64]:
-        raw = np.asarray(self.estimator.predict(self.pipeline.transform(numbers, texts)), dtype=np.float64)
-        return self.calibrator.apply(raw)
+        return self.calibrator.apply(self.estimator.predict(numbers, texts))

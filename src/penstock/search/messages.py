@@ -1,11 +1,12 @@
 """What a search and its slots say to each other."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from penstock.domain.features import Flavour
-from penstock.domain.search import EncodedFolds, Value
+from penstock.domain.search import EncodedFolds, Footprint, Mark, OwnSource, Value
 
 Cause = Literal["error", "memory", "deadline", "died"]
 
@@ -14,7 +15,8 @@ Cause = Literal["error", "memory", "deadline", "died"]
 class Setting:
     """What every trial of a search has in common.
 
-    `categorical` and `monotone` are by flavour, as `BuildContext` wants them; `costs` is a matrix (class, called).
+    `categorical` and `monotone` are by flavour, as `BuildContext` wants them; `costs` is a matrix (class, called);
+    `limits` are hard ones, by the names of `Footprint`'s figures; `own` are the user's own estimators.
     """
 
     folds: EncodedFolds
@@ -23,32 +25,44 @@ class Setting:
     costs: tuple[tuple[float, ...], ...] = ()
     categorical: dict[Flavour, tuple[int, ...]] = field(default_factory=dict)
     monotone: dict[Flavour, tuple[int, ...]] = field(default_factory=dict)
+    limits: dict[str, float] = field(default_factory=dict)
+    own: tuple[OwnSource, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class TrialJob:
-    """Evaluate one configuration on folds; `deadline` is a `time.monotonic()`, `most_rows` caps what it fits on."""
+    """Evaluate one configuration on folds; `most_rows` caps what it fits on.
 
-    number: int
-    family: str
-    parameters: dict[str, Value]
-    deadline: float
-    folds: tuple[int, ...]
-    device: str = "cpu"
-    most_rows: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FitJob:
-    """Fit one configuration on every row, and keep the estimator at `path`.
-
-    `least` is the score on the rows it was fitted on below which the fit was cut short, or went astray.
+    Fits stop by themselves at `deadline`, a `time.monotonic()`; at `latest` the trial is ended. With `compare` a short
+    fit is timed on the CPU and on `device` first, and the trial goes where it is quicker. A trial that has not scored
+    its first fold at `first_by` hangs, and is ended too.
     """
 
     number: int
     family: str
     parameters: dict[str, Value]
     deadline: float
+    latest: float
+    folds: tuple[int, ...]
+    device: str = "cpu"
+    most_rows: int | None = None
+    compare: bool = False
+    first_by: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class FitJob:
+    """Fit one configuration on every row, and keep the estimator at `path`.
+
+    It stops by itself at `deadline`, and is ended at `latest`; `least` is the score on the rows it was fitted on
+    below which the fit was cut short, or went astray.
+    """
+
+    number: int
+    family: str
+    parameters: dict[str, Value]
+    deadline: float
+    latest: float
     path: str
     least: float
     device: str = "cpu"
@@ -87,13 +101,30 @@ class GoOn:
 
 @dataclass(frozen=True, slots=True)
 class JobDone:
-    """A job's end: what early stopping settled, in the mean over folds, and the number of fitted parameters."""
+    """A job's end: what early stopping settled, in the mean over folds, and the number of fitted parameters.
+
+    `scores` are those of the folds, where all folds together say more of them than each alone (see `scoring`).
+    `device` is where it ended ("": where it was sent), `mark` what happened on the way, `gpu_mb` the most it held of a
+    GPU's memory; `lost` says that the GPU is gone for this process, `compared` are the seconds of a short fit on the
+    CPU and on the GPU. With limits, `footprint` is what one model takes to answer, `bag` what a bag does,
+    `over` the limits that one model is over, in words, and `excess` how many times, less 1.
+    """
 
     number: int
     refit: dict[str, Value] = field(default_factory=dict)
     fitted_parameters: int = 0
     seconds: float = 0.0
     stopped: bool = False
+    device: str = ""
+    mark: Mark = ""
+    lost: bool = False
+    gpu_mb: int = 0
+    compared: tuple[float, float] | None = None
+    scores: tuple[float, ...] = ()
+    footprint: Footprint | None = None
+    bag: Footprint | None = None
+    over: tuple[str, ...] = ()
+    excess: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,3 +143,8 @@ Answer = FoldDone | JobDone | JobFailed
 def out_of_fold_path(folder: str, number: int) -> Path:
     """Return where a trial's out-of-fold predictions lie."""
     return Path(folder) / f"oof-{number}.npy"
+
+
+def bag_path(folder: str, number: int) -> Path:
+    """Return where a trial's fold models lie: a list of folds and pickled estimators."""
+    return Path(folder) / f"bag-{number}.pkl"

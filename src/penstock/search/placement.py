@@ -4,15 +4,24 @@ import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from penstock.domain.search import Budget, Machine, Slot
+from penstock.search.gpus import find_gpus
+from penstock.search.slots import own_memory_mb
+
+if TYPE_CHECKING:
+    from penstock.search.encoding import TrainingRows  # the doctor looks at the machine, and loads no pipeline
 
 SMALLEST_SLOT_MB = 500  # a process with LightGBM or torch loaded holds about 250 MB before it sees a row
 RESERVE_SHARE = 0.15  # of free memory: left to serving, and to this process while it encodes
 LEAST_RESERVE_MB = 256
 CORES_TO_SPARE = 4  # from here on one core is left to serving; below, slots only yield by their priority
-LIBRARIES_MB = {"sklearn": 180, "lightgbm": 220, "torch": 320}  # what a slot's process holds before its first fit
+LIBRARIES_MB = {"sklearn": 120, "lightgbm": 130, "torch": 250}  # what a slot's process holds before its first fit
+OWN_COPIES = 5.0  # of the decoded rows: what the searching process holds at most while it encodes them, and after
+TRIAL_COPIES = 4.0  # of the decoded rows: what the smallest slot has for a fit
+SHARED_GPU_MB = 8_000  # a GPU with less free memory is one slot's alone
+SHARING = 2  # slots of one GPU at most: each holds a context of its own
 
 MB = 1024 * 1024
 NO_LIMIT = 1 << 60  # cgroup v1 says "no limit" with a number near 2 ** 63
@@ -29,11 +38,31 @@ def inventory(visible_gpus: str | None = None, root: Path = Path("/")) -> Machin
         Where `proc` and `sys` lie.
     """
     notes: list[str] = []
-    gpus = _gpus(visible_gpus, notes)
+    gpus = tuple((gpu.number, gpu.name, gpu.free_mb) for gpu in find_gpus(visible_gpus, notes))
     return Machine(cores=_cores(root), memory_mb=_memory_mb(root, notes), gpus=gpus, notes=tuple(notes))
 
 
-def cut(machine: Machine, budget: Budget) -> tuple[Slot, ...]:
+def slots_for(
+    rows: "TrainingRows", budget: Budget, visible_gpus: str | None, *, alone: bool = True
+) -> tuple[Slot, ...]:
+    """Return this machine's slots for a search of decoded rows.
+
+    Parameters
+    ----------
+    rows
+        What is searched: this process copies them, and each fit does.
+    budget
+        Bounds memory and GPUs.
+    visible_gpus
+        As `inventory` takes it.
+    alone
+        Whether this process does nothing else, so that what it holds counts against `budget.memory_gb`.
+    """
+    held = own_memory_mb(os.getpid()) if alone else 0
+    return cut(inventory(visible_gpus), budget, (rows.numbers.nbytes + rows.texts.nbytes) / MB, held)
+
+
+def cut(machine: Machine, budget: Budget, data_mb: float = 0.0, held_mb: int = 0) -> tuple[Slot, ...]:
     """Cut a machine into slots of one core each, the first with a GPU each, with an equal share of memory.
 
     Parameters
@@ -41,7 +70,11 @@ def cut(machine: Machine, budget: Budget) -> tuple[Slot, ...]:
     machine
         What placement found.
     budget
-        Its `memory_gb` bounds the memory of all slots together, its `gpus` the number of GPUs.
+        Its `memory_gb` bounds the memory of the search, this process included, its `gpus` the number of GPUs.
+    data_mb
+        The size of the decoded rows: this process copies them while it encodes, and each fit does.
+    held_mb
+        What this process holds already; it counts against `memory_gb`, and is gone from the machine's free memory.
 
     Returns
     -------
@@ -52,11 +85,12 @@ def cut(machine: Machine, budget: Budget) -> tuple[Slot, ...]:
     spared = 1 if cores >= CORES_TO_SPARE else 0
     memory = machine.memory_mb - max(LEAST_RESERVE_MB, int(machine.memory_mb * RESERVE_SHARE))
     if budget.memory_gb is not None:
-        memory = min(memory, int(budget.memory_gb * 1024))
-    room = max(1, memory // SMALLEST_SLOT_MB)
-    count = min(cores - spared, room)
+        memory = min(memory, int(budget.memory_gb * 1024) - held_mb)
+    memory -= int(data_mb * OWN_COPIES)
+    smallest = max(SMALLEST_SLOT_MB, LIBRARIES_MB["torch"] + int(data_mb * TRIAL_COPIES))
+    count = min(cores - spared, max(1, memory // smallest))
     wanted = len(machine.gpus) if budget.gpus == "auto" else min(budget.gpus, len(machine.gpus))
-    gpus = [number for number, _, _ in machine.gpus[:wanted]]
+    gpus = _by_slot(machine.gpus[:wanted], count)
     share = max(memory, 1) // count
     why = _why(cores, spared, count, share)
     return tuple(
@@ -64,21 +98,29 @@ def cut(machine: Machine, budget: Budget) -> tuple[Slot, ...]:
             number=place,
             cores=(place,),
             memory_mb=share,
-            gpu=gpus[place] if place < len(gpus) else None,
-            reason=why + (f"; GPU {gpus[place]}" if place < len(gpus) else ""),
+            gpu=number,
+            reason=why + (f"; GPU {number} with {free} MB" if number is not None else ""),
+            gpu_mb=free,
         )
-        for place in range(count)
+        for place, (number, free) in enumerate(gpus)
     )
 
 
+def _by_slot(gpus: tuple[tuple[int, str, int], ...], count: int) -> list[tuple[int | None, int]]:
+    """Return the GPU of each slot and its free memory: each has one slot first, and those with room a second."""
+    turns = [gpu for turn in range(SHARING) for gpu in gpus if turn == 0 or gpu[2] >= SHARED_GPU_MB]
+    given: list[tuple[int | None, int]] = [(number, free) for number, _, free in turns[:count]]
+    return given + [(None, 0)] * (count - len(given))
+
+
 def refusal(memory_mb: float, library: str, slot: Slot) -> str | None:
-    """Return why a trial of a predicted memory is not admitted to a slot, or None."""
+    """Return why a trial of a predicted memory is not admitted to a slot (need, available, rule), or None."""
     need = memory_mb + LIBRARIES_MB.get(library, 0)
     if need <= slot.memory_mb:
         return None
     return (
         f"predicted memory {need:.0f} MB ({library} {LIBRARIES_MB.get(library, 0)} MB, fit {memory_mb:.0f} MB) "
-        f"is more than the slot's {slot.memory_mb} MB"
+        f"is more than the slot's {slot.memory_mb} MB: only what is predicted to fit is admitted"
     )
 
 
@@ -156,41 +198,3 @@ def _text(path: Path) -> str:
 def _number(path: Path) -> int | None:
     text = _text(path).strip()
     return int(text) if text.lstrip("-").isdigit() else None
-
-
-def _gpus(visible: str | None, notes: list[str]) -> tuple[tuple[int, str, int], ...]:
-    try:
-        import pynvml
-
-        pynvml.nvmlInit()
-    except ImportError:
-        notes.append("no GPU: the package nvidia-ml-py is not installed")
-        return ()
-    except pynvml.NVMLError as error:
-        notes.append(f"no GPU: NVML says {error}")
-        return ()
-    try:
-        found = [_gpu(pynvml, number) for number in range(pynvml.nvmlDeviceGetCount())]
-    except pynvml.NVMLError as error:
-        notes.append(f"no GPU: NVML says {error}")
-        return ()
-    finally:
-        pynvml.nvmlShutdown()
-    return tuple((number, name, free) for number, name, free, identifier in found if _seen(number, identifier, visible))
-
-
-def _gpu(nvml: Any, number: int) -> tuple[int, str, int, str]:
-    handle = nvml.nvmlDeviceGetHandleByIndex(number)
-    free = nvml.nvmlDeviceGetMemoryInfo(handle).free
-    return number, _word(nvml.nvmlDeviceGetName(handle)), int(free // MB), _word(nvml.nvmlDeviceGetUUID(handle))
-
-
-def _word(text: str | bytes) -> str:
-    return text.decode() if isinstance(text, bytes) else text
-
-
-def _seen(number: int, identifier: str, visible: str | None) -> bool:
-    if visible is None:
-        return True
-    wanted = [word.strip() for word in visible.split(",") if word.strip()]
-    return str(number) in wanted or any(identifier.startswith(word) for word in wanted if not word.isdigit())

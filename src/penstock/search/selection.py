@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from penstock.errors import ModelError
-from penstock.search.schedule import BASELINE, eligible, score_of
+from penstock.search.plans import BASELINE, eligible, score_of
 from penstock.search.tuning import Ended
 
-SAME = 1e-9  # scores that differ by less, relative to their size, are equal: the quicker one is taken
+SAME = 1e-9  # scores that differ by less, relative to their size, are equal: the smaller, then the earlier one is taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,15 +18,13 @@ class Ranking:
     reasons: tuple[str, ...]
 
 
-def rank(ended: list[Ended], limits: dict[str, float], in_time: Callable[[Ended], bool]) -> Ranking:
+def rank(ended: list[Ended], in_time: Callable[[Ended], bool]) -> Ranking:
     """Order the finished trials.
 
     Parameters
     ----------
     ended
-        The trials of a search.
-    limits
-        Hard limits; `parameters` is measured on the fold models. Latency and size are measured on the bundle.
+        The trials of a search; those that were measured to be over a limit cannot win.
     in_time
         Whether there is time to fit a candidate on all rows.
 
@@ -45,13 +43,21 @@ def rank(ended: list[Ended], limits: dict[str, float], in_time: Callable[[Ended]
         why = [f"{one.trial.family}: {one.trial.reason}" for one in ended]
         raise ModelError("At least one trial must finish within the budget, but none did. Raise `budget.seconds`.", why)
     reasons: list[str] = []
-    most = limits.get("parameters")
-    kept = [one for one in finished if most is None or one.fitted_parameters <= most]
+    kept = [one for one in finished if not one.trial.over]
     if not kept:
-        least = min(one.fitted_parameters for one in finished)
-        raise ModelError(f"A model must have at most {most:.0f} parameters, but the smallest tried has {least}.")
+        least = min(finished, key=lambda one: one.excess).trial
+        why = [f"trial {one.trial.number} {one.trial.family}: {'; '.join(one.trial.over)}" for one in finished]
+        raise ModelError(
+            f"At least one candidate must be within `limits`, but of {len(finished)} none is. The nearest, trial "
+            f"{least.number} ({least.family}), is over: {'; '.join(least.over)}. Raise the limit, or `budget.seconds`.",
+            why,
+        )
     if len(kept) < len(finished):
-        reasons.append(f"{len(finished) - len(kept)} trials are over the limit of {most:.0f} parameters")
+        over = max((one for one in finished if one.trial.over), key=score_of).trial
+        reasons.append(
+            f"{len(finished) - len(kept)} of {len(finished)} trials are over a limit and cannot win; the best of them, "
+            f"trial {over.number} ({over.family}), has {'; '.join(over.over)}"
+        )
     ordered = _ordered(eligible(kept))
     if ordered[0].trial.partial:
         reasons.append("no trial on all folds finished but the baseline's: the best partial one was taken")
@@ -66,10 +72,10 @@ def rank(ended: list[Ended], limits: dict[str, float], in_time: Callable[[Ended]
 
 
 def _ordered(candidates: list[Ended]) -> list[Ended]:
-    by_score = sorted(candidates, key=lambda one: (-score_of(one), one.trial.seconds))
+    by_score = sorted(candidates, key=lambda one: (-score_of(one), one.trial.number))
     if not by_score:
         return []
     best = score_of(by_score[0])
     ties = [one for one in by_score if best - score_of(one) <= SAME * max(1.0, abs(best))]
-    ties.sort(key=lambda one: (one.fitted_parameters, one.trial.seconds))
+    ties.sort(key=lambda one: (one.fitted_parameters, one.trial.number))
     return ties + by_score[len(ties) :]

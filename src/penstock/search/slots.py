@@ -11,9 +11,8 @@ from typing import Any
 
 from penstock.domain.search import Slot
 from penstock.errors import ModelError
-from penstock.search.messages import Answer, Broken, FoldDone, Job, JobFailed, Ready, Setting
+from penstock.search.messages import Answer, Broken, FoldDone, Job, JobDone, JobFailed, Ready, Setting, TrialJob
 
-GRACE_SECONDS = 1.0  # a fit that stops by its deadline still has to predict and to answer
 SAMPLE_SECONDS = 0.1
 STARTS = 2  # a process that ends twice before it is ready would end a third time
 SETTINGS = (
@@ -28,7 +27,7 @@ SETTINGS = (
 
 @dataclass(slots=True, eq=False)
 class Host:
-    """A slot's process for one library, and what it is doing."""
+    """A slot's process for one library, and what it is doing; `gpu_mb` is what its job leases of the slot's GPU."""
 
     slot: Slot
     library: str
@@ -40,11 +39,19 @@ class Host:
     job: Job | None = None
     idle_mb: int = 0
     peak_mb: int = 0
+    gpu_mb: int = 0
     waiting: bool = False
+    scored: bool = False
 
     def memory_mb(self) -> int:
         """Return the memory that is this process's own (0 where the system does not say)."""
         return own_memory_mb(self.process.pid)
+
+    def sample(self) -> int:
+        """Return its memory at present, and keep the most that its job took."""
+        mine = self.memory_mb()
+        self.peak_mb = max(self.peak_mb, mine - self.idle_mb)
+        return mine
 
 
 @dataclass(slots=True)
@@ -70,7 +77,7 @@ class Crew:
         log = (self.folder / f"slot-{slot.number}-{library}.log").open("wb")
         with log, theirs:
             process = subprocess.Popen(
-                _command(theirs.fileno(), library, gpu),
+                _command(theirs.fileno(), library, gpu, slot.memory_mb),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -99,9 +106,13 @@ class Crew:
         """The processes that have a job."""
         return [host for host in self.hosts.values() if host.job is not None]
 
-    def submit(self, host: Host, job: Job) -> None:
-        """Give a job to a process that has none."""
-        host.job, host.peak_mb = job, 0
+    def leased_mb(self, gpu: int) -> int:
+        """Return what jobs at work hold of a GPU's memory; the lease of a process that died is gone with it."""
+        return sum(host.gpu_mb for host in self.at_work if host.slot.gpu == gpu)
+
+    def submit(self, host: Host, job: Job, gpu_mb: int = 0) -> None:
+        """Give a job to a process that has none, with a lease of its slot's GPU."""
+        host.job, host.peak_mb, host.gpu_mb, host.scored = job, 0, gpu_mb, False
         host.idle_mb = host.idle_mb or host.memory_mb()
         self._send(host, job)
 
@@ -175,10 +186,12 @@ class Crew:
         if isinstance(message, Broken):
             self.broken[host.library] = message.reason
             return self.end(host, message.reason, "error")
+        host.sample()
         if isinstance(message, FoldDone):
-            host.waiting = True
+            host.waiting = host.scored = True
         else:
             host.job = None
+            host.device = "cpu" if isinstance(message, JobDone) and message.lost else host.device
         return [(host, message)]
 
     def _lost(self, host: Host) -> list[tuple[Host, Answer]]:
@@ -208,8 +221,7 @@ class Crew:
         return answers
 
     def _over_memory(self, host: Host) -> list[tuple[Host, Answer]]:
-        mine = host.memory_mb()
-        host.peak_mb = max(host.peak_mb, mine - host.idle_mb)
+        mine = host.sample()
         others = [other for other in self.hosts.values() if other.slot == host.slot and other is not host]
         beside = sum(other.memory_mb() for other in others)
         if mine + beside <= host.slot.memory_mb:
@@ -222,9 +234,13 @@ class Crew:
 
     def _over_time(self, host: Host, now: float) -> list[tuple[Host, Answer]]:
         job = host.job
-        if job is None or now <= job.deadline + GRACE_SECONDS:
+        if job is None:
             return []
-        return self.end(host, "ended alone: it was still at work after its deadline", "deadline")
+        if now > job.latest:
+            return self.end(host, "ended alone: it was still at work after its deadline", "deadline")
+        if isinstance(job, TrialJob) and not host.scored and now > job.first_by:
+            return self.end(host, "ended alone: it had not scored its first fold by that fold's deadline", "deadline")
+        return []
 
 
 def own_memory_mb(pid: int) -> int:
@@ -258,13 +274,14 @@ def lives(pid: int, started: int) -> bool:
     return start_time(pid) == started
 
 
-def _command(socket: int, library: str, gpu: str) -> list[str]:
+def _command(socket: int, library: str, gpu: str, memory_mb: int) -> list[str]:
     """Return the command line; `env` sets what libraries read when they load, before any is loaded."""
     path = os.pathsep.join(part for part in sys.path if part)
     variables = [*SETTINGS, f"CUDA_VISIBLE_DEVICES={gpu}", f"PYTHONPATH={path}"]
     start = [sys.executable, "-P", "-m", "penstock.search.worker"]
     device = "cuda" if gpu else "cpu"
-    return ["env", "-u", "PYTHONDONTWRITEBYTECODE", *variables, *start, str(socket), str(os.getpid()), library, device]
+    given = [str(socket), str(os.getpid()), library, device, str(memory_mb)]
+    return ["env", "-u", "PYTHONDONTWRITEBYTECODE", *variables, *start, *given]
 
 
 def need_one_library(crew: Crew) -> None:

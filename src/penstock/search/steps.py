@@ -1,33 +1,30 @@
 """The steps of the search: load, call the pure parts, save."""
 
 import hashlib
-import json
 import logging
-from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.data.contract_file import find_contract
-from penstock.data.decoding import compile_decoding
 from penstock.data.splitting import load_assignment, training_rows
-from penstock.data.targets import infer_positive, infer_problem
-from penstock.domain.datasets import DatasetVersion, Finding, Problem, Split
+from penstock.domain.datasets import Finding, Split
 from penstock.domain.features import FeaturePlan
-from penstock.domain.models import FittedModel, Signature, Target
+from penstock.domain.models import FittedModel, Signature
 from penstock.domain.releases import Training
-from penstock.domain.search import Budget, Candidate, SearchResult, SearchSettings
+from penstock.domain.search import Candidate, Experience, SearchResult
 from penstock.domain.workspace import Workspace
 from penstock.errors import DataError, NotFound
-from penstock.evaluation import metrics
-from penstock.features.planning import PlanFacts, plan_features
-from penstock.models._base import ModelFamily
-from penstock.plugins import find_plugins
-from penstock.search import calibration, campaign, placement
-from penstock.search.encoding import TrainingRows, fitted_pipeline
-from penstock.search.fitting import TrainedModel
-from penstock.search.targets import codes_of_target, out_of_fold_table
+from penstock.features.planning import plan_features
+from penstock.search import campaign
+from penstock.search.arranging import Given, arrange
+from penstock.search.asked import costs_of, families_of, objective_of, settings_of, shaped_of
+from penstock.search.encoding import TrainingRows
+from penstock.search.finishing import Aim, finish
+from penstock.search.loading import Loaded, facts_of, former_best, load
+from penstock.search.memory import merged
+from penstock.search.stopping import stop_on_interrupt
+from penstock.search.targets import out_of_fold_table
+from penstock.search.telling import line_of
 from penstock.search.work import Found, Hooks, Progress, Work
 from penstock.spec import ProjectSpec
 from penstock.store import artifacts, frames, records, trainings
@@ -35,16 +32,10 @@ from penstock.store.workspace import visible_gpus
 
 progress = logging.getLogger("penstock.progress")
 
-SIGNS = {"increasing": 1, "decreasing": -1}
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """Training rows with their positions in the dataset version, and the target's classes in the codes' order."""
-
-    rows: TrainingRows
-    positions: NDArray[np.int64]
-    classes: tuple[Target, ...]
+EXPERIENCE, MACHINE = (
+    "experience",
+    "machine",
+)  # the kind and the key of what is kept of this machine, whatever the project
 
 
 def plan(split: Split, leaks: tuple[Finding, ...], spec: ProjectSpec, workspace: Workspace) -> FeaturePlan:
@@ -76,7 +67,7 @@ def plan(split: Split, leaks: tuple[Finding, ...], spec: ProjectSpec, workspace:
     dataset = records.find_dataset(spec.name, split.dataset, workspace)
     frame = frames.load_table(split.dataset, workspace)
     trains = training_rows(load_assignment(split, workspace))
-    columns = plan_features(frame[trains], dataset.columns, _facts(dataset, split, leaks, spec))
+    columns = plan_features(frame[trains], dataset.columns, facts_of(dataset, split, leaks, spec))
     body = records.encode([columns, split.assignment])
     digest = hashlib.sha256(body.encode()).hexdigest()
     made = FeaturePlan(spec.name, dataset.digest, digest, columns)
@@ -118,23 +109,26 @@ def search(
     if known is not None:
         return known
     work, _ = _work(training, split, plan, spec, workspace)
-    found = campaign.run(work, Hooks(progress=lambda so_far: _tell(so_far, work.settings.metric)))
-    family = work.families[found.best.trial.family]
+    with stop_on_interrupt(lambda: _tell_stop(spec.name)) as stop:
+        found = campaign.run(work, Hooks(lambda so_far: _tell(so_far, work.settings.metric), stopped=stop.asked))
+    _keep(found.experience, workspace)
+    family = work.families.get(found.best.family)
     best = Candidate(
-        trial=found.best.trial.number,
-        family=family.name,
-        flavour=family.flavour,
+        trial=found.best.number,
+        family=found.best.family,
+        flavour=family.flavour if family else "tree",
         parameters=found.parameters,
-        score=float(found.best.trial.score or 0.0),
-        fold_scores=found.best.trial.fold_scores,
+        score=float(found.best.score or 0.0),
+        fold_scores=found.best.fold_scores,
         out_of_fold=frames.save_array(_out_of_fold(found, work.rows), workspace),
     )
     result = SearchResult(
         study=training.study,
         trials=found.trials,
         best=best,
-        estimator=artifacts.put_file(found.estimator, workspace),
+        estimator=artifacts.put_file(found.model, workspace),
         seconds=found.seconds,
+        metric=work.settings.metric,
         slots=work.slots,
         resumed=found.resumed,
         reasons=found.reasons,
@@ -176,19 +170,11 @@ def fit(training: Training, result: SearchResult, split: Split, spec: ProjectSpe
     plan = trainings.recall(training.id, "plan", FeaturePlan, workspace)
     if plan is None:
         raise NotFound(f"The training {training.id!r} must have searched before it fits, but has not.")
-    loaded = _load(split, plan, spec, workspace)
+    loaded = load(split, plan, spec, workspace)
     raw = np.asarray(frames.load_array(result.best.out_of_fold, workspace))
-    calibrator = calibration.calibrate(raw, loaded.rows.target, loaded.rows.fold, loaded.rows.classes)
-    calibrated = calibrator.apply(raw)
-    signature = _signature(loaded, plan, calibrated, spec)
-    model = TrainedModel(
-        signature=signature,
-        plan=plan,
-        pipeline=fitted_pipeline(loaded.rows, result.best.flavour, _folder(training, workspace), spec.seed),
-        family=_families(spec)[result.best.family],
-        estimator=frames.load_model(result.estimator, workspace),
-        calibrator=calibrator,
-    )
+    blend = frames.load_model(result.estimator, workspace).prepare(families_of(spec))
+    aim = Aim(objective_of(loaded.rows.problem, spec), costs_of(spec, loaded.classes))
+    model, calibrated = finish(blend, raw, loaded.rows, _about(loaded, plan, spec), aim)
     digests = np.asarray(frames.load_array(split.row_digests, workspace))[loaded.positions]
     fitted = FittedModel(
         project=spec.name,
@@ -197,10 +183,10 @@ def fit(training: Training, result: SearchResult, split: Split, spec: ProjectSpe
         plan=plan.digest,
         family=result.best.family,
         parameters=result.best.parameters,
-        signature=signature,
+        signature=model.signature,
         training_rows=frames.save_array(np.sort(digests), workspace),
         out_of_fold=frames.save_table(out_of_fold_table(calibrated, loaded.positions), workspace),
-        calibration=calibrator.reason,
+        calibration=model.calibrator.reason,
         seconds=result.seconds,
     )
     trainings.remember(training.id, "fit", fitted, workspace)
@@ -210,126 +196,39 @@ def fit(training: Training, result: SearchResult, split: Split, spec: ProjectSpe
 def _work(
     training: Training, split: Split, plan: FeaturePlan, spec: ProjectSpec, workspace: Workspace
 ) -> tuple[Work, Loaded]:
-    loaded = _load(split, plan, spec, workspace)
-    costs = metrics.cost_matrix(spec.costs, tuple(str(name) for name in loaded.classes))
-    settings = _settings(loaded.rows.problem, spec)
-    work = Work(
-        rows=loaded.rows,
-        families=_families(spec),
-        settings=settings,
-        folder=_folder(training, workspace),
-        slots=placement.cut(placement.inventory(visible_gpus()), settings.budget),
-        costs=() if costs is None else tuple(tuple(float(cost) for cost in row) for row in costs),
+    loaded = load(split, plan, spec, workspace)
+    work = arrange(
+        loaded.rows,
+        shaped_of(spec, loaded.rows.problem, former_best(spec, workspace)),
+        settings_of(loaded.rows.problem, spec),
+        workspace.searches / training.study,
+        Given(costs_of(spec, loaded.classes), _experience(workspace), visible_gpus()),
     )
     return work, loaded
 
 
+def _experience(workspace: Workspace) -> Experience:
+    """Return what searches have measured on this machine."""
+    return records.find_record(EXPERIENCE, MACHINE, "", Experience, workspace) or Experience()
+
+
+def _keep(experience: Experience, workspace: Workspace) -> None:
+    """Keep what was measured of the machine, with what another search has kept meanwhile."""
+    others = records.find_record(EXPERIENCE, MACHINE, "", Experience, workspace) or Experience()
+    records.save_record(EXPERIENCE, MACHINE, "", merged(others, experience), workspace)
+
+
+def _tell_stop(project: str) -> None:
+    text = (
+        "search: stopping with the best so far; Ctrl-C again ends the training, "
+        f"and `penstock resume {project}` goes on with its trials"
+    )
+    progress.info(text, extra={"stage": "search", "state": "ended"})
+
+
 def _tell(so_far: Progress, metric: str) -> None:
-    best = ""
-    if so_far.best_score is not None:
-        best = f", best {so_far.best_family} {metrics.shown(metric, so_far.best_score):.4g} {metric}"
-    text = f"search: {so_far.done} trials{best}, {so_far.seconds_left:.0f} s left"
-    progress.info(text, extra={"stage": "search", "state": "running"})
-
-
-def _folder(training: Training, workspace: Workspace) -> Path:
-    return workspace.searches / training.study
-
-
-def _facts(dataset: DatasetVersion, split: Split, leaks: tuple[Finding, ...], spec: ProjectSpec) -> PlanFacts:
-    columns = spec.columns
-    return PlanFacts(
-        target=spec.target,
-        problem=_problem(dataset, spec),
-        id=spec.id,
-        time=spec.time if split.time_ordered else None,
-        dropped=tuple(columns.drop),
-        allowed=tuple(columns.allow),
-        kinds=columns.kinds,
-        leaks=leaks,
-        unlisted=_unlisted(dataset, spec),
-        optional=_optional(spec),
-        forbidden=tuple(columns.forbidden),
-        sensitive=tuple(columns.sensitive),
-    )
-
-
-def _problem(dataset: DatasetVersion, spec: ProjectSpec) -> Problem:
-    if spec.problem is None:
-        raise DataError(f"The problem of {spec.name!r} must be known for {dataset.digest[:12]}, but is not inferred.")
-    return spec.problem
-
-
-def _unlisted(dataset: DatasetVersion, spec: ProjectSpec) -> tuple[str, ...]:
-    """Return the columns that the contract does not know, or does not allow."""
-    contract = find_contract(spec)
-    if contract is None:
-        return ()
-    known = {column.name for column in contract.columns if column.allowed}
-    return tuple(column.name for column in dataset.columns if column.name not in known and column.name != spec.target)
-
-
-def _optional(spec: ProjectSpec) -> tuple[str, ...]:
-    """Return the columns that the contract does not call required."""
-    contract = find_contract(spec)
-    return tuple(column.name for column in contract.columns if not column.required) if contract else ()
-
-
-def _load(split: Split, plan: FeaturePlan, spec: ProjectSpec, workspace: Workspace) -> Loaded:
-    """Return the training rows, decoded; in time order if the folds are."""
-    columns = [column.name for column in plan.used]
-    wanted = [*columns, spec.target, *([spec.time] if split.time_ordered and spec.time else [])]
-    frame = frames.load_table(split.dataset, workspace, list(dict.fromkeys(wanted)))
-    assignment = load_assignment(split, workspace)
-    positions = np.flatnonzero(training_rows(assignment))
-    if split.time_ordered and spec.time:
-        order = np.argsort(frame[spec.time].to_numpy()[positions], kind="stable")
-        positions = positions[order]
-    frame = frame.iloc[positions]
-    problem = spec.problem or infer_problem(frame[spec.target])[0]
-    positive = infer_positive(frame[spec.target]) if problem == "binary" and spec.positive is None else spec.positive
-    target, classes = codes_of_target(frame[spec.target], problem, positive)
-    numbers, texts = compile_decoding(plan.decoding).columns({name: frame[name] for name in columns})
-    name = hashlib.sha256(json.dumps([split.dataset, split.assignment, plan.digest, spec.seed]).encode()).hexdigest()
-    rows = TrainingRows(
-        numbers=numbers,
-        texts=texts,
-        target=target,
-        fold=assignment[positions],
-        group=np.asarray(frames.load_array(split.groups, workspace))[positions],
-        plan=plan,
-        problem=problem,
-        classes=len(classes),
-        folds=split.folds,
-        time_ordered=split.time_ordered,
-        name=name,
-    )
-    return Loaded(rows, positions, classes)
-
-
-def _settings(problem: Problem, spec: ProjectSpec) -> SearchSettings:
-    budget, families, limits = spec.budget, spec.families, spec.limits
-    return SearchSettings(
-        metric=metrics.find_metric(spec.metric or metrics.default_metric(problem), problem).name,
-        budget=Budget(budget.seconds, budget.trials, budget.memory_gb, budget.gpus),
-        include="all" if families.include == "all" else tuple(families.include),
-        exclude=tuple(families.exclude),
-        limits={name: float(value) for name, value in limits.model_dump().items() if value is not None},
-        monotone=tuple((name, SIGNS[word]) for name, word in sorted(spec.columns.monotone.items())),
-        seed=spec.seed,
-    )
-
-
-def _families(spec: ProjectSpec) -> dict[str, ModelFamily]:
-    """Return the families to search, the baseline always among them."""
-    known = find_plugins("penstock.models", ModelFamily)
-    include = spec.families.include
-    wanted = set(known) if include == "all" else {*include, "baseline"}
-    unknown = (wanted | set(spec.families.exclude)) - set(known)
-    if unknown:
-        raise NotFound(f"No model family is named {sorted(unknown)[0]!r}. There are: {', '.join(known)}.")
-    kept = wanted - set(spec.families.exclude) | {"baseline"}
-    return {name: family() for name, family in known.items() if name in kept}
+    extra = {"stage": "search", "state": "running", "share": so_far.share}
+    progress.info(line_of(so_far, metric), extra=extra)
 
 
 def _out_of_fold(found: Found, rows: TrainingRows) -> NDArray[np.float64]:
@@ -339,21 +238,12 @@ def _out_of_fold(found: Found, rows: TrainingRows) -> NDArray[np.float64]:
     return predictions
 
 
-def _signature(loaded: Loaded, plan: FeaturePlan, calibrated: NDArray[np.float64], spec: ProjectSpec) -> Signature:
-    rows = loaded.rows
-    made = Signature(
+def _about(loaded: Loaded, plan: FeaturePlan, spec: ProjectSpec) -> Signature:
+    return Signature(
         project=spec.name,
-        problem=rows.problem,
+        problem=loaded.rows.problem,
         target=spec.target,
         decoding=plan.decoding,
         classes=loaded.classes,
         id_column=spec.id,
     )
-    if rows.problem == "regression":
-        width = calibration.half_width(calibrated, rows.target)
-        return replace(made, half_width=width, never_negative=bool((rows.target >= 0).all()))
-    costs = metrics.cost_matrix(spec.costs, tuple(str(name) for name in loaded.classes))
-    if rows.problem == "multiclass":
-        return made if costs is None else replace(made, costs=tuple(tuple(map(float, row)) for row in costs))
-    metric = spec.metric or metrics.default_metric(rows.problem)
-    return replace(made, positive=1, threshold=calibration.threshold(metric, calibrated, rows.target, costs))

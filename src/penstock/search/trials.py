@@ -1,5 +1,6 @@
 """Trials and final fits as a slot's process runs them: on encoded rows, fold by fold."""
 
+import math
 import os
 import pickle  # noqa: TID251  an estimator that this process fitted, read back by the search that asked for it
 import time
@@ -14,9 +15,10 @@ from numpy.typing import NDArray
 from penstock.domain.features import Flavour
 from penstock.domain.search import Value
 from penstock.errors import ModelError
-from penstock.evaluation import metrics
 from penstock.models._base import BuildContext, Estimator, ModelFamily
-from penstock.search.messages import FitJob, FoldDone, JobDone, Setting, TrialJob, out_of_fold_path
+from penstock.search.footprints import Scales
+from penstock.search.messages import FitJob, FoldDone, JobDone, Setting, TrialJob, bag_path, out_of_fold_path
+from penstock.search.scoring import Scoring
 
 WAIT_SECONDS = 0.02
 INNER_SHARE = 0.1  # of a fold's training rows: what early stopping looks at
@@ -66,29 +68,40 @@ def evaluate(job: TrialJob, family: ModelFamily, shelf: Shelf, ask: Ask) -> JobD
     shape = (folds.rows,) if folds.problem == "regression" else (folds.rows, folds.classes)
     out_of_fold = np.full(shape, np.nan)
     settled: list[dict[str, Value]] = []
+    bag: list[tuple[int, bytes]] = []
+    part: Any = None
     parameters, after = 0, 0.0
     first = ended = started
     for place, fold in enumerate(job.folds):
         x = shelf.array(f"{family.flavour}-{fold}", job.deadline)
         began = time.monotonic()
-        left = max(0.0, job.deadline - began)
-        if left < (ended - first) / max(1, place) * LEAST_OF_A_FOLD:
+        least = (ended - first) / max(1, place) * LEAST_OF_A_FOLD
+        left = max(0.0, job.deadline - began, min(least, job.latest - began))
+        if left < least:
             raise ModelError(f"its time was over after {place} of {len(job.folds)} folds")
         share = left / (len(job.folds) - place)
-        deadline = began + share - min(after or AFTER * share, share / 2)
+        deadline = math.inf if math.isinf(share) else began + share - min(after or AFTER * share, share / 2)
         estimator = _fit_fold(job, family, shelf, fold, deadline)
         fitted = time.monotonic()
         validating = shelf.rows(fold)[1]
         out_of_fold[validating] = np.asarray(estimator.predict(np.asarray(x[validating]))).reshape(-1, *shape[1:])
-        score = _score(shelf, validating, out_of_fold[validating])
+        score = _score(shelf, out_of_fold, validating)
         settled.append(estimator.refit_parameters())
+        if keeps_bag(folds.time_ordered, job):
+            part = family.in_bag(estimator, place, len(job.folds))
+            bag += [] if part is None else [(fold, pickle.dumps(part))]
         parameters = max(parameters, int(estimator.parameters))
         ended = time.monotonic()
         after = max(after, ended - min(fitted, deadline) if fitted > deadline else ended - fitted)
         if not ask(FoldDone(job.number, fold, score, ended - began)):
             return JobDone(job.number, stopped=True, seconds=time.monotonic() - started)
+    if bag:
+        _replace(bag_path(folds.folder, job.number), pickle.dumps(bag))
     _write(out_of_fold, out_of_fold_path(folds.folder, job.number))
-    return JobDone(job.number, _mean(settled), parameters, time.monotonic() - started)
+    sides = tuple(shelf.rows(fold)[1] for fold in job.folds)
+    scores = _scoring(shelf).scores(out_of_fold, sides) if _scoring(shelf).calls else ()
+    done = JobDone(job.number, _mean(settled), parameters, time.monotonic() - started, scores=scores)
+    return Scales(shelf.setting).judge(done, family, (estimator, part, len(bag)), fold)
 
 
 def _fit_fold(job: TrialJob, family: ModelFamily, shelf: Shelf, fold: int, deadline: float) -> Estimator:
@@ -115,20 +128,25 @@ def fit(job: FitJob, family: ModelFamily, shelf: Shelf) -> JobDone:
     started = time.monotonic()
     x = shelf.array(f"{family.flavour}-all", job.deadline)
     y = shelf.array("target", job.deadline)
-    estimator = family.build(job.parameters, _context(job, family, shelf, job.deadline))
-    estimator.fit(np.asarray(x), np.asarray(y))
+    unfitted = family.build(job.parameters, _context(job, family, shelf, job.deadline))
+    estimator = unfitted.fit(np.asarray(x), np.asarray(y))
     _check(estimator, job, shelf, x)
-    target = Path(job.path)
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
-    draft.write_bytes(pickle.dumps(estimator))
-    draft.replace(target)
-    return JobDone(job.number, {}, int(estimator.parameters), time.monotonic() - started)
+    scales = Scales(shelf.setting)
+    taken = scales.weigh(family, estimator, None)
+    over = scales.limits.over(taken)
+    if not over:
+        _replace(Path(job.path), pickle.dumps(estimator))
+    seconds = time.monotonic() - started
+    return JobDone(job.number, {}, int(estimator.parameters), seconds, footprint=taken, over=over)
 
 
 def _check(estimator: Estimator, job: FitJob, shelf: Shelf, x: NDArray[np.float32]) -> None:
     """Raise if an estimator does worse on the rows it was fitted on than its folds did on rows they had not seen."""
     rows = np.arange(0, len(x), max(1, len(x) // CHECKED_ROWS))
-    score = _score(shelf, rows, np.asarray(estimator.predict(np.asarray(x[rows]))))
+    predicted = np.asarray(estimator.predict(np.asarray(x[rows])), np.float64)
+    whole = np.full((len(x), *predicted.shape[1:]), np.nan)
+    whole[rows] = predicted
+    score = _score(shelf, whole, rows)
     if score < job.least:
         raise ModelError(
             f"A fit on all rows must do as well on them as the folds did on rows unseen ({job.least:.5g}), "
@@ -169,7 +187,7 @@ def _context(job: TrialJob | FitJob, family: ModelFamily, shelf: Shelf, deadline
         seed=setting.seed,
         threads=1,
         device=job.device,
-        deadline=deadline,
+        deadline=None if math.isinf(deadline) else deadline,
         categorical=_of(setting.categorical, flavour),
         monotone=_of(setting.monotone, flavour),
     )
@@ -183,12 +201,22 @@ def _stops_early(family: ModelFamily) -> bool:
     return bool(getattr(family, "stops_early", family.library != "sklearn"))
 
 
-def _score(shelf: Shelf, rows: Rows, predictions: NDArray[np.float64]) -> float:
-    target = np.asarray(shelf.array("target", 0.0)[rows])
-    if not np.all(np.isfinite(predictions)):
+def _score(shelf: Shelf, predictions: NDArray[np.float64], rows: Rows) -> float:
+    """Return the score of some rows; what is predicted so far of others says how these are calibrated."""
+    if not np.all(np.isfinite(predictions[rows])):
         raise ModelError("Predictions must be finite numbers, but some are not.")
-    costs = np.asarray(shelf.setting.costs, dtype=np.float64) if shelf.setting.costs else None
-    return float(metrics.score(shelf.setting.metric, target, predictions, costs=costs))
+    return _scoring(shelf).scores(predictions, (rows,))[0]
+
+
+def _scoring(shelf: Shelf) -> Scoring:
+    setting = shelf.setting
+    return Scoring(
+        setting.metric,
+        np.asarray(shelf.array("target", 0.0)),
+        np.asarray(shelf.array("fold", 0.0)),
+        setting.folds.classes,
+        np.asarray(setting.costs, dtype=np.float64) if setting.costs else None,
+    )
 
 
 def _mean(settled: list[dict[str, Value]]) -> dict[str, Value]:
@@ -203,6 +231,17 @@ def _mean(settled: list[dict[str, Value]]) -> dict[str, Value]:
             middle = sum(numbers) / len(numbers)
             mean[name] = max(1, round(middle)) if all(isinstance(value, int) for value in numbers) else middle
     return mean
+
+
+def keeps_bag(time_ordered: bool, job: TrialJob) -> bool:
+    """Return whether a trial's fold models are kept; in time order the first of them know only old rows."""
+    return not time_ordered and job.most_rows is None
+
+
+def _replace(path: Path, data: bytes) -> None:
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_bytes(data)
+    draft.replace(path)
 
 
 def _write(array: NDArray[np.float64], path: Path) -> None:

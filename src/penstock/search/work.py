@@ -5,37 +5,49 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from penstock.domain.search import SearchSettings, Slot, Trial, Value
+from penstock.domain.search import Experience, Mark, SearchSettings, Slot, Trial, Value
 from penstock.models._base import ModelFamily
+from penstock.search.devices import Placed
 from penstock.search.encoding import TrainingRows
-from penstock.search.messages import JobDone, JobFailed
-from penstock.search.schedule import Plan
+from penstock.search.messages import Cause, JobDone, JobFailed
+from penstock.search.plans import Plan
 from penstock.search.slots import Host
 from penstock.search.tuning import Draft, Ended
+
+MARKS: dict[Cause, Mark] = {"error": "", "memory": "over memory", "deadline": "over deadline", "died": "process died"}
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a search is; `best_score` is higher for better."""
+    """How far a search is; `best_score` is higher for better, `share` of its budget is used up (None: unknown)."""
 
     done: int
     running: int
     best_family: str | None
     best_score: float | None
     seconds_left: float
+    skipped: int = 0
+    share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """What a search calls: `progress` twice a second, `meanwhile` once, in a thread, when the slots have work."""
+    """What a search calls: `progress` twice a second, `meanwhile` once, in a thread, when the slots have work.
+
+    Once `stopped` says so, the best so far is taken.
+    """
 
     progress: Callable[[Progress], None] | None = None
     meanwhile: Callable[[], None] | None = None
+    stopped: Callable[[], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Work:
-    """What is searched: rows, families, settings, the folder, the slots; `costs` by class and what it is called."""
+    """What is searched: rows, families, settings, the folder, the slots; `costs` by class and what it is called.
+
+    `experience` is what earlier searches measured on this machine.
+    """
 
     rows: TrainingRows
     families: dict[str, ModelFamily]
@@ -43,20 +55,27 @@ class Work:
     folder: Path
     slots: tuple[Slot, ...]
     costs: tuple[tuple[float, ...], ...] = ()
+    experience: Experience = field(default_factory=Experience)
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What came of a search: `parameters` are those of the final fit, `estimator` is its file."""
+    """What came of a search: `parameters` are those of the final fit, `model` is the file of the recipe for it.
+
+    `experience` is what it was given, and what it measured itself; `members` are the family, the weight and the
+    parameters for a fit on all rows of each of what the model is made of.
+    """
 
     trials: tuple[Trial, ...]
-    best: Ended
+    best: Trial
     parameters: dict[str, Value]
-    estimator: Path
+    model: Path
     out_of_fold: Path
     seconds: float
     resumed: int
     reasons: tuple[str, ...]
+    experience: Experience = field(default_factory=Experience)
+    members: tuple[tuple[str, float, dict[str, Value]], ...] = ()
 
 
 @dataclass(slots=True)
@@ -67,7 +86,7 @@ class AtWork:
     plan: Plan
     host: Host | None
     began: float
-    device: str = "cpu"
+    placed: Placed = field(default_factory=Placed)
     scores: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     pruned: bool = False
@@ -76,24 +95,41 @@ class AtWork:
         """Return the trial as it ended."""
         done = answer if isinstance(answer, JobDone) else JobDone(self.draft.number)
         failed = isinstance(answer, JobFailed)
+        scores = tuple(done.scores or self.scores)
         trial = Trial(
             number=self.draft.number,
             family=self.draft.family,
             parameters=self.draft.parameters,
             state="failed" if failed else "pruned" if self.pruned else "finished",
-            score=None if failed else sum(self.scores) / len(self.scores),
-            fold_scores=tuple(self.scores),
+            score=None if failed else sum(scores) / len(scores),
+            fold_scores=scores,
             seconds=round(time.monotonic() - self.began, 3),
             slot=None if self.host is None else self.host.slot.number,
-            device=self.device,
+            device=done.device or self.placed.device,
             predicted_mb=predicted_mb,
             peak_mb=0 if self.host is None else self.host.peak_mb,
             partial=self.plan.kind == "partial",
             reason=answer.reason if isinstance(answer, JobFailed) else self._reason(),
+            mark=MARKS[answer.cause] if isinstance(answer, JobFailed) else done.mark or self._moved(),
+            placed=self.placed.reason,
+            predicted_gpu_mb=self.placed.gpu_mb,
+            peak_gpu_mb=done.gpu_mb,
+            footprint=done.footprint,
+            over=done.over,
         )
         return Ended(
-            trial, self.plan.kind, done.refit, done.fitted_parameters, tuple(self.seconds), self.plan.most_rows
+            trial,
+            self.plan.kind,
+            done.refit,
+            done.fitted_parameters,
+            tuple(self.seconds),
+            self.plan.most_rows,
+            done.bag,
+            done.excess,
         )
+
+    def _moved(self) -> Mark:
+        return "moved to the CPU" if self.placed.lost else ""
 
     def _reason(self) -> str:
         if self.pruned:

@@ -1,21 +1,25 @@
 """One process a slot: it lives for the search, runs one job after the other, and dies with its parent.
 
-Started as ``python -m penstock.search.worker SOCKET PARENT LIBRARY DEVICE``; it speaks pickled messages over an
+Started as ``python -m penstock.search.worker SOCKET PARENT LIBRARY DEVICE MEMORY``; it speaks pickled messages over an
 inherited socket with the process that started it, and with nobody else. Nothing heavy is imported before it has
-tied its life to its parent's.
+tied its life to its parent's, and offered itself to the kernel's out-of-memory killer before any other process.
 """
 
 import ctypes
 import importlib
 import os
+import resource
 import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
-from penstock.search.messages import Broken, GoOn, JobFailed, Ready, Setting, TrialJob
+from penstock.search.messages import Broken, Cause, FoldDone, GoOn, Job, JobDone, JobFailed, Ready, Setting, TrialJob
 
 NICENESS = 3  # serving answers first; a search takes what is left
 PR_SET_PDEATHSIG = 1
@@ -26,11 +30,18 @@ LOADED_WITH = {
     "sklearn": ("sklearn.ensemble",),
 }
 UNUSED_HERE = ("pandas", "pyarrow")
+MB = 1024 * 1024
+SLACK = 1.2  # times what is left of a slot's memory: what the parent's samples see first, it ends with better words
+LEAST_SLACK_MB = 64
+ENDED_FIRST = "1000"  # of the kernel's out-of-memory killer
+FULL = ("bad_alloc", "can't allocate memory", "cannot allocate memory", "unable to allocate")
 
 
-def main(socket: int, parent: int, library: str, device: str) -> None:
+def main(socket: int, parent: int, library: str, device: str, memory_mb: int) -> None:
     """Serve jobs until the other end closes or the parent dies."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a person's Ctrl-C is the search's to answer
     _die_with(parent)
+    _offer_itself()
     os.nice(NICENESS)
     connection: Connection[Any, Any] = Connection(socket)
     try:
@@ -39,7 +50,10 @@ def main(socket: int, parent: int, library: str, device: str) -> None:
     except ImportError as error:
         connection.send(Broken(f"{library} does not load: {error}"))
         return
-    connection.send(Ready(_device(library, device)))
+    found = _device(library, device)
+    if found == "cpu":
+        _bound(memory_mb)  # a GPU's driver maps much that it never touches
+    connection.send(Ready(found))
     try:
         _serve(connection, families)
     except (EOFError, BrokenPipeError, ConnectionResetError):
@@ -48,6 +62,7 @@ def main(socket: int, parent: int, library: str, device: str) -> None:
 
 def _serve(connection: "Connection[Any, Any]", families: dict[str, Any]) -> None:
     trials = importlib.import_module("penstock.search.trials")
+    shelter = importlib.import_module("penstock.search.shelter")
     shelf = None
 
     def ask(done: object) -> bool:
@@ -59,17 +74,35 @@ def _serve(connection: "Connection[Any, Any]", families: dict[str, Any]) -> None
         message = connection.recv()
         if isinstance(message, Setting):
             shelf = trials.Shelf(message)
+            families |= importlib.import_module("penstock.search.own").own_families(message.own) if message.own else {}
             continue
+        doing = _Doing(shelf, ask)
         try:
             family = families[message.family]
-            is_trial = isinstance(message, TrialJob)
-            done = trials.evaluate(message, family, shelf, ask) if is_trial else trials.fit(message, family, shelf)
+            sheltered = message.device != "cpu"
+            done = shelter.run_sheltered(message, family, shelf, doing) if sheltered else doing(family, message)
         except (EOFError, BrokenPipeError, ConnectionResetError):
             raise
         except Exception as error:  # noqa: BLE001  a family may raise anything; the trial fails, the slot lives
-            connection.send(JobFailed(message.number, f"{type(error).__name__}: {error}"[:500]))
+            connection.send(JobFailed(message.number, f"{type(error).__name__}: {error}"[:500], _cause(error)))
         else:
             connection.send(done)
+
+
+@dataclass(frozen=True, slots=True)
+class _Doing:
+    """Does a job on the rows of a shelf, asking after each fold whether to go on."""
+
+    shelf: Any
+    ask: Callable[[FoldDone], bool]
+
+    def __call__(self, family: Any, job: Job) -> JobDone:
+        trials = importlib.import_module("penstock.search.trials")
+        if isinstance(job, TrialJob):
+            done: JobDone = trials.evaluate(job, family, self.shelf, self.ask)
+        else:
+            done = trials.fit(job, family, self.shelf)
+        return done
 
 
 def _families() -> dict[str, Any]:
@@ -96,7 +129,33 @@ def _device(library: str, device: str) -> str:
     if library != "torch" or device == "cpu":
         return "cpu"
     torch = importlib.import_module("torch")
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    if not torch.cuda.is_available():
+        return "cpu"
+    try:
+        torch.zeros(1, device="cuda")  # makes the context, which is this process's and not its first trial's
+    except RuntimeError:
+        return "cpu"  # placement says then that the GPU is gone
+    return "cuda"
+
+
+def _cause(error: Exception) -> Cause:
+    full = isinstance(error, MemoryError) or any(word in str(error).lower() for word in FULL)
+    return "memory" if full else "error"
+
+
+def _bound(memory_mb: int) -> None:
+    """Let a fit that asks for much more memory than is left fail at once; the parent's samples might come too late."""
+    figures = dict(line.split()[:2] for line in Path("/proc/self/status").read_text().splitlines() if "kB" in line)
+    left = memory_mb * MB - int(figures["RssAnon:"]) * 1024
+    most = int(figures["VmData:"]) * 1024 + int(max(left * SLACK, LEAST_SLACK_MB * MB))
+    resource.setrlimit(resource.RLIMIT_DATA, (most, resource.RLIM_INFINITY))
+
+
+def _offer_itself() -> None:
+    """Ask the kernel to end this process first where memory runs out, and none that serves or searches."""
+    wish = Path("/proc/self/oom_score_adj")
+    if wish.exists():
+        wish.write_text(ENDED_FIRST)
 
 
 def _die_with(parent: int) -> None:
@@ -113,4 +172,4 @@ def _watch(parent: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4])
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4], int(sys.argv[5]))

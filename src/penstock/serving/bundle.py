@@ -18,6 +18,7 @@ from penstock.domain.datasets import Split
 from penstock.domain.models import Bundle, Certificate, FittedModel
 from penstock.domain.workspace import Workspace
 from penstock.errors import Refused
+from penstock.graphs import count_operations
 from penstock.serving.certificate import certify, make_hard_rows
 from penstock.serving.rows import arrays_of, rows_of_frame
 from penstock.serving.session import CERTIFICATE, EXAMPLES, GRAPH, SCHEMA, SIGNATURE, LoadedBundle
@@ -49,8 +50,8 @@ def bundle(model: FittedModel, split: Split, spec: ProjectSpec, workspace: Works
     Returns
     -------
     Bundle
-        With the parity certificate, the size in MB (10^6 bytes) and the median latency of one row in ms, decoding
-        included.
+        With the parity certificate, the graph's size in MB (10^6 bytes), and the median latency of one row in ms, its
+        decoding included.
 
     Raises
     ------
@@ -72,16 +73,17 @@ def bundle(model: FittedModel, split: Split, spec: ProjectSpec, workspace: Works
         _write(folder / CERTIFICATE, certificate)
         rows = _examples(loaded, sample)
         _write(folder / EXAMPLES, {"rows": rows, "predictions": loaded.predict_rows(rows)})
-        size = sum(file.stat().st_size for file in folder.iterdir())
+        graph = (folder / GRAPH).read_bytes()
         digest = artifacts.put_folder(folder, workspace)
     return Bundle(
         project=model.project,
         digest=digest,
         model=model.digest,
         certificate=certificate,
-        size_mb=size / MEGABYTE,
+        size_mb=len(graph) / MEGABYTE,
         latency_ms=_latency(loaded, rows[0]),
         parameters=int(trained.estimator.parameters),
+        flops=count_operations(graph),
     )
 
 

@@ -213,7 +213,7 @@ def _tracked(trained: Trained, spec: ProjectSpec, flow_run: str, workspace: Work
 
 
 def _worth_keeping(trained: Trained) -> list[tracking.TrackedTrial]:
-    finished = [trial for trial in trained.result.trials if trial.score is not None and not trial.partial]
+    finished = [one for one in trained.result.trials if one.score is not None and not one.partial and not one.over]
     best = sorted(finished, key=lambda trial: -(trial.score or 0.0))[:TRACKED_TRIALS]
     return [
         tracking.TrackedTrial(

@@ -5,12 +5,14 @@ import shutil
 import sys
 from importlib.metadata import version
 
+from penstock.domain.search import Budget
 from penstock.domain.workspace import Workspace
 from penstock.orchestration.processes import own_processes
-from penstock.search.placement import inventory
+from penstock.search.placement import cut, inventory
 from penstock.stack.checks import Check, judged
 from penstock.stack.parts import PARTS, port_of, variable_of
 from penstock.stack.ports import port_owner
+from penstock.store.workspace import visible_gpus
 
 SUPPORTED = ((3, 11), (3, 14))  # from, below
 LEAST_DISK_GB = 5.0
@@ -81,9 +83,9 @@ def _disk(workspace: Workspace) -> Check:
 
 
 def _capacity() -> list[Check]:
-    machine = inventory()
-    notes = f" ({'; '.join(machine.notes)})" if machine.notes else ""
-    gpus = ", ".join(f"{name} with {free} MB free" for _, name, free in machine.gpus) or f"none{notes}"
+    machine = inventory(visible_gpus())
+    slots = cut(machine, Budget(0.0))
+    gpus = ", ".join(f"{name} with {free} MB free" for _, name, free in machine.gpus) or "none"
     return [
         judged("cores", f"{machine.cores:g}", good=machine.cores >= 2, advice="Two cores are the least to be quick."),  # noqa: PLR2004
         judged(
@@ -93,6 +95,7 @@ def _capacity() -> list[Check]:
             advice=f"The stack and one search want {LEAST_MEMORY_MB} MB: trials that do not fit are skipped.",
         ),
         Check("gpus", "ok", gpus),
+        Check("slots", "ok", "; ".join([f"{len(slots)}: {slots[0].reason}", *machine.notes])),
     ]
 
 

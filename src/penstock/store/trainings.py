@@ -20,6 +20,9 @@ def begin_training(
 ) -> Training:
     """Start a training, or go on with one of the same dataset and spec that never ended.
 
+    Where the project file was edited since, a new training begins in the study of the one that never ended: its trials
+    are worth the same as long as rows and metric are.
+
     The caller holds the lease of the project's training, so a training still open has no living process.
 
     Parameters
@@ -50,11 +53,18 @@ def begin_training(
             values = {"resumed": row.resumed + 1, "incident": row.incident or incident}
             connection.execute(sa.update(table).where(table.c.id == row.id).values(values))
             return Training(row.id, project, row.study, row.started_at, row.resumed + 1, row.incident or incident)
+        identity = str(uuid.uuid4())
+        study = connection.execute(
+            sa.select(table.c.study).where(
+                table.c.project == project, table.c.dataset == dataset, table.c.state == "open"
+            )
+        ).scalar()
         connection.execute(
             sa.update(table).where(table.c.project == project, table.c.state == "open").values(state="abandoned")
         )
-        identity = str(uuid.uuid4())
-        training = Training(identity, project, f"{project}-{identity[:8]}", datetime.now(UTC), incident=incident)
+        training = Training(
+            identity, project, study or f"{project}-{identity[:8]}", datetime.now(UTC), incident=incident
+        )
         connection.execute(
             sa.insert(table).values(
                 id=training.id,
@@ -88,6 +98,14 @@ def end_training(training: Training, workspace: Workspace) -> None:
         )
 
 
+def stopped_training(project: str, workspace: Workspace) -> str | None:
+    """Return a project's training that has not come to its end, if there is one."""
+    table = tables.trainings
+    query = sa.select(table.c.id).where(table.c.project == project, table.c.state == "open")
+    with reading(workspace).begin() as connection:
+        return connection.execute(query.limit(1)).scalar_one_or_none()
+
+
 def open_training(incident: str, workspace: Workspace) -> str | None:
     """Return the training that a decision asked for, if it has not come to its end."""
     table = tables.trainings
@@ -102,6 +120,14 @@ def ended_training(incident: str, workspace: Workspace) -> str | None:
     query = sa.select(table.c.id).where(table.c.incident == incident, table.c.state == "ended")
     with reading(workspace).begin() as connection:
         return connection.execute(query.limit(1)).scalar_one_or_none()
+
+
+def ended_trainings(project: str, most: int, workspace: Workspace) -> list[str]:
+    """Return the ids of a project's trainings that went to their end, the newest first."""
+    table = tables.trainings
+    query = sa.select(table.c.id).where(table.c.project == project, table.c.state == "ended")
+    with reading(workspace).begin() as connection:
+        return list(connection.execute(query.order_by(table.c.ended_at.desc()).limit(most)).scalars())
 
 
 def incident_of(training: str, workspace: Workspace) -> str | None:

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from penstock.data.decoding import compile_decoding
-from penstock.data.readers import MISSING
+from penstock.data.readers import MISSING, TEXT_PARTS
 from penstock.domain.features import ColumnPlan, FeaturePlan, Flavour
 from penstock.errors import ModelError
 from penstock.features._base import prepare_targets
@@ -17,6 +17,7 @@ from penstock.features.categories import LevelMeans
 from penstock.features.graph import features_to_onnx
 from penstock.features.numbers import ScaledNumbers
 from penstock.features.pipeline import Pipeline, build_pipeline
+from penstock.features.texts import TextScores
 
 COLUMNS = (
     ColumnPlan("amount", "number", "number", ""),
@@ -24,7 +25,7 @@ COLUMNS = (
     ColumnPlan("paid", "boolean", "boolean", ""),
     ColumnPlan("plan", "string", "category", ""),
     ColumnPlan("city", "string", "high_cardinality", ""),
-    ColumnPlan("note", "string", "text", "", tokens=8),
+    ColumnPlan("note", "string", "text", "", tokens=8, parts=TEXT_PARTS),
     ColumnPlan("when", "date", "date", "", parts=("month", "weekday", "hour", "days")),
 )
 BOTH = pytest.mark.parametrize("flavour", ["tree", "dense"])
@@ -172,3 +173,70 @@ def test_a_plan_that_uses_nothing_builds_no_pipeline() -> None:
     unused = tuple(replace(column, treatment="dropped") for column in COLUMNS)
     with pytest.raises(ModelError, match="at least one column"):
         build_pipeline(unused, "tree", 2)
+
+
+@pytest.mark.parametrize(
+    ("flavour", "classes", "names"),
+    [
+        ("tree", 2, ("shop", "target share of shop", "how often: shop")),
+        ("tree", 0, ("shop", "target mean of shop", "how often: shop")),
+        ("tree", 3, ("shop",)),
+    ],
+)
+def test_trees_are_given_the_mean_target_of_many_levels_beside_their_codes(
+    flavour: Flavour, classes: int, names: tuple[str, ...]
+) -> None:
+    levels = tuple(f"shop {place}" for place in range(24))
+    texts = np.random.default_rng(0).choice(np.array(levels, object), (300, 1))
+    column = ColumnPlan("shop", "string", "category", "", levels=levels)
+    pipeline = build_pipeline((column,), flavour, classes)
+    numbers = np.empty((300, 0), np.float32)
+    pipeline.fit_transform(numbers, texts, target(300, classes))
+    assert pipeline.feature_names == names
+    assert pipeline.categorical == (0,)
+    given = through_graph(pipeline, numbers, texts)
+    assert np.array_equal(given, pipeline.transform(numbers, texts))
+
+
+def test_pairs_of_words_say_what_no_word_says() -> None:
+    random = np.random.default_rng(4)
+    first, second = (random.integers(0, 2, 800) for _ in range(2))
+    texts = np.column_stack([np.array(["not", "very"], object)[first], np.array(["good", "bad"], object)[second]])
+    y = (first != second).astype(np.int64)
+    scores = TextScores((0, 1), "note")
+    honest = scores.fit_transform(np.empty((800, 0), np.float32), texts, prepare_targets(y, 2, 0))
+    assert honest[y == 1].min() > honest[y == 0].max()
+    assert np.allclose(scores.transform(np.empty((800, 0), np.float32), texts), honest, atol=0.2)
+
+
+def test_what_words_of_chance_say_of_a_target_of_chance_is_nothing_on_the_rows_learnt_from() -> None:
+    random = np.random.default_rng(5)
+    texts = np.array([[f"w{word}" for word in random.integers(0, 150, 6)] for _ in range(600)], object)
+    y = random.integers(0, 2, 600)
+    said = TextScores(tuple(range(6)), "note").fit_transform(
+        np.empty((600, 0), np.float32), texts, prepare_targets(y, 2, 0)
+    )
+    assert abs(np.corrcoef(said[:, 0], y)[0, 1]) < 0.15
+
+
+@BOTH
+def test_the_time_between_two_dates_is_the_same_in_the_graph(flavour: Flavour) -> None:
+    random = np.random.default_rng(6)
+    began = np.datetime64("2024-01-01", "us") + random.integers(0, 10**13, 400).astype("m8[us]")
+    ended = began + random.integers(0, 10**10, 400).astype("m8[us]")
+    ended[::9] = np.datetime64("NaT")
+    columns = (
+        ColumnPlan("began", "date", "date", "", parts=("hour", "minutes")),
+        ColumnPlan("ended", "date", "date", "", parts=("hour", "minutes"), since=("began",)),
+    )
+    numbers, texts = compile_decoding(FeaturePlan("p", "d", "x", columns).decoding).columns(
+        {"began": began, "ended": ended}
+    )
+    pipeline = build_pipeline(columns, flavour, 2)
+    pipeline.fit_transform(numbers, texts, random.integers(0, 2, 400))
+    found = pipeline.transform(numbers, texts)
+    assert np.array_equal(through_graph(pipeline, numbers, texts), found, equal_nan=True)
+    if flavour == "tree":
+        minutes = found[:, pipeline.feature_names.index("ended since began")]
+        assert np.allclose(minutes[1:9], (ended - began)[1:9].astype(np.int64) / 6e7, atol=0.01)
+        assert np.isnan(minutes[0])

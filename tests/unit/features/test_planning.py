@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from penstock.data.profiling import profile_table
 from penstock.domain.datasets import ColumnProfile, ColumnType, Finding
 from penstock.domain.features import ColumnPlan
 from penstock.errors import DataError, SpecError
@@ -148,3 +149,17 @@ def test_nothing_left_to_learn_from_is_an_error_that_lists_why() -> None:
     with pytest.raises(DataError, match="At least one column") as raised:
         plan_features(frame, profiles, PlanFacts("target", "binary"))
     assert raised.value.details == ["a: It has the same value in every training row: 1.0."]
+
+
+def test_the_time_between_two_dates_is_planned_and_said() -> None:
+    began = pd.Series(pd.date_range("2024-01-01 00:07", periods=300, freq="7h"))
+    frame = pd.DataFrame(
+        {"began": began, "ended": began + pd.to_timedelta(range(300), unit="min"), "y": [0.0, 1.0] * 150}
+    )
+    plans = {
+        plan.name: plan
+        for plan in plan_features(frame, profile_table(frame), PlanFacts(target="y", problem="regression"))
+    }
+    assert plans["ended"].since == ("began",)
+    assert "The time since 'began'" in plans["ended"].reason
+    assert all("minutes" in plans[name].parts for name in ("began", "ended"))

@@ -31,6 +31,10 @@ class Sleeper(ConstantEstimator):
     def fit(self, x, y, valid=None, weight=None):
         time.sleep(60)
 
+class Grabber(ConstantEstimator):
+    def fit(self, x, y, valid=None, weight=None):
+        self.grabbed = np.ones(2_000_000_000)
+
 class Leaver(ConstantEstimator):
     def fit(self, x, y, valid=None, weight=None):
         os._exit(3)
@@ -46,6 +50,7 @@ def family(title, estimator):
 
 Hungry, Endless = family("hungry", Eater), family("endless", Sleeper)
 Quitter, Clumsy = family("quitter", Leaver), family("clumsy", Stumbler)
+Greedy = family("greedy", Grabber)
 """
 
 
@@ -93,13 +98,13 @@ def make_work(folder: Path, *names: str, seconds: float = 60, trials: int | None
 
 @pytest.fixture
 def mischief(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Install a package with the families hungry, endless, quitter and clumsy, for this process and the slots'."""
+    """Install a package of families that misbehave, for this process and the slots'."""
     folder = tmp_path / "elsewhere"
     described = folder / "mischief-1.0.dist-info"
     described.mkdir(parents=True)
     (folder / "mischief.py").write_text(MISCHIEF, encoding="utf-8")
     (described / "METADATA").write_text("Metadata-Version: 2.1\nName: mischief\nVersion: 1.0\n", encoding="utf-8")
-    names = ("Hungry", "Endless", "Quitter", "Clumsy")
+    names = ("Hungry", "Endless", "Quitter", "Clumsy", "Greedy")
     points = "\n".join(f"{name.lower()} = mischief:{name}" for name in names)
     (described / "entry_points.txt").write_text(f"[penstock.models]\n{points}\n", encoding="utf-8")
     monkeypatch.syspath_prepend(folder)

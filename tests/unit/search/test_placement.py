@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from penstock.domain.search import Budget, Machine
-from penstock.search.placement import cut, inventory, refusal
+from penstock.search.placement import OWN_COPIES, cut, inventory, refusal
 
 MEMINFO = "MemTotal:       32000000 kB\nMemAvailable:   16777216 kB\n"
 
@@ -61,18 +61,34 @@ def test_a_missing_driver_is_a_note_and_no_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 8])
-def test_each_gpu_goes_to_a_slot_of_its_own(count: int) -> None:
-    gpus = tuple((number, "H200", 140_000) for number in range(count))
+def test_each_gpu_has_a_slot_of_its_own_first(count: int) -> None:
+    gpus = tuple((number, "H200", 7_000) for number in range(count))
     slots = cut(Machine(16, 64_000, gpus), Budget(20))
     assert len(slots) == 15  # one core is left to serving
     assert [slot.gpu for slot in slots if slot.gpu is not None] == list(range(count))
 
 
+def test_a_gpu_with_room_is_shared_by_two_slots_and_no_more() -> None:
+    slots = cut(Machine(16, 64_000, ((0, "H200", 140_000), (1, "T4", 6_000))), Budget(20))
+    assert [slot.gpu for slot in slots][:4] == [0, 1, 0, None]
+    assert [slot.gpu_mb for slot in slots][:4] == [140_000, 6_000, 140_000, 0]
+
+
+def test_more_gpus_than_cores_leave_some_of_them_idle() -> None:
+    slots = cut(Machine(2, 64_000, tuple((number, "T4", 16_000) for number in range(8))), Budget(20))
+    assert [slot.gpu for slot in slots] == [0, 1]
+
+
 def test_a_budget_bounds_gpus_and_memory() -> None:
     machine = Machine(4, 64_000, ((0, "A", 8000), (1, "B", 8000)))
     slots = cut(machine, Budget(20, memory_gb=3, gpus=1))
-    assert sum(slot.gpu is not None for slot in slots) == 1
+    assert {slot.gpu for slot in slots} == {0, None}
     assert sum(slot.memory_mb for slot in slots) <= 3072
+
+
+def test_what_this_process_holds_and_will_copy_is_no_slots() -> None:
+    slots = cut(Machine(2, 64_000), Budget(20, memory_gb=2), data_mb=48, held_mb=300)
+    assert sum(slot.memory_mb for slot in slots) <= 2048 - 300 - 48 * OWN_COPIES
 
 
 def test_two_cores_make_two_slots_and_half_a_core_makes_one() -> None:
@@ -89,4 +105,4 @@ def test_little_memory_makes_fewer_slots_and_says_so() -> None:
 def test_a_trial_that_needs_more_than_its_slot_has_is_refused_with_the_figures() -> None:
     (slot,) = cut(Machine(1, 2000), Budget(20))
     assert refusal(100, "lightgbm", slot) is None
-    assert "5220 MB" in str(refusal(5000, "lightgbm", slot))
+    assert "5130 MB" in str(refusal(5000, "lightgbm", slot))

@@ -1,12 +1,15 @@
 import math
+from dataclasses import replace
 
 import pytest
 
 from penstock.domain.features import Flavour
 from penstock.domain.search import Budget, Real, Trial
+from penstock.errors import ModelError
 from penstock.models._base import ModelFamily, Needs
 from penstock.plugins import find_plugin
-from penstock.search.schedule import Schedule, Shape
+from penstock.search.plans import Shape
+from penstock.search.schedule import Schedule
 from penstock.search.selection import rank
 from penstock.search.tuning import Ended, Kind
 
@@ -138,17 +141,17 @@ def test_predictions_follow_what_was_measured() -> None:
 
 def test_the_best_score_wins_and_equals_go_to_the_smaller() -> None:
     candidates = [ended(3, "mlp", GOOD), ended(2, "lightgbm", GOOD), ended(1, "baseline", POOR)]
-    assert [one.trial.number for one in rank(candidates, {}, lambda _: True).candidates] == [2, 3, 1]
+    assert [one.trial.number for one in rank(candidates, lambda _: True).candidates] == [2, 3, 1]
 
 
 def test_a_partial_trial_wins_only_if_no_whole_one_finished() -> None:
     partial, whole = ended(1, "mlp", (0.99,), "partial"), ended(2, "linear", POOR)
-    assert rank([partial, whole], {}, lambda _: True).candidates == (whole,)
+    assert rank([partial, whole], lambda _: True).candidates == (whole,)
 
 
 def test_a_partial_trial_wins_over_the_baseline_alone_and_is_waited_for() -> None:
     partial, baseline = ended(1, "mlp", (0.99,), "partial"), ended(2, "baseline", POOR)
-    found = rank([partial, baseline], {}, lambda _: True)
+    found = rank([partial, baseline], lambda _: True)
     assert found.candidates == (partial, baseline)
     assert "best partial one" in found.reasons[0]
     schedule = make()
@@ -168,22 +171,25 @@ def test_a_search_that_has_fitted_its_best_goes_on_to_the_end() -> None:
 
 
 def test_a_candidate_over_a_limit_cannot_win() -> None:
-    candidates = [ended(3, "mlp", GOOD), ended(1, "baseline", POOR)]
-    found = rank(candidates, {"parameters": 150}, lambda _: True)
+    large = ended(3, "mlp", GOOD)
+    large = replace(large, trial=replace(large.trial, over=("300 parameters, at most 150",)), excess=1.0)
+    found = rank([large, ended(1, "baseline", POOR)], lambda _: True)
     assert [one.trial.family for one in found.candidates] == ["baseline"]
-    assert "over the limit of 150 parameters" in found.reasons[0]
+    assert "1 of 2 trials are over a limit" in found.reasons[0]
+    with pytest.raises(ModelError, match=r"At least one candidate must be within `limits`, but of 1 none is.*150"):
+        rank([large], lambda _: True)
 
 
 def test_what_there_is_no_time_to_fit_comes_last_and_is_named() -> None:
     candidates = [ended(3, "mlp", GOOD), ended(1, "linear", POOR)]
-    found = rank(candidates, {}, lambda one: one.trial.family == "linear")
+    found = rank(candidates, lambda one: one.trial.family == "linear")
     assert [one.trial.family for one in found.candidates] == ["linear", "mlp"]
     assert "no time was left" in found.reasons[0]
 
 
 def test_a_fit_that_may_be_late_is_tried_before_the_baseline() -> None:
     candidates = [ended(3, "mlp", GOOD), ended(1, "baseline", POOR)]
-    found = rank(candidates, {}, lambda one: one.trial.family == "baseline")
+    found = rank(candidates, lambda one: one.trial.family == "baseline")
     assert [one.trial.family for one in found.candidates] == ["mlp", "baseline"]
 
 
@@ -191,3 +197,46 @@ def test_every_family_in_the_folder_says_what_a_fit_needs() -> None:
     for name in ("baseline", "linear", "forest", "lightgbm", "mlp"):
         needs = find_plugin("penstock.models", ModelFamily, name)().needs(10_000, 20, 2)
         assert 0 < needs.seconds < math.inf
+
+
+def test_boosted_trees_go_before_what_is_not_quick() -> None:
+    schedule = make(forest=Timed("sklearn", 0.5), lightgbm=Timed("lightgbm", 1))
+    plan = schedule.next(EVERYTHING, 0, 20)
+    assert plan is not None
+    assert plan.family == "lightgbm"
+
+
+def test_portfolios_follow_the_defaults_and_tuning_follows_them() -> None:
+    schedule = make(lightgbm=Timed("lightgbm", 0.1))
+    schedule.spaces, schedule.portfolios = {"lightgbm": {"rate": Real(0, 1)}}, {"lightgbm": ({"rate": 0.3}, {})}
+    schedule.ended.append(ended(1, "lightgbm", GOOD))
+    kinds = []
+    for _ in range(3):
+        plan = schedule.next(EVERYTHING, 0, 100)
+        assert plan is not None
+        kinds.append((plan.kind, schedule.given(plan)))
+        schedule.begun[plan.family] = schedule.begun.get(plan.family, 0) + 1
+    assert kinds == [("portfolio", {"rate": 0.3}), ("portfolio", {}), ("tuned", {})]
+
+
+def test_a_portfolio_goes_on_where_an_earlier_process_was_killed() -> None:
+    schedule = make(lightgbm=Timed("lightgbm", 0.1))
+    schedule.portfolios = {"lightgbm": ({"rate": 0.3}, {"rate": 0.5})}
+    schedule.ended += [ended(1, "lightgbm", GOOD), ended(2, "lightgbm", GOOD, "portfolio")]
+    plan = schedule.next(EVERYTHING, 0, 100)
+    assert plan is not None
+    assert schedule.given(plan) == {"rate": 0.5}
+
+
+def test_a_bag_is_at_hand_and_a_regressions_is_fitted_as_there_is_time() -> None:
+    schedule = make(lightgbm=Timed("lightgbm", 1))
+    schedule.families["lightgbm"].bags = True  # type: ignore[misc]
+    schedule.bagging, schedule.shape = True, Shape((8000,) * 5, 10_000, FEATURES, 2)
+    one = ended(1, "lightgbm", GOOD)
+    schedule.ended.append(one)
+    assert schedule.at_hand(one)
+    assert not schedule.better_fitted(one)
+    assert schedule.must_fit(20) == 20
+    schedule.shape = Shape((8000,) * 5, 10_000, FEATURES, 0)
+    assert schedule.better_fitted(one)
+    assert schedule.must_fit(20) < 20

@@ -96,3 +96,34 @@ def test_partial_scores_teach_a_familys_sampler_nothing(tmp_path: Path) -> None:
 
 def test_a_default_is_moved_into_the_space_for_the_sampler_alone() -> None:
     assert tuning._nearest({"rate": 0.0}, SPACE) == {"rate": 0.01}
+
+
+def test_a_default_outside_the_space_is_tried_again_as_it_is(tmp_path: Path) -> None:
+    study = Study(tmp_path / "j.log", 7)
+    draft = study.ask("lightgbm", "default", {"rate": 0.0, "rounds": 5}, SPACE)
+    study.tell(ended(draft, state="failed"))
+    assert study.again(draft)
+    retried = study.ask("lightgbm", "default", {"rate": 0.0, "rounds": 5}, SPACE)
+    assert (retried.parameters, retried.retries) == (draft.parameters, 1)
+
+
+def test_what_died_with_its_search_is_listed_as_failed_and_marked(tmp_path: Path) -> None:
+    journal = tmp_path / "j.log"
+    lost = Study(journal, 7).ask("lightgbm", "tuned", DEFAULT, SPACE)
+    forget_owner(journal)
+    (listed,) = Study(journal, 7).ended()
+    assert (listed.trial.number, listed.trial.state, listed.trial.mark) == (lost.number, "failed", "process died")
+
+
+def test_a_kill_between_keeping_a_result_and_saying_so_repeats_nothing(tmp_path: Path) -> None:
+    journal = tmp_path / "j.log"
+    study = Study(journal, 7)
+    draft = study.ask("lightgbm", "tuned", DEFAULT, SPACE)
+    study.tell(ended(draft))
+    lines = journal.read_text(encoding="utf-8").splitlines()
+    journal.write_text("".join(f"{line}\n" for line in lines[:-1]), encoding="utf-8")  # its state was not written
+    forget_owner(journal)
+    again = Study(journal, 7)
+    assert again.reap() == 0
+    assert again.waiting() == {}
+    assert [one.trial.state for one in again.ended()] == ["finished"]

@@ -1,0 +1,165 @@
+"""What a person fixed or narrowed of a family's space, and what did best in the project's former searches."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from penstock.domain.datasets import Problem
+from penstock.domain.search import Choice, Real, SearchSpace, Trial, Value, Whole
+from penstock.errors import SpecError
+from penstock.models._base import BuildContext, ModelFamily, Needs
+
+RANGE = 2  # the ends of one
+
+Said = dict[str, Any]  # by parameter: a value that fixes it, [low, high], or the values to choose from
+
+
+@dataclass(slots=True, eq=False)
+class Shaped(ModelFamily):
+    """A family with a person's say on its parameters; its portfolio begins with what did best before.
+
+    `said` is checked by `check`. `former` are configurations of former searches, the best first.
+    """
+
+    inner: ModelFamily
+    said: Said = field(default_factory=dict)
+    former: tuple[dict[str, Value], ...] = ()
+
+    def __post_init__(self) -> None:
+        """Describe itself as the family that it shapes."""
+        for name in ("name", "problems", "flavour", "library", "bags"):
+            setattr(self, name, getattr(self.inner, name))
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what only the family itself says."""
+        if name.startswith("__") or name == "inner":
+            raise AttributeError(name)
+        return getattr(self.inner, name)
+
+    def default(self, problem: Problem, rows: int, features: int) -> dict[str, Value]:
+        """Return the default, moved into what was said."""
+        return self._within(self.inner.default(problem, rows, features), self.space(problem, rows, features))
+
+    def portfolio(self, problem: Problem, rows: int, features: int) -> tuple[dict[str, Value], ...]:
+        """Return former configurations, then the family's own; what was said makes some of them alike."""
+        default, space = self.default(problem, rows, features), self.space(problem, rows, features)
+        seen, kept = [default], []
+        for one in (*self.former, *self.inner.portfolio(problem, rows, features)):
+            moved = self._within({**default, **{name: one[name] for name in one if name in default}}, space)
+            if moved not in seen:
+                seen.append(moved)
+                kept.append(moved)
+        return tuple(kept)
+
+    def space(self, problem: Problem, rows: int, features: int) -> SearchSpace:
+        """Return the family's space, narrowed, without what is fixed."""
+        space = self.inner.space(problem, rows, features)
+        return {name: narrowed(one, self.said.get(name)) for name, one in space.items() if not self._fixes(name)}
+
+    def needs(self, rows: int, features: int, classes: int) -> Needs:
+        """Return what the family says."""
+        return self.inner.needs(rows, features, classes)
+
+    def build(self, parameters: dict[str, Value], context: BuildContext) -> Any:
+        """Return the family's estimator."""
+        return self.inner.build(parameters, context)
+
+    def in_bag(self, estimator: Any, place: int, parts: int) -> Any:
+        """Return what the family keeps in a bag."""
+        return self.inner.in_bag(estimator, place, parts)
+
+    def to_onnx(self, estimator: Any, features: int) -> bytes:
+        """Return the family's graph."""
+        return self.inner.to_onnx(estimator, features)
+
+    def _fixes(self, name: str) -> bool:
+        return name in self.said and not isinstance(self.said[name], list)
+
+    def _within(self, parameters: dict[str, Value], space: SearchSpace) -> dict[str, Value]:
+        fixed = {name: value for name, value in self.said.items() if self._fixes(name)}
+        moved = {name: _nearest(parameters.get(name), space[name]) for name in space if name in self.said}
+        return {**parameters, **moved, **fixed}
+
+
+def still_asked(trial: Trial, families: dict[str, ModelFamily]) -> bool:
+    """Return whether a trial of an earlier process is what a project file, edited since, still asks for."""
+    family = families.get(trial.family)
+    if family is None:
+        return False
+    if not isinstance(family, Shaped):
+        return True
+    return all(_allows(values, trial.parameters.get(name)) for name, values in family.said.items())
+
+
+def _allows(said: Any, value: Value) -> bool:
+    if not isinstance(said, list):
+        return bool(said == value)
+    numbers = [one for one in (*said, value) if isinstance(one, int | float) and not isinstance(one, bool)]
+    if len(said) == RANGE and len(numbers) == RANGE + 1:
+        return bool(numbers[0] <= numbers[2] <= numbers[1])
+    return value in said
+
+
+def check(family: str, said: Said, space: SearchSpace, default: dict[str, Value]) -> list[str]:
+    """Return what is wrong with a person's say on a family's space; empty where nothing is."""
+    faults = []
+    for name, values in said.items():
+        known = sorted({*space, *default})
+        if name not in known:
+            faults.append(
+                f"`families.spaces.{family}` must name parameters among {', '.join(known)}, but has {name!r}."
+            )
+        elif isinstance(values, list) and name not in space:
+            faults.append(f"`families.spaces.{family}.{name}` must be one value: no search varies it.")
+        elif isinstance(values, list) and (why := _misfit(space[name], values)):
+            faults.append(f"`families.spaces.{family}.{name}` must {why}, but is {values!r}.")
+    return faults
+
+
+def raise_faults(faults: list[str]) -> None:
+    """Raise every fault at once, if there is any.
+
+    Raises
+    ------
+    SpecError
+        With all of them.
+    """
+    if faults:
+        raise SpecError("\n".join(["The spaces of the project file must fit the families, but:", *faults]), faults)
+
+
+def narrowed(dimension: Real | Whole | Choice, values: Any) -> Real | Whole | Choice:
+    """Return a dimension with other ends, or fewer values; a person may also go beyond the family's own."""
+    if not isinstance(values, list):
+        return dimension
+    if isinstance(dimension, Choice) or len(values) != RANGE:
+        return Choice(tuple(values))
+    low, high = values
+    log = dimension.log and low > 0
+    return Whole(int(low), int(high), log) if isinstance(dimension, Whole) else Real(float(low), float(high), log)
+
+
+def dimension_of(values: list[Any]) -> Real | Whole | Choice:
+    """Return the dimension that a list says of an unknown parameter: two numbers are the ends of a range."""
+    numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in values)
+    if len(values) != RANGE or not numbers:
+        return Choice(tuple(values))
+    if all(isinstance(one, int) for one in values):
+        return Whole(values[0], values[1])
+    return Real(float(values[0]), float(values[1]))
+
+
+def _misfit(dimension: Real | Whole | Choice, values: list[Any]) -> str:
+    if isinstance(dimension, Choice):
+        unknown = [one for one in values if one not in dimension.values]
+        return f"be among {list(dimension.values)}" if unknown else ""
+    numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in values)
+    return "" if numbers else "be numbers: the two ends of a range, or those to choose from"
+
+
+def _nearest(value: Value, dimension: Real | Whole | Choice) -> Value:
+    if isinstance(dimension, Choice):
+        return value if value in dimension.values else dimension.values[0]
+    if not isinstance(value, int | float):
+        middle = (dimension.low * dimension.high) ** 0.5 if dimension.log else (dimension.low + dimension.high) / 2
+        return round(middle) if isinstance(dimension, Whole) else float(middle)
+    return min(max(value, dimension.low), dimension.high)
