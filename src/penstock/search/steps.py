@@ -26,16 +26,14 @@ from penstock.search.stopping import stop_on_interrupt
 from penstock.search.targets import out_of_fold_table
 from penstock.search.telling import line_of
 from penstock.search.work import Found, Hooks, Progress, Work
+from penstock.search.worth import gains_told, group_gains
 from penstock.spec import ProjectSpec
 from penstock.store import artifacts, frames, records, trainings
 from penstock.store.workspace import visible_gpus
 
 progress = logging.getLogger("penstock.progress")
 
-EXPERIENCE, MACHINE = (
-    "experience",
-    "machine",
-)  # the kind and the key of what is kept of this machine, whatever the project
+EXPERIENCE, MACHINE = "experience", "machine"  # kind and key of what is kept of this machine, whatever the project
 
 
 def plan(split: Split, leaks: tuple[Finding, ...], spec: ProjectSpec, workspace: Workspace) -> FeaturePlan:
@@ -131,7 +129,7 @@ def search(
         metric=work.settings.metric,
         slots=work.slots,
         resumed=found.resumed,
-        reasons=found.reasons,
+        reasons=(*found.reasons, *gains_told(group_gains(work.rows, work.folder, work.settings.seed))),
     )
     trainings.remember(training.id, "plan", plan, workspace)
     trainings.remember(training.id, "search", result, workspace)

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from penstock.domain.features import GroupGain
 from penstock.features._base import Feature
@@ -14,6 +13,7 @@ from penstock.search.encoding import TrainingRows, folds_folder, read_pipeline
 MOST_ROWS = 4_000  # on either side; noise of the difference is told by its standard error
 MOST_CLASSES = 10  # above this a booster of each class takes seconds
 ROUNDS, RATE, LEAVES = 60, 0.1, 16
+NOISE = 2  # standard errors
 GROUPS = {
     "target means": ("target ", "how often: "),
     "parts of dates": (".year", ".month", ".day", ".weekday", ".hour", ".day_of_year", ".days", ".minutes"),
@@ -51,11 +51,12 @@ def group_gains(rows: TrainingRows, folder: Path, seed: int) -> tuple[GroupGain,
     Returns
     -------
     tuple of GroupGain
-        One a group there is, in the order of `GROUPS`; empty with more than ten classes. Nothing is chosen by it.
+        One a group there is, in the order of `GROUPS`; empty with more than ten classes, or where no family of trees
+        was searched. Nothing is chosen by it.
     """
-    if rows.classes > MOST_CLASSES:
-        return ()
     folds = folds_folder(folder)
+    if rows.classes > MOST_CLASSES or not (folds / "tree-0.npy").exists():
+        return ()
     features = read_pipeline(folds, "tree", 0).features
     groups = np.array([group_of(feature) for feature in features])
     x = np.load(folds / "tree-0.npy", mmap_mode="r")
@@ -76,6 +77,15 @@ def group_gains(rows: TrainingRows, folder: Path, seed: int) -> tuple[GroupGain,
     return tuple(gains)
 
 
+def gains_told(gains: tuple[GroupGain, ...]) -> tuple[str, ...]:
+    """Return a sentence of what each group of features gained, and of what is not told from noise."""
+    return tuple(
+        f"{each.group} ({each.features} features) change a quick model's loss on the first fold by "
+        f"{-each.gain:+.1%} ± {each.error:.1%}" + ("" if abs(each.gain) > NOISE * each.error else ", within noise")
+        for each in gains
+    )
+
+
 def _some(places: NDArray[np.intp], random: np.random.Generator) -> NDArray[np.intp]:
     chosen: NDArray[np.intp] = places
     if len(places) > MOST_ROWS:
@@ -85,6 +95,8 @@ def _some(places: NDArray[np.intp], random: np.random.Generator) -> NDArray[np.i
 
 def _losses(rows: TrainingRows, given: tuple[Any, Any], scored: tuple[Any, Any], seed: int) -> NDArray[np.float64]:
     """Return the loss of each scored row: squared error, or minus the logarithm of its class's probability."""
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
     settings = {"max_iter": ROUNDS, "learning_rate": RATE, "max_leaf_nodes": LEAVES, "early_stopping": False}
     if not rows.classes:
         booster = HistGradientBoostingRegressor(**settings, random_state=seed).fit(*given)

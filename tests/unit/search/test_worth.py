@@ -3,10 +3,10 @@ from pathlib import Path
 import numpy as np
 
 from penstock.data.decoding import compile_decoding
-from penstock.domain.features import ColumnPlan, FeaturePlan
+from penstock.domain.features import ColumnPlan, FeaturePlan, GroupGain
 from penstock.features._base import Feature
 from penstock.search.encoding import Encoding, TrainingRows, folds_folder
-from penstock.search.worth import group_gains, group_of
+from penstock.search.worth import gains_told, group_gains, group_of
 
 ROWS = 900
 
@@ -70,3 +70,9 @@ def test_each_kind_of_made_feature_has_its_group() -> None:
     assert group_of(Feature("end since start", "end")) == "times between dates"
     assert group_of(Feature("note: linear model of share", "note")) == "words"
     assert group_of(Feature("note.marks", "note")) == "counts of letters"
+
+
+def test_what_was_gained_is_told_with_its_error() -> None:
+    told = gains_told((GroupGain("target means", 2, 0.175, 0.029), GroupGain("words", 3, 0.01, 0.02)))
+    assert told[0] == "target means (2 features) change a quick model's loss on the first fold by -17.5% ± 2.9%"
+    assert told[1].endswith("-1.0% ± 2.0%, within noise")
