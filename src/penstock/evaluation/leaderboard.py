@@ -57,6 +57,8 @@ def _row(trial: Trial, metric: str, *, chosen: bool) -> dict[str, Any]:
         "partial": trial.partial,
         "reason": "; ".join(word for word in (trial.reason, trial.mark, trial.placed) if word),
     }
+    if trial.predicted_gpu_mb:
+        row |= {"predicted GPU MB": trial.predicted_gpu_mb, "peak GPU MB": trial.peak_gpu_mb}
     if trial.footprint is not None:
         row |= {"ms a row": trial.footprint.latency_ms, "graph MB": trial.footprint.size_mb}
         row |= {"parameters": trial.footprint.parameters, "flops": trial.footprint.flops}
