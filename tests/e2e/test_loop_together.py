@@ -58,6 +58,7 @@ def suppressed(loop_project: Project) -> Iterator[Project]:
     loop_project.prefect(path, {"enabled": True}, method="PATCH")
 
 
+@pytest.mark.full  # in short: tests/integration/test_events.py
 @pytest.mark.timeout(600)
 def test_control_starts_the_training_once_where_the_event_starts_none(suppressed: Project) -> None:
     suppressed.lose()

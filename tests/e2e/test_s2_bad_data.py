@@ -128,13 +128,12 @@ def test_an_added_column_goes_on_and_a_removed_or_retyped_one_blocks(
 ) -> None:
     file = stranger.folder / "customers.csv"
     customers.assign(loyalty=np.arange(len(customers)) % 7).to_csv(file, index=False)
-    for _ in range(2):
-        body = stranger.answer("run", "customers.csv", "--target", "churned")
-        assert body["decision"]["verdict"] in {"hold", "promote"}
-    for changed in (customers.drop(columns="age"), customers.assign(age="forty " + customers["age"].astype(str))):
+    body = stranger.answer("run", "customers.csv", "--target", "churned")
+    assert body["decision"]["verdict"] in {"hold", "promote"}
+    retyped = customers.assign(age="forty " + customers["age"].astype(str))
+    for changed in (retyped, customers.drop(columns="age"), retyped):  # what was refused once is not taken for good
         changed.to_csv(file, index=False)
-        for _ in range(2):
-            assert "'age'" in stranger.refuse(3, "run", "customers.csv", "--target", "churned")
+        assert "'age'" in stranger.refuse(3, "run", "customers.csv", "--target", "churned")
     status, _ = ask(body["endpoint"], {"rows": rows_of(customers.drop(columns="churned").head(2))}, body["key"])
     assert status == 200
 
