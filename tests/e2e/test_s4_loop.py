@@ -31,7 +31,7 @@ SETTINGS: dict[str, Any] = {
     "rollout": {"stages": [0, 25, 100]},
 }
 
-pytestmark = pytest.mark.timeout(1500)
+pytestmark = [pytest.mark.timeout(1500), pytest.mark.full]  # make test tells the demo's story: the same loop
 T = TypeVar("T")
 
 
@@ -177,7 +177,6 @@ def assert_back(body: dict[str, Any]) -> None:
     assert after > before - MARGIN, figures
 
 
-@pytest.mark.full
 def test_with_labels_withheld_it_says_that_it_needs_them(fast: Stranger) -> None:
     make_project(fast, "unlabelled")
     with streaming(fast, "unlabelled", "--no-labels"):
@@ -190,7 +189,6 @@ def test_with_labels_withheld_it_says_that_it_needs_them(fast: Stranger) -> None
     assert "monthly_fee" in reasons[-1] or "drift" in reasons[-1], reasons
 
 
-@pytest.mark.full
 def test_with_a_detector_that_sees_nothing_the_story_names_no_column(fast: Stranger) -> None:
     make_project(fast, "blind", {"drift": {"psi": 1e9, "missing": 1e9, "levels": 1e9}})
     with streaming(fast, "blind"):
@@ -199,7 +197,6 @@ def test_with_a_detector_that_sees_nothing_the_story_names_no_column(fast: Stran
     assert incident["decision"]["verdict"] == "retrain"  # as loss is measured from labels
 
 
-@pytest.mark.full
 def test_with_the_newest_rows_left_out_the_same_model_is_held(fast: Stranger) -> None:
     make_project(fast, "stale")
     path = fast.folder / "projects" / "stale.yaml"
@@ -214,7 +211,6 @@ def test_with_the_newest_rows_left_out_the_same_model_is_held(fast: Stranger) ->
     assert status["champion"] == "1"
 
 
-@pytest.mark.full
 def test_with_the_automation_gone_control_starts_the_training_once(fast: Stranger) -> None:
     make_project(fast, "unheard")
     api = f"http://127.0.0.1:{fast.environment['PENSTOCK_PREFECT_PORT']}/api"

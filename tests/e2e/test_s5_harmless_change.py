@@ -32,7 +32,7 @@ SETTINGS: dict[str, Any] = {
     "rollout": {"stages": [100]},
 }
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.full]
 
 
 def make_rows(random: np.random.Generator, day: float, rows: int, days: float = 1.0, **shifts: float) -> pd.DataFrame:
@@ -142,7 +142,6 @@ def test_quiet_windows_and_a_harmless_change_start_nothing(watched: Watched) -> 
     assert found["report"] is not None
 
 
-@pytest.mark.full
 @pytest.mark.timeout(3600)
 def test_sixty_quiet_windows_over_http_start_nothing(watched: Watched) -> None:
     for _ in range(60):
@@ -150,7 +149,6 @@ def test_sixty_quiet_windows_over_http_start_nothing(watched: Watched) -> None:
         assert_quiet(watched.look())
 
 
-@pytest.mark.full
 @pytest.mark.timeout(3600)
 def test_windows_of_half_a_million_rows_start_nothing(watched: Watched) -> None:
     change_settings(watched.stranger, {"monitoring": {"window_rows": MANY}})

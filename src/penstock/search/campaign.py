@@ -17,7 +17,7 @@ from penstock.search.choosing import choosing_seconds
 from penstock.search.encoding import Encoding, folds_folder, prepare
 from penstock.search.footprints import judged
 from penstock.search.grids import grid_sizes
-from penstock.search.laying import Unencoded, laid_here, lay, shelf_for
+from penstock.search.laying import Unencoded, fit_here, laid_here, lay, shelf_for
 from penstock.search.limits import Limits
 from penstock.search.messages import Answer, FoldDone, GoOn, JobFailed, Setting, TrialJob
 from penstock.search.plans import BASELINE, Shape
@@ -27,7 +27,6 @@ from penstock.search.schedule import Schedule
 from penstock.search.slots import Crew, Host, need_one_library
 from penstock.search.spaces import still_asked
 from penstock.search.telling import progress_of
-from penstock.search.trials import fit
 from penstock.search.tuning import Study
 from penstock.search.work import AtWork, Found, Hooks, Work
 
@@ -331,8 +330,8 @@ class Campaign:
                 schedule.failed.add(name)
                 continue
             schedule.ended.append(ended)
-            fit(self._refit(schedule).job(ended), self.work.families[name], shelf_for(name, setting))
-            schedule.fitted.add(ended.trial.number)
+            refit = self._refit(schedule)
+            refit.take(fit_here(refit.job(ended), self.work.families[name], shelf_for(name, setting)))
 
     def _prepare_for(self, slot: Slot, schedule: Schedule, now: float) -> None:
         """Load in an idle slot the library that has work, if there is time for both."""

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.search.messages import FoldDone, JobFailed, Setting, TrialJob
+from penstock.models._base import ModelFamily
+from penstock.search.messages import FitJob, FoldDone, JobDone, JobFailed, Setting, TrialJob
 from penstock.search.plans import BASELINE, Plan
 from penstock.search.schedule import Schedule
-from penstock.search.trials import Shelf, evaluate
+from penstock.search.trials import Shelf, evaluate, fit
 from penstock.search.tuning import Ended, Study
 from penstock.search.work import AtWork, Work
 
@@ -80,3 +81,13 @@ def lay(name: str, setting: Setting, schedule: Schedule, study: Study, work: Wor
         ended = busy.ended(JobFailed(draft.number, reason), memory_mb)
     study.tell(ended)
     return ended
+
+
+def fit_here(job: FitJob, family: ModelFamily, shelf: Shelf) -> JobDone | JobFailed:
+    """Fit a family on all rows in this process; without the baseline there is nothing to fall back on, so it raises."""
+    try:
+        return fit(job, family, shelf)
+    except Exception as error:
+        if job.family == BASELINE:
+            raise
+        return JobFailed(job.number, f"{type(error).__name__}: {error}"[:500])

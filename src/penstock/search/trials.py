@@ -47,7 +47,8 @@ class Shelf:
                 if time.monotonic() > deadline:
                     raise ModelError(f"The encoded rows {path.name!r} must be there before the trial's deadline.")
                 time.sleep(WAIT_SECONDS)
-            self.opened[name] = np.load(path, mmap_mode="r", allow_pickle=False)
+            # Copied where it is written to: scikit-learn looks for missing values in a buffer that it may write to.
+            self.opened[name] = np.load(path, mmap_mode="c", allow_pickle=False)
         return self.opened[name]
 
     def rows(self, fold: int) -> tuple[Rows, Rows]:
