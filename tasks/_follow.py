@@ -33,18 +33,17 @@ class Follower(logging.Handler):
             self.last = (round(PERCENT * float(share), 1), record.getMessage())
 
     def _show(self) -> None:
+        """Show what was said last every few seconds, and at the end; a server that is away must not end the task."""
         artifact, shown = None, None
-        while not self.ended.wait(EVERY_SECONDS):
-            if self.last is None or self.last == shown:
-                continue
-            shown = self.last
-            try:
-                artifact = _put(artifact, *shown)
-            except Exception:
-                log.warning("The progress of a task could not be shown.", exc_info=True)
-                return
-        if artifact is not None and self.last is not None:
-            _put(artifact, PERCENT, self.last[1])
+        try:
+            while not self.ended.wait(EVERY_SECONDS):
+                if self.last is not None and self.last != shown:
+                    shown = self.last
+                    artifact = _put(artifact, *shown)
+            if artifact is not None and self.last is not None:
+                _put(artifact, PERCENT, self.last[1])
+        except Exception:
+            log.warning("The progress of a task could not be shown.", exc_info=True)
 
 
 def _put(artifact: Any, percent: float, said: str) -> Any:
