@@ -17,10 +17,10 @@ from penstock.search.choosing import choosing_seconds
 from penstock.search.encoding import Encoding, folds_folder, prepare
 from penstock.search.footprints import judged
 from penstock.search.grids import grid_sizes
-from penstock.search.laying import Unencoded, fit_here, laid_here, lay, shelf_for
+from penstock.search.laying import Unencoded, fit_here, laid_here, lay, most_seconds, shelf_for
 from penstock.search.limits import Limits
 from penstock.search.messages import Answer, FoldDone, GoOn, JobFailed, Setting, TrialJob
-from penstock.search.plans import BASELINE, Shape
+from penstock.search.plans import BASELINE, Plan, Shape
 from penstock.search.refit import Refit, estimator_path
 from penstock.search.rounds import Rounds
 from penstock.search.schedule import Schedule
@@ -318,12 +318,15 @@ class Campaign:
             return
         tried = {one.trial.family for one in (*schedule.ended, *self.failed)}
         tried |= {plan.family for plan in schedule.running.values()}
-        for name in laid_here(schedule, self.work):
+        now = time.monotonic()
+        for name in laid_here(schedule, self.work, most_seconds(now - self.began, self.end - now)):
             late = name != BASELINE and (schedule.enough() or any(host.told for host in self._hosts()))
             waits = not self.encoding.done and not isinstance(shelf_for(name, setting), Unencoded)
             if name in tried or late or waits:
                 continue
-            ended = lay(name, setting, schedule, self.study, self.work)
+            latest = math.inf if name == BASELINE else self.end - LEAST_GRACE
+            plan = Plan(name, "default", schedule.shape.folds, latest, schedule.whole_seconds(name))
+            ended = lay(plan, setting, schedule, self.study, self.work)
             if ended.trial.state == "failed":
                 self.failed.append(ended)
                 schedule.skips[name] = ended.trial.reason
@@ -332,6 +335,8 @@ class Campaign:
             schedule.ended.append(ended)
             refit = self._refit(schedule)
             refit.take(fit_here(refit.job(ended), self.work.families[name], shelf_for(name, setting)))
+            if name != BASELINE:
+                return  # slots may have loaded meanwhile
 
     def _prepare_for(self, slot: Slot, schedule: Schedule, now: float) -> None:
         """Load in an idle slot the library that has work, if there is time for both."""

@@ -1,6 +1,5 @@
 """Trials that the search's own process runs while the slots' processes load: quick ones, of families of ours."""
 
-import math
 import time
 from typing import Any
 
@@ -16,11 +15,25 @@ from penstock.search.tuning import Ended, Study
 from penstock.search.work import AtWork, Work
 
 QUICK_SECONDS = 0.4  # for all folds: less than a slot's process needs to load what the trial does
+OF_LEFT = 0.5  # of the time left: what a trial here may take at most
 OURS = "penstock.models."  # what another package brings may hang or end its process: a slot's, not the search's
 
 
-def laid_here(schedule: Schedule, work: Work) -> list[str]:
-    """Return the families whose default this process tries, the baseline first: there is always one model."""
+def most_seconds(waited: float, left: float) -> float:
+    """Return how long a trial may take here: the longer, the longer no slot has loaded, as on a busy machine."""
+    return max(QUICK_SECONDS, min(waited, OF_LEFT * left))
+
+
+def laid_here(schedule: Schedule, work: Work, most: float) -> list[str]:
+    """Return the families whose default this process tries, the baseline first: there is always one model.
+
+    Parameters
+    ----------
+    schedule, work
+        The search's.
+    most
+        Seconds that a trial of another family may take, by prediction.
+    """
     if work.settings.deterministic:
         return [BASELINE]
     quick = [
@@ -29,7 +42,7 @@ def laid_here(schedule: Schedule, work: Work) -> list[str]:
         if type(getattr(family, "inner", family)).__module__.startswith(OURS)
         and family.library == "sklearn"
         and name not in schedule.skips
-        and schedule.whole_seconds(name) <= QUICK_SECONDS
+        and schedule.whole_seconds(name) <= most
     ]
     return [BASELINE, *(name for name in quick if name != BASELINE)]
 
@@ -49,20 +62,20 @@ def shelf_for(name: str, setting: Setting) -> Shelf:
     return Unencoded(setting) if name == BASELINE and not setting.limits else Shelf(setting)
 
 
-def lay(name: str, setting: Setting, schedule: Schedule, study: Study, work: Work) -> Ended:
+def lay(plan: Plan, setting: Setting, schedule: Schedule, study: Study, work: Work) -> Ended:
     """Try a family's default in this process, and return the trial as it ended.
 
     Parameters
     ----------
-    name
-        The family.
+    plan
+        The family, and when its fit must end.
     setting
         What all trials have in common.
     schedule, study, work
         The search's; the study is told.
     """
+    name = plan.family
     draft = study.ask(name, "default", schedule.defaults[name], schedule.spaces[name])
-    plan = Plan(name, "default", schedule.shape.folds, math.inf, schedule.whole_seconds(name))
     busy = AtWork(draft, plan, None, time.monotonic())
 
     def note(fold: FoldDone) -> bool:
