@@ -8,6 +8,8 @@ import pytest
 from tests.e2e.loop import Project, make_project, wait_for
 from tests.stranger import Stranger
 
+pytestmark = [pytest.mark.timeout(400), pytest.mark.full]  # in short: tests/unit/rollout/test_held.py
+
 
 @pytest.fixture
 def project(stranger: Stranger, subscriptions: pd.DataFrame) -> Project:
@@ -22,7 +24,6 @@ def verdicts(project: Project) -> list[dict[str, int | str]]:
     return [each for each in told if each["version"] == "2"]
 
 
-@pytest.mark.timeout(400)
 def test_a_held_challenger_is_judged_again_on_the_labels_that_came_since(project: Project) -> None:
     project.go_on()
     said = project.stranger.answer("train", project.name)

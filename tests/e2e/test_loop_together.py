@@ -11,6 +11,8 @@ import pytest
 from tests.e2e.loop import Project, carried_out, make_project
 from tests.stranger import Stranger
 
+pytestmark = [pytest.mark.timeout(600), pytest.mark.full]  # in short: tests/integration/test_events.py
+
 
 @pytest.fixture(scope="module")
 def other_project(stranger: Stranger, subscriptions: pd.DataFrame) -> Project:
@@ -27,7 +29,6 @@ def trainings(project: Project) -> list[tuple[datetime, datetime]]:
     return [(datetime.fromisoformat(began), datetime.fromisoformat(ended)) for began, ended in found]
 
 
-@pytest.mark.timeout(600)
 def test_two_projects_that_drift_are_both_retrained_and_a_training_by_hand_waits(
     loop_project: Project, other_project: Project
 ) -> None:
@@ -58,8 +59,6 @@ def suppressed(loop_project: Project) -> Iterator[Project]:
     loop_project.prefect(path, {"enabled": True}, method="PATCH")
 
 
-@pytest.mark.full  # in short: tests/integration/test_events.py
-@pytest.mark.timeout(600)
 def test_control_starts_the_training_once_where_the_event_starts_none(suppressed: Project) -> None:
     suppressed.lose()
     decision = suppressed.monitor()

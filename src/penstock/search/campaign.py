@@ -154,7 +154,8 @@ class Campaign:
         for name in schedule.reasons:
             schedule.skips.setdefault(name, "the search was stopped before its turn")
         self.finale, self.end = True, min(self.end, now + schedule.fit_at_most() + START_SECONDS)
-        self._refit(schedule).end = self.end
+        refit = self._refit(schedule)
+        refit.end, refit.copying = self.end, False
 
     def _refit(self, schedule: Schedule) -> Refit:
         if self.refit is None:

@@ -55,7 +55,7 @@ class FitJob:
     """Fit one configuration on every row, and keep the estimator at `path`.
 
     It stops by itself at `deadline`, and is ended at `latest`; `least` is the score on the rows it was fitted on
-    below which the fit was cut short, or went astray.
+    below which the fit was cut short, or went astray. A `copy` draws with a seed of its own; 0 is the search's.
     """
 
     number: int
@@ -66,6 +66,7 @@ class FitJob:
     path: str
     least: float
     device: str = "cpu"
+    copy: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import numpy as np
 from penstock.domain.search import Footprint, Value
 from penstock.errors import ModelError
 from penstock.search.choosing import Pick, choose, choosing_seconds
+from penstock.search.copies import Copies, bears_copies
 from penstock.search.encoding import folds_folder, pipeline_path
 from penstock.search.limits import added, rounded
 from penstock.search.messages import Answer, FitJob, JobDone, JobFailed, bag_path
@@ -41,6 +42,8 @@ class Refit:
     started: set[int] = field(default_factory=set)
     pick: Pick | None = None
     footprints: dict[int, Footprint] = field(default_factory=dict)
+    copies: Copies = field(default_factory=Copies)
+    copying: bool = True
 
     def ranking(self) -> Ranking:
         """Return the candidates at present, those that cannot be fitted in time last."""
@@ -69,7 +72,15 @@ class Refit:
             self.submit(one)
         if missing and spare and len(members) == 1:
             self._beside(missing[0], candidates[1:])
-        return not missing and not wished
+        return not missing and not wished and not (spare and self._copy(members))
+
+    def _copy(self, members: list[Ended]) -> bool:
+        """Fit members whose fits differ by their seeds again; return whether that is going on."""
+        if not self.copying or not bears_copies(self.work.settings):
+            return False
+        drawn = [one for one in members if self.work.families[one.trial.family].bags]
+        wanted = [(one, self.job(one), self.schedule.fit_seconds(one)) for one in drawn]
+        return self.copies.go_on(wanted, self.end - time.monotonic(), self._start)
 
     def _settle(self, candidates: list[Ended]) -> None:
         """Choose what the model is made of, once, and again where a fit that it needs has failed."""
@@ -157,7 +168,8 @@ class Refit:
         ranking = self.ranking()
         at_hand = self.pick is not None and all(self.schedule.at_hand(one) for one, _ in self.pick.members)
         if self.pick is not None and at_hand and self._within(self.pick):
-            return Pick(self.pick.members, self.pick.mixture, (*ranking.reasons, *self.pick.reasons))
+            copied = self.copies.told(one.trial.number for one, _ in self.pick.members)
+            return Pick(self.pick.members, self.pick.mixture, (*ranking.reasons, *self.pick.reasons, *copied))
         best = next((one for one in ranking.candidates if self.schedule.at_hand(one)), None)
         first = ranking.candidates[0].trial
         why = self.failed.get(first.number, "its fit did not end within the budget")
@@ -182,6 +194,7 @@ class Refit:
             models = [(None, estimator_path(self.work.folder, one).read_bytes())]
         else:
             models = pickle.loads(bag_path(str(folder), one.trial.number).read_bytes())  # noqa: S301  see the import
+        models += [(None, path.read_bytes()) for path in self.copies.done.get(one.trial.number, ())]
         parts = []
         for fold, model in models:
             path = pipeline_path(folder, family.flavour, fold)
@@ -197,12 +210,18 @@ class Refit:
     def submit(self, one: Ended) -> None:
         """Give a candidate to a free slot, unless it is at work already."""
         number = one.trial.number
-        host = None if number in self.started else self._free(self.work.families[one.trial.family].library)
-        if host is not None:
+        if number not in self.started and self._start(one, self.job(one)):
             self.started.add(number)
-            on_gpu = one.trial.device != "cpu" and host.device != "cpu"
-            job = self.job(one) if on_gpu else replace(self.job(one), device="cpu")
-            self.crew.submit(host, job, one.trial.predicted_gpu_mb if on_gpu else 0)
+
+    def _start(self, one: Ended, job: FitJob) -> bool:
+        """Give a job of a candidate to a free slot; return whether there is one."""
+        host = self._free(self.work.families[one.trial.family].library)
+        if host is None:
+            return False
+        on_gpu = one.trial.device != "cpu" and host.device != "cpu"
+        given = job if on_gpu else replace(job, device="cpu")
+        self.crew.submit(host, given, one.trial.predicted_gpu_mb if on_gpu else 0)
+        return True
 
     def job(self, one: Ended) -> FitJob:
         """Return the job that fits a candidate on all rows."""
@@ -219,7 +238,9 @@ class Refit:
 
     def take(self, answer: Answer) -> None:
         """Note what became of a fit."""
-        if isinstance(answer, JobDone) and answer.over:
+        if answer.number in self.copies.begun:
+            self.copies.take(answer)
+        elif isinstance(answer, JobDone) and answer.over:
             self._fail(answer.number, f"fitted on all rows it is over a limit: {'; '.join(answer.over)}")
         elif isinstance(answer, JobDone):
             self.schedule.fitted.add(answer.number)

@@ -185,7 +185,7 @@ def _context(job: TrialJob | FitJob, family: ModelFamily, shelf: Shelf, deadline
     return BuildContext(
         problem=setting.folds.problem,
         classes=setting.folds.classes,
-        seed=setting.seed,
+        seed=setting.seed + (job.copy if isinstance(job, FitJob) else 0),
         threads=1,
         device=job.device,
         deadline=None if math.isinf(deadline) else deadline,
