@@ -1,6 +1,7 @@
 """True values of answered rows, with their history."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,11 @@ from penstock.domain.workspace import Workspace
 from penstock.store import tables
 from penstock.store.database import connect, reading
 
+AT_ONCE = 500  # values in one statement
+FIELDS = tuple(each.name for each in fields(Label))
+
+Row = tuple[str, str, int]  # project, request, row of the request
+
 
 def save_labels(labels: Iterable[tuple[Label, bool]], workspace: Workspace) -> LabelCounts:
     """Keep labels, each with whether its row was answered; the same value again changes nothing.
@@ -18,18 +24,18 @@ def save_labels(labels: Iterable[tuple[Label, bool]], workspace: Workspace) -> L
     A different value supersedes, and the earlier one stays in the history; labels of unknown rows are parked, and kept
     anew when they come again after their rows.
     """
+    given = list(labels)
     accepted = superseded = unknown = 0
     with connect(workspace).begin() as connection:
-        for label, known in labels:
-            if not known:
-                unknown += 1
-            before = _newest(connection, label)
-            if before is None:
-                _insert(connection, label, known=known)
-            elif before.value != label.value or (known and not before.known):
-                _replace(connection, before.number, label, known=known)
-                superseded += known and before.value != label.value
+        kept = _Kept.of([label for label, _ in given], connection)
+        for label, known in given:
+            before = kept.newest.get(_row_of(label))
+            if before is None or before.value != label.value or (known and not before.known):
+                kept.put(label, known=known)
+            superseded += known and before is not None and before.value != label.value
             accepted += known
+            unknown += not known
+        kept.write(connection)
     return LabelCounts(accepted=accepted, superseded=superseded, unknown=unknown)
 
 
@@ -80,13 +86,16 @@ def parked_labels(project: str, since: datetime, workspace: Workspace) -> list[t
 
 def adopt_labels(parked: Iterable[tuple[int, Label]], workspace: Workspace) -> int:
     """Keep parked labels anew, of rows that are known by now; return how many were still the newest."""
+    given = list(parked)
     adopted = 0
     with connect(workspace).begin() as connection:
-        for number, label in parked:
-            before = _newest(connection, label)
+        kept = _Kept.of([label for _, label in given], connection)
+        for number, label in given:
+            before = kept.newest.get(_row_of(label))
             if before is not None and before.number == number:
-                _replace(connection, number, label, known=True)
+                kept.put(label, known=True)
                 adopted += 1
+        kept.write(connection)
     return adopted
 
 
@@ -104,37 +113,60 @@ def _label_of(row: Any) -> Label:
     )
 
 
-def _newest(connection: sa.Connection, label: Label) -> sa.Row[tuple[int, str, bool]] | None:
-    table = tables.labels
-    return connection.execute(
-        sa.select(table.c.number, table.c.value, table.c.known).where(
-            table.c.project == label.project,
-            table.c.request_id == label.request_id,
-            table.c.row == label.row,
-            table.c.newest,
-        )
-    ).one_or_none()
+@dataclass(slots=True)
+class _Newest:
+    """The newest label of a row: its number, none before it is written, and its place among those to write."""
+
+    value: str
+    known: bool
+    number: int | None = None
+    place: int = -1
 
 
-def _replace(connection: sa.Connection, number: int, label: Label, *, known: bool) -> None:
-    table = tables.labels
-    connection.execute(sa.update(table).where(table.c.number == number).values(newest=False))
-    _insert(connection, label, known=known)
+@dataclass(slots=True)
+class _Kept:
+    """The newest labels of some rows, what is to be written, and the numbers of those that are the newest no more.
+
+    All is read at once and written at once, as nobody else can write meanwhile.
+    """
+
+    newest: dict[Row, _Newest]
+    fresh: list[dict[str, Any]] = field(default_factory=list)
+    outdated: list[int] = field(default_factory=list)
+
+    @staticmethod
+    def of(labels: Sequence[Label], connection: sa.Connection) -> "_Kept":
+        """Read what is known of the rows of some labels."""
+        table, newest = tables.labels, dict[Row, _Newest]()
+        requests = {label.project: sorted({label.request_id for label in labels}) for label in labels}
+        for project, ids in requests.items():
+            for start in range(0, len(ids), AT_ONCE):
+                query = sa.select(table).where(
+                    table.c.project == project, table.c.newest, table.c.request_id.in_(ids[start : start + AT_ONCE])
+                )
+                for row in connection.execute(query):
+                    newest[project, row.request_id, row.row] = _Newest(row.value, row.known, row.number)
+        return _Kept(newest)
+
+    def put(self, label: Label, *, known: bool) -> None:
+        """Make a label the newest of its row."""
+        before = self.newest.get(_row_of(label))
+        if before is not None and before.number is not None:
+            self.outdated.append(before.number)
+        elif before is not None:
+            self.fresh[before.place]["newest"] = False
+        self.newest[_row_of(label)] = _Newest(label.value, known, place=len(self.fresh))
+        self.fresh.append({**{name: getattr(label, name) for name in FIELDS}, "known": known, "newest": True})
+
+    def write(self, connection: sa.Connection) -> None:
+        """Write what was put, in its order."""
+        table = tables.labels
+        for start in range(0, len(self.outdated), AT_ONCE):
+            numbers = self.outdated[start : start + AT_ONCE]
+            connection.execute(sa.update(table).where(table.c.number.in_(numbers)).values(newest=False))
+        if self.fresh:
+            connection.execute(sa.insert(table), self.fresh)
 
 
-def _insert(connection: sa.Connection, label: Label, *, known: bool) -> None:
-    connection.execute(
-        sa.insert(tables.labels).values(
-            project=label.project,
-            request_id=label.request_id,
-            row=label.row,
-            value=label.value,
-            source=label.source,
-            observed_at=label.observed_at,
-            received_at=label.received_at,
-            probability=label.probability,
-            picked=label.picked,
-            known=known,
-            newest=True,
-        )
-    )
+def _row_of(label: Label) -> Row:
+    return label.project, label.request_id, label.row

@@ -1,9 +1,13 @@
 """True values of answered rows, and what came of them since."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
 
 from penstock.domain.releases import Label, LabelCounts
 from penstock.domain.workspace import Workspace
+from penstock.store.database import reading
 from penstock.store.labels import (
     adopt_labels,
     count_labels,
@@ -12,6 +16,7 @@ from penstock.store.labels import (
     parked_labels,
     save_labels,
 )
+from penstock.store.tables import labels
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -33,6 +38,24 @@ def test_labels_after_a_number_are_the_newest_of_known_rows(workspace: Workspace
     assert (label.value, number > last) == ("x", True)
     assert labels_since("another", 0, workspace) == []
     assert [label.value for label in list_labels("churn", workspace)] == ["a", "x"]
+
+
+def test_a_value_said_twice_at_once_supersedes_the_first_which_stays_in_the_history(workspace: Workspace) -> None:
+    assert save_labels([(a_label(0, "a"), True), (a_label(0, "b"), True)], workspace) == LabelCounts(2, 1, 0)
+    assert save_labels([(a_label(0, "c"), True), (a_label(0, "c"), True)], workspace) == LabelCounts(2, 1, 0)
+    with reading(workspace).begin() as connection:
+        kept = connection.execute(sa.select(labels.c.value, labels.c.newest).order_by(labels.c.number)).all()
+    assert [tuple(row) for row in kept] == [("a", False), ("b", False), ("c", True)]
+
+
+def test_many_labels_of_many_requests_are_kept_and_superseded_at_once(workspace: Workspace) -> None:
+    def said(value: str) -> list[tuple[Label, bool]]:
+        return [(replace(a_label(0, value), request_id=f"request {number}"), True) for number in range(1200)]
+
+    assert save_labels(said("a"), workspace) == LabelCounts(1200, 0, 0)
+    assert save_labels(said("a"), workspace) == LabelCounts(1200, 0, 0)
+    assert save_labels(said("b"), workspace) == LabelCounts(1200, 1200, 0)
+    assert [label.value for label in list_labels("churn", workspace)] == ["b"] * 1200
 
 
 def test_labels_are_counted_by_when_they_came(workspace: Workspace) -> None:
