@@ -15,7 +15,7 @@ import pytest
 from penstock.domain.workspace import Workspace
 from penstock.orchestration import runs
 from penstock.orchestration.processes import Identity, own_processes, read_identity
-from penstock.orchestration.server import TAG, call, deployment_names
+from penstock.orchestration.server import TAG, call, deployment_names, set_state
 from penstock.stack.doctor import examine
 from penstock.stack.parts import PARTS, SUPERVISOR, port_of, record_of
 from penstock.stack.ports import port_owner
@@ -159,6 +159,8 @@ def test_a_command_hears_of_a_refusal_once_and_without_a_stack_trace(stack: Work
 def test_killed_parts_come_back_and_a_killed_workers_run_goes_on(stack: Workspace, tmp_path: Path) -> None:
     run = _start_nap(stack, tmp_path / "diary")
     before = {name: _identity(name, stack) for name in ("worker", "mlflow", "serving")}
+    crashed = {"type": "CRASHED", "name": "Crashed", "message": "As control or the dying process may say."}
+    set_state(run, crashed, stack)
     for identity in before.values():
         os.kill(identity.pid, signal.SIGKILL)
     _wait_for(lambda: all(_identity(name, stack) != old for name, old in before.items()) and is_up(stack))

@@ -10,7 +10,7 @@ from uuid import UUID
 from penstock.domain.workspace import Workspace
 from penstock.orchestration.claims import beginning, claim_run, drop_claim, find_claim, living_claims, somebody_begins
 from penstock.orchestration.processes import worked_on
-from penstock.orchestration.server import TAG, call, flow_runs_in, set_state
+from penstock.orchestration.server import TAG, call, flow_runs_in, flow_runs_named, set_state
 from penstock.store.leases import hold_lease
 
 FINAL = {"COMPLETED", "FAILED", "CANCELLED"}  # a run that Prefect calls crashed may be handed back
@@ -51,6 +51,8 @@ def close_orphaned_runs(workspace: Workspace, *, worker_stands: bool = True) -> 
         unknown = run["deployment_id"] is None and find_claim(run["id"], workspace) is None
         if run["id"] in busy or (unknown and begun):
             continue
+        if flow_runs_named([run["id"]], workspace)[0]["state_type"] != run["state_type"]:
+            continue  # somebody handed it back meanwhile, or it ended
         set_state(run["id"], _end_of(run), workspace)
         drop_claim(run["id"], workspace)
         closed.append(str(run["name"]))
@@ -82,7 +84,7 @@ def hand_back_runs(active: list[dict[str, Any]], workspace: Workspace) -> list[s
     Parameters
     ----------
     active
-        What `active_runs` said before the processes were stopped.
+        The flow runs that the processes were at work on, as Prefect said before or says by now.
     workspace
         Whose flow runs.
 

@@ -4,6 +4,7 @@ import json
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -144,6 +145,13 @@ def flow_runs_in(types: list[str], workspace: Workspace) -> list[dict[str, Any]]
         "limit": PAGE,
     }
     found: list[dict[str, Any]] = call("POST", "/flow_runs/filter", workspace, question)
+    return found
+
+
+def flow_runs_named(ids: Collection[str], workspace: Workspace) -> list[dict[str, Any]]:
+    """Return our flow runs of some ids, in whatever state."""
+    question = {"flow_runs": {"id": {"any_": sorted(ids)}, "tags": {"all_": [TAG]}}, "limit": PAGE}
+    found: list[dict[str, Any]] = call("POST", "/flow_runs/filter", workspace, question) if ids else []
     return found
 
 

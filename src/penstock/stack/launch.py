@@ -12,8 +12,8 @@ from importlib.metadata import version
 
 from penstock.domain.workspace import Workspace
 from penstock.orchestration.processes import PART_VARIABLE, end, own_processes, worked_on, write_identity
-from penstock.orchestration.runs import active_runs, close_orphaned_runs, hand_back_runs
-from penstock.orchestration.server import make_pool, wait_for_prefect
+from penstock.orchestration.runs import close_orphaned_runs, hand_back_runs
+from penstock.orchestration.server import flow_runs_named, make_pool, wait_for_prefect
 from penstock.stack.parts import SUPERVISOR, find_part, record_of
 from penstock.stack.supervisor import supervisor_command
 from penstock.store.workspace import find_workspace, inherited_environment, mlflow_database_url
@@ -41,10 +41,13 @@ def main(name: str) -> None:
 
 
 def _prepare_worker(workspace: Workspace, stopped: set[str]) -> None:
-    """Wait for Prefect, and give every flow run that no process stands behind the state it deserves."""
+    """Wait for Prefect, and give every flow run that no process stands behind the state it deserves.
+
+    Those whose processes were stopped just now may already be called crashed: by themselves, or by `control`.
+    """
     wait_for_prefect(workspace)
     make_pool(workspace)
-    hand_back_runs([run for run in active_runs(workspace) if run["id"] in stopped], workspace)
+    hand_back_runs(flow_runs_named(stopped, workspace), workspace)
     close_orphaned_runs(workspace, worker_stands=False)
 
 
