@@ -1,6 +1,8 @@
 """The `penstock` command: finds the command's module, and turns errors into messages and exit codes."""
 
+import atexit
 import importlib
+import os
 import sys
 from typing import Any
 
@@ -68,9 +70,34 @@ def penstock() -> None:
     """
 
 
-def main(arguments: list[str] | None = None) -> None:
+class _Ending:
+    """The last thing that a process of the command line does, once everything else has ended in order.
+
+    Then it ends at once. A library's own threads may still be at work (pyarrow's, on the rest of a file that was
+    refused), and taking Python down under them now and then aborts the process, with -6 for its exit code.
+    """
+
+    def __init__(self) -> None:
+        self.code = 1  # of an error that nobody foresaw
+        atexit.register(self._end)
+
+    def _end(self) -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(self.code)
+
+
+def main() -> None:
     """Run the command line, and end the process with its exit code."""
-    given = sys.argv[1:] if arguments is None else arguments
+    ending = _Ending()  # made first, so that it comes last
+    try:
+        _answer(sys.argv[1:])
+    except SystemExit as asked:
+        ending.code = asked.code if isinstance(asked.code, int) else 1
+        raise
+
+
+def _answer(given: list[str]) -> None:
     try:
         code = penstock.main(args=given, standalone_mode=False)
     except PenstockError as error:

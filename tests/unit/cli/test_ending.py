@@ -1,0 +1,36 @@
+"""How a process of the command line ends."""
+
+import subprocess
+import sys
+
+import pytest
+
+UNTIDY = """
+import os, sys
+import penstock.cli.main as command_line
+
+class Untidy:
+    def __del__(self):  # as a library does whose threads are at work while Python is taken down
+        os.abort()
+
+sys.modules["untidy"] = Untidy()
+if "unforeseen" in sys.argv:
+    def fail(given):
+        raise RuntimeError("nobody foresaw this")
+    command_line._answer = fail
+command_line.main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("argument", "code", "out", "err"),
+    [("--version", 0, "version", ""), ("nonsense", 2, "", "nonsense"), ("unforeseen", 1, "", "nobody foresaw this")],
+    ids=["version", "usage", "fault"],
+)
+def test_a_command_ends_with_its_code_and_its_words_whatever_libraries_do_at_the_end(
+    argument: str, code: int, out: str, err: str
+) -> None:
+    said = subprocess.run([sys.executable, "-c", UNTIDY, argument], capture_output=True, text=True, check=False)
+    assert said.returncode == code, said.stderr
+    assert out in said.stdout
+    assert err in said.stderr
