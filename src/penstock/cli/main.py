@@ -82,8 +82,11 @@ class _Ending:
         atexit.register(self._end)
 
     def _end(self) -> None:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        except OSError:  # nobody reads any more, or the disk is full: not all was said
+            self.code = self.code or 1
         os._exit(self.code)
 
 
@@ -93,7 +96,7 @@ def main() -> None:
     try:
         _answer(sys.argv[1:])
     except SystemExit as asked:
-        ending.code = asked.code if isinstance(asked.code, int) else 1
+        ending.code = asked.code if isinstance(asked.code, int) else int(asked.code is not None)
         raise
 
 

@@ -51,8 +51,8 @@ def close_orphaned_runs(workspace: Workspace, *, worker_stands: bool = True) -> 
         unknown = run["deployment_id"] is None and find_claim(run["id"], workspace) is None
         if run["id"] in busy or (unknown and begun):
             continue
-        if flow_runs_named([run["id"]], workspace)[0]["state_type"] != run["state_type"]:
-            continue  # somebody handed it back meanwhile, or it ended
+        if [now["state_type"] for now in flow_runs_named([run["id"]], workspace)] != [run["state_type"]]:
+            continue  # it was handed back meanwhile, or ended, or somebody deleted it
         set_state(run["id"], _end_of(run), workspace)
         drop_claim(run["id"], workspace)
         closed.append(str(run["name"]))

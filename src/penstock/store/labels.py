@@ -138,8 +138,11 @@ class _Kept:
     def of(labels: Sequence[Label], connection: sa.Connection) -> "_Kept":
         """Read what is known of the rows of some labels."""
         table, newest = tables.labels, dict[Row, _Newest]()
-        requests = {label.project: sorted({label.request_id for label in labels}) for label in labels}
-        for project, ids in requests.items():
+        requests: dict[str, set[str]] = {}
+        for label in labels:
+            requests.setdefault(label.project, set()).add(label.request_id)
+        for project, asked in requests.items():
+            ids = sorted(asked)
             for start in range(0, len(ids), AT_ONCE):
                 query = sa.select(table).where(
                     table.c.project == project, table.c.newest, table.c.request_id.in_(ids[start : start + AT_ONCE])

@@ -34,3 +34,9 @@ def test_a_command_ends_with_its_code_and_its_words_whatever_libraries_do_at_the
     assert said.returncode == code, said.stderr
     assert out in said.stdout
     assert err in said.stderr
+
+
+def test_a_command_whose_words_cannot_be_written_fails() -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123  a device, which is always full
+        said = subprocess.run([sys.executable, "-c", UNTIDY, "--version"], stdout=full, stderr=full, check=False)
+    assert said.returncode == 1
