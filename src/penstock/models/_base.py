@@ -75,8 +75,9 @@ class ModelFamily(ABC):
     `flavour` names the encoding it wants: `tree` keeps NaN and codes, `dense` is imputed, scaled and one-hot.
     `library` names what a process loads for it: two families of different compiled libraries (lightgbm, torch)
     never share a process. `bags` says that a classifier of many rows does better as the mean of its fold models than
-    as one fit on all rows. `brief` are parameters that make a fit short and leave what a step costs, to compare CPU and
-    GPU; without any a family that gains from a GPU is sent there untimed.
+    as one fit on all rows. A family with a compiled library, or that `stops_early`, is given an inner split. `brief`
+    are parameters that make a fit short and leave what a step costs, to compare CPU and GPU; without any a family that
+    gains from a GPU is sent there untimed.
     """
 
     name: ClassVar[str]
@@ -84,6 +85,7 @@ class ModelFamily(ABC):
     flavour: ClassVar[Flavour]
     library: ClassVar[Literal["sklearn", "lightgbm", "torch"]] = "sklearn"
     bags: ClassVar[bool] = False
+    stops_early: ClassVar[bool] = False
     brief: ClassVar[dict[str, Value]] = {}
 
     @abstractmethod

@@ -32,7 +32,7 @@ class Pace:
         self.rounds = rounds
         self.best = 0
         self.lowest = np.inf
-        self.began = time.monotonic()
+        self.began = 0.0
 
     def __call__(self, env: Any) -> None:
         """Look at the clock and at the inner split after a round."""
@@ -51,7 +51,9 @@ class Pace:
         now = time.monotonic()
         done = env.iteration + 1
         remaining = float(self.deadline or now) - now
-        each = (now - self.began) / done
+        if done == 1:
+            self.began = now  # the first round also cuts the features into bins
+        each = (now - self.began) / max(1, done - 1)
         if remaining < each:
             raise stop(self.best if env.evaluation_result_list else env.iteration, env.evaluation_result_list)
         if done == FIRST_LOOK:
@@ -62,7 +64,7 @@ class Pace:
 
 
 def faster(rate: float, rounds: float, affordable: float) -> float:
-    """Return the rate at which the rounds that there is time for do what was wanted of more of them."""
+    """Return the rate at which the rounds that there is time, or room, for do what was wanted of more of them."""
     needed = min(rounds, LEARNT / rate)
     return rate if affordable >= needed else max(rate, min(FASTEST, rate * needed / max(affordable, 1.0)))
 

@@ -40,7 +40,7 @@ class Watch:
         self.rounds = rounds
         self.best = 0
         self.lowest = np.inf
-        self.began = time.monotonic()
+        self.began = 0.0
 
     def is_over(self, done: int, loss: float | None) -> bool:
         """Note the loss after so many rounds (None: no inner split) and say whether to end."""
@@ -53,14 +53,16 @@ class Watch:
         if self.deadline is None:
             return False
         now = time.monotonic()
-        return self.deadline - now < (now - self.began) / done
+        if done == 1:
+            self.began = now  # the first round also cuts the features into bins
+        return self.deadline - now < (now - self.began) / max(1, done - 1)
 
     def wanted_rate(self, done: int) -> float | None:
         """Return a higher rate where fewer rounds fit in the time than are wanted, once; else None."""
         if self.deadline is None or done != FIRST_LOOK:
             return None
         now = time.monotonic()
-        wanted = faster(self.rate, self.rounds - done, (self.deadline - now) / ((now - self.began) / done))
+        wanted = faster(self.rate, self.rounds - done, (self.deadline - now) / ((now - self.began) / (done - 1)))
         if wanted <= self.rate:
             return None
         self.rate = wanted

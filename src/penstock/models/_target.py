@@ -29,7 +29,7 @@ class TargetScale:
 
     def apply(self, y: NDArray[Any]) -> NDArray[np.float64]:
         """Return the scaled target."""
-        values = np.log1p(y) if self.logarithm else np.asarray(y, np.float64)
+        values = np.log1p(np.maximum(y, self.lowest)) if self.logarithm else np.asarray(y, np.float64)
         return (values - self.centre) / self.spread
 
     def invert(self, scaled: NDArray[Any]) -> NDArray[np.float64]:

@@ -14,6 +14,7 @@ from penstock.domain.search import Real, SearchSpace, Value, Whole
 from penstock.errors import ModelError
 from penstock.graphs import GraphBuilder
 from penstock.models._base import BuildContext, Matrix, ModelFamily, Needs, Vector
+from penstock.models._boosting import faster
 from penstock.models._extras import Watch, need, why_absent
 from penstock.models._probabilities import probabilities, write_probabilities
 from penstock.models._target import SMEARED, TargetScale, learn_scale, skewness
@@ -93,9 +94,10 @@ class CatBoostEstimator:
             return self  # CatBoost refuses a target of one value; without trees the start says it
         train = self._pool(catboost, x, self._goal(y), weight)
         inner = None if valid is None else self._pool(catboost, valid[0], self._goal(valid[1]), None)
-        rounds = max(1, min(int(self.values["rounds"] or 1), MOST_TREES // len(self.start)))
-        watch = Watch(self.context.deadline, float(self.values["rate"] or 0.08), rounds)
-        model = catboost.CatBoost(self._own(rounds))
+        wanted_rounds, room = int(self.values["rounds"] or 1), MOST_TREES // len(self.start)
+        rate = faster(float(self.values["rate"] or 0.08), wanted_rounds, room)
+        watch = Watch(self.context.deadline, rate, max(1, min(wanted_rounds, room)))
+        model = catboost.CatBoost({**self._own(watch.rounds), "learning_rate": rate})
         model.fit(train, eval_set=inner, callbacks=[_Keeper(watch)], use_best_model=False)
         self.trees = _on_grid(_read(model)[: watch.best + 1])
         if self.scale is not None and self.scale.logarithm:
@@ -217,7 +219,7 @@ class CatBoost(ModelFamily):
     def needs(self, rows: int, features: int, classes: int) -> Needs:
         """Return what the usual rounds take, measured."""
         outputs = classes if classes > 2 else 1  # noqa: PLR2004 - one raw score says all of a binary problem
-        trees = {0: 800, 2: 300}.get(classes, 300)
+        trees = min({0: 800}.get(classes, 300), MOST_TREES // outputs)
         seconds = 0.3 + trees * (2e-3 + rows * (features + 20) * 1e-8 * (1 + outputs / 4))
         return Needs(memory_mb=100 + rows * (features * 6 + 32 * outputs) / 1e6 + trees * 0.05, seconds=seconds)
 

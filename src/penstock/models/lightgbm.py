@@ -11,7 +11,7 @@ from penstock.domain.search import Choice, Real, SearchSpace, Value, Whole
 from penstock.errors import MissingExtra, ModelError
 from penstock.graphs import GraphBuilder
 from penstock.models._base import BuildContext, Matrix, ModelFamily, Needs, Vector
-from penstock.models._boosting import Pace, count_nodes, on_grid, read_trees
+from penstock.models._boosting import Pace, count_nodes, faster, on_grid, read_trees
 from penstock.models._probabilities import probabilities, write_probabilities
 from penstock.models._target import SMEARED, TargetScale, learn_scale, skewness
 from penstock.models._trees import write_trees
@@ -59,8 +59,10 @@ class BoostedEstimator:
         parameters = {**FIXED, **self._own()}
         train = lightgbm.Dataset(x, self._goal(y), weight=weight, params=parameters, free_raw_data=True)
         inner = [] if valid is None else [lightgbm.Dataset(valid[0], self._goal(valid[1]), reference=train)]
-        most = min(int(self.values["rounds"] or 1), MOST_TREES // _outputs(self.context.classes))
-        pace = Pace(self.context.deadline, float(self.values["rate"] or 0.05), max(1, most))
+        wanted_rounds, room = int(self.values["rounds"] or 1), MOST_TREES // _outputs(self.context.classes)
+        rate = faster(float(self.values["rate"] or 0.05), wanted_rounds, room)
+        parameters["learning_rate"] = rate
+        pace = Pace(self.context.deadline, rate, max(1, min(wanted_rounds, room)))
         booster = lightgbm.train(parameters, train, pace.rounds, valid_sets=inner, callbacks=[pace])
         self.rounds = pace.best + 1 if inner else booster.current_iteration()
         self.rate = pace.rate

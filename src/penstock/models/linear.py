@@ -46,9 +46,15 @@ class LinearEstimator:
     def fit(
         self, x: Matrix, y: Vector, valid: tuple[Matrix, Vector] | None = None, weight: Vector | None = None
     ) -> "LinearEstimator":
-        """Fit for each strength, from strong shrinking to weak, and keep what does best on `valid`."""
+        """Fit for each strength, from strong shrinking to weak, and keep what does best on `valid`.
+
+        Weights are not stopped early, so that those rows are learnt from too, once they have chosen.
+        """
         with threadpool_limits(self.context.threads):
             self._fit(x, y, valid, weight)
+            if valid is not None and self.c is None and weight is None and not self._late():
+                self.c = self.chosen
+                self._fit(np.vstack([x, valid[0]]), np.concatenate([y, valid[1]]), None, None)
         return self
 
     def _fit(self, x: Matrix, y: Vector, valid: tuple[Matrix, Vector] | None, weight: Vector | None) -> None:
@@ -185,6 +191,7 @@ class Linear(ModelFamily):
 
     name = "linear"
     flavour = "dense"
+    stops_early = True
 
     def default(self, problem: Problem, rows: int, features: int) -> dict[str, Value]:
         """Return eight bends a number; products for a regression, where they seldom do harm."""

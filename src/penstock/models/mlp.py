@@ -17,8 +17,9 @@ from penstock.models._probabilities import probabilities, write_probabilities
 from penstock.models._target import SMEARED, TargetScale, learn_scale
 
 CHUNK = 20_000  # rows predicted at once
-FEW_ROWS = 2_000  # below this batches are smaller, or there would be too few steps
-GPU_ROWS = 20_000  # above this a GPU's batches are worth the way there
+BATCHES = ((4_000, 64), (10_000, 128))  # below so many rows batches are so small, or there would be too few steps
+LARGEST_BATCH = 256
+GPU_ROWS = 5_000  # above this a GPU's batches are worth the way there
 BENDING = 12  # features that bend, of a usual table; the rest are indicators
 STEP_SECONDS = 7e-4  # of a step, whatever its size (one core of 2024)
 OPERATIONS = 1e11  # a second
@@ -149,7 +150,7 @@ class MLP(ModelFamily):
         """Return what did best untuned on the project's data sets; a binary problem overfits first."""
         del features
         common: dict[str, Value] = {"width": 256, "bends": 8, "residual": False}
-        common["batch"] = 256 if rows > FEW_ROWS else 64
+        common["batch"] = next((size for most, size in BATCHES if rows < most), LARGEST_BATCH)
         if problem == "binary":
             return {**common, "layers": 2, "rate": 3e-3, "decay": 0.05, "dropout": 0.25, "epochs": 12}
         if problem == "multiclass":
@@ -167,9 +168,10 @@ class MLP(ModelFamily):
         return (plain, {"layers": 4, "residual": True}) if problem == "regression" else (plain,)
 
     def space(self, problem: Problem, rows: int, features: int) -> SearchSpace:
-        """Return rate, decay and dropout, the number of bends, and the shape: depth, width, residual layers or not."""
+        """Return epochs, rate, decay, dropout, the number of bends, and the shape: depth, width, residual or not."""
         del problem, rows, features
         return {
+            "epochs": Choice((12, 25, 40)),
             "rate": Real(1e-3, 2e-2, log=True),
             "decay": Real(1e-3, 0.3, log=True),
             "dropout": Real(0.0, 0.4),

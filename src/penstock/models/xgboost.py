@@ -12,6 +12,7 @@ from penstock.domain.search import Real, SearchSpace, Value, Whole
 from penstock.errors import ModelError
 from penstock.graphs import GraphBuilder
 from penstock.models._base import BuildContext, Matrix, ModelFamily, Needs, Vector
+from penstock.models._boosting import faster
 from penstock.models._extras import Watch, need, why_absent
 from penstock.models._probabilities import probabilities, write_probabilities
 from penstock.models._target import SMEARED, TargetScale, learn_scale, skewness
@@ -48,10 +49,13 @@ class XGBoostEstimator:
         self.start = self._starts(y, weight)
         train = self._table(xgboost, x, self._goal(y), weight)
         inner = [] if valid is None else [(self._table(xgboost, valid[0], self._goal(valid[1]), None, train), "inner")]
-        rate, rounds = float(self.values["rate"] or 0.05), int(self.values["rounds"] or 1)
-        watch = Watch(self.context.deadline, rate, max(1, min(rounds, MOST_TREES // len(self.start))))
+        rounds, room = int(self.values["rounds"] or 1), MOST_TREES // len(self.start)
+        rate = faster(float(self.values["rate"] or 0.05), rounds, room)
+        watch = Watch(self.context.deadline, rate, max(1, min(rounds, room)))
         keeper = _keeper(xgboost, watch)
-        grown = xgboost.train(self._own(), train, watch.rounds, evals=inner, callbacks=[keeper], verbose_eval=False)
+        grown = xgboost.train(
+            {**self._own(), "eta": rate}, train, watch.rounds, evals=inner, callbacks=[keeper], verbose_eval=False
+        )
         self.rounds, self.rate = watch.best + 1, watch.rate
         self.booster = xgboost.Booster({"nthread": self.context.threads})
         self.booster.load_model(bytearray(json.dumps(_on_grid(_text_of(grown[: self.rounds]))).encode()))

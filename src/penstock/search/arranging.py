@@ -10,6 +10,8 @@ from penstock.domain.search import Experience, SearchSettings
 from penstock.models._base import ModelFamily
 from penstock.search import placement
 from penstock.search.encoding import TrainingRows
+from penstock.search.portfolios import portfolio_of
+from penstock.search.spaces import with_portfolio
 from penstock.search.work import Work
 
 
@@ -51,7 +53,7 @@ def arrange(
     costs = () if given.costs is None else tuple(tuple(float(cost) for cost in row) for row in given.costs)
     return Work(
         rows=rows,
-        families=families,
+        families={name: with_portfolio(family, portfolio_of(name, rows)) for name, family in families.items()},
         settings=settings,
         folder=folder,
         slots=tuple(replace(slot, gpu=None) for slot in slots) if settings.deterministic else slots,

@@ -9,7 +9,7 @@ from penstock.domain.search import Budget, SearchSpace, Trial, Value
 from penstock.models._base import ModelFamily
 from penstock.search.limits import Limits
 from penstock.search.memory import Memory
-from penstock.search.plans import Plan, Shape, best_of, score_of
+from penstock.search.plans import BASELINE, Plan, Shape, best_of, score_of
 from penstock.search.tuning import Ended
 
 FIT_OVERHEAD = 0.4  # seconds: a message, the rows read, the estimator's file written
@@ -18,6 +18,8 @@ SETTLED_TRIALS = 40  # tuned trials of a family without a gain: more would only 
 GAIN = 1e-4  # relative to the score: less is no gain
 FEW_ROWS = 4_000  # below this one fit on all rows does better than the mean of a classifier's fold models
 RACE_ERRORS = 1.0  # standard errors behind the best within which a family is tuned further
+NEAR = 0.04  # of the way from the baseline to the best: what is no farther behind may help a mean
+FAR = 0.25  # of that way: what is farther behind on its first folds is not tried on the others
 PORTFOLIO_ERRORS = 6.0  # the same within which its portfolio is tried: what is behind may still help a mean
 
 
@@ -71,12 +73,16 @@ class Board:
 
     def better_fitted(self, ended: Ended) -> bool:
         """Return whether a candidate that is at hand should be fitted on all rows yet, if there is time."""
-        bagged = self._better_bagged(ended.trial.family) and self._bag_fits(ended)
+        bagged = self._better_bagged(ended.trial.family) and self._bag_fits(ended) and self._bag_whole(ended)
         return ended.trial.number not in self.fitted and not bagged
 
     def _bag_fits(self, ended: Ended) -> bool:
         """Return whether the bag of a trial's fold models is kept, and within the limits."""
         return self.bagging and not self.limits.over(ended.bag)
+
+    def _bag_whole(self, ended: Ended) -> bool:
+        """Return whether the bag holds a model of each fold but one at most: large ones have no room beside others."""
+        return ended.parts >= len(self.shape.folds) - 1
 
     def _better_bagged(self, family: str) -> bool:
         """Return whether the mean of a family's fold models does better than one fit (docs/decisions/0020).
@@ -120,6 +126,17 @@ class Board:
         kin = [np.asarray(one.trial.fold_scores) - best for one in whole if one.trial.family == family]
         spreads = [float(gap.std()) for gap in kin if gap.any()] or [float(best.std())]
         return float(gaps.mean()) + float(np.median(spreads)) / math.sqrt(len(fold_scores)) < 0
+
+    def far_behind(self, fold_scores: list[float]) -> bool:
+        """Return whether a trial is so far behind the best, on the folds that both have, that no mean would take it."""
+        whole = [one for one in self.ended if one.fits]
+        floor = [np.asarray(one.trial.fold_scores) for one in whole if one.trial.family == BASELINE]
+        if not floor or best_of(whole).trial.family == BASELINE:
+            return False
+        best, seen = np.asarray(best_of(whole).trial.fold_scores), len(fold_scores)
+        behind = float((best[:seen] - np.asarray(fold_scores)).mean())
+        noise = PORTFOLIO_ERRORS * float(best.std()) / math.sqrt(len(best))
+        return behind > max(noise, FAR * float((best - floor[0]).mean()))
 
     @property
     def reasons(self) -> dict[str, str]:
@@ -166,8 +183,15 @@ class Board:
         return max(score_of(one) for one in self.ended if one.trial.family == name)
 
     def in_race(self) -> list[str]:
-        """Return the families worth tuning: those within noise of the best, the least tuned first."""
-        return sorted((name for name in self._near(RACE_ERRORS) if not self._settled(name)), key=self._spent)
+        """Return the families worth tuning, the least tuned first: those within noise of the best.
+
+        Once these are settled, those behind them that may still help a mean.
+        """
+        for errors in (RACE_ERRORS, PORTFOLIO_ERRORS):
+            racing = [name for name in self._near(errors) if not self._settled(name)]
+            if racing:
+                return sorted(racing, key=self._spent)
+        return []
 
     def _leaders(self) -> list[Ended]:
         """Return the best whole trial of each family that may be a member of the model."""
@@ -186,6 +210,9 @@ class Board:
         leader = best_of(list(best.values()))
         scores = np.asarray(leader.trial.fold_scores)
         within = errors * float(scores.std()) / math.sqrt(len(scores))
+        if errors >= PORTFOLIO_ERRORS:  # many rows make folds agree, and a mean gains from what is a little behind
+            floor = [score_of(one) for one in self.ended if one.trial.family == BASELINE and one.fits]
+            within = max([within, *(NEAR * (score_of(leader) - score) for score in floor)])
         return [name for name, one in best.items() if score_of(leader) - score_of(one) <= within]
 
     def _settled(self, name: str) -> bool:
@@ -196,10 +223,11 @@ class Board:
             and tuned + sum(plan.family == name for plan in self.running.values()) >= self.points[name]
         ):
             return True
-        best, since = -math.inf, 0
+        best, since = -math.inf, 0.0
         for one in (one for one in self.ended if one.trial.family == name and one.kind != "partial"):
             better = one.fits and score_of(one) > best + GAIN * max(abs(best), GAIN) if best > -math.inf else one.fits
-            best, since = (score_of(one), 0) if better else (best, since + 1)
+            looked = len(one.trial.fold_scores) / len(self.shape.folds)  # what was pruned says less
+            best, since = (score_of(one), 0.0) if better else (best, since + looked)
         return since >= SETTLED_TRIALS
 
     def _spent(self, name: str) -> float:
@@ -215,7 +243,8 @@ class Board:
     def _fit_folds(self, name: str) -> float:
         """Return what the final fit of a family takes, in fits of a fold."""
         whole = [one for one in self.ended if one.fits and one.trial.family == name]
-        bagged = self._bag_fits(best_of(whole)) if whole else not self.limits.most
+        best = best_of(whole) if whole else None
+        bagged = self._bag_fits(best) and self._bag_whole(best) if best else not self.limits.most
         return 0.0 if self._better_bagged(name) and bagged else self.shape.growth * REFIT_FACTOR
 
     def _pace(self, family: str) -> float:

@@ -372,7 +372,7 @@ class Campaign:
             work.scores.append(answer.score)
             work.seconds.append(answer.seconds)
             more = len(work.scores) < len(work.plan.folds)
-            work.pruned = more and work.plan.kind == "tuned" and self.schedule.hopeless(work.draft.family, work.scores)
+            work.pruned = more and self._is_behind(work, self.schedule)
             self.crew.answer(host, GoOn(go=not work.pruned))
             return
         del self.at_work[answer.number], self.schedule.running[answer.number]
@@ -382,12 +382,19 @@ class Campaign:
         if ended.trial.state == "failed":
             self.failed.append(ended)
             retried = isinstance(answer, JobFailed) and answer.cause == "died" and self.study.again(work.draft)
-            if not retried and work.plan.kind != "tuned":
+            if not retried and work.plan.kind in {"default", "partial"}:
                 self.schedule.skips[ended.trial.family] = ended.trial.reason
                 self.schedule.failed.add(ended.trial.family)
         else:
             self.schedule.ended.append(ended)
         self._keep_spent()
+
+    @staticmethod
+    def _is_behind(work: AtWork, schedule: Schedule) -> bool:
+        """Return whether a trial ends here: a tuned one that cannot win, another that not even a mean would take."""
+        if work.plan.kind == "tuned":
+            return schedule.hopeless(work.draft.family, work.scores)
+        return work.plan.kind in {"default", "portfolio"} and schedule.far_behind(work.scores)
 
     # --- time ------------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from penstock.search.messages import Answer, FitJob, JobDone
 from penstock.search.tuning import Ended
 
 FIRST_NUMBER = 1_000_000  # jobs from here on are copies: no search has as many trials
-MOST_COPIES = 4  # of a member: the sixth fit of the same adds little
+MOST_COPIES = 7  # of a member: the ninth fit of the same adds little
 SAFETY = 1.25  # times the seconds that a fit is predicted to take
 CLOSING_SECONDS = 0.3  # before the end: what is still at work then is given up
 

@@ -3,7 +3,7 @@
 import pickle  # noqa: TID251  a pipeline that this search fitted, in its own folder
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,12 +14,14 @@ from penstock.search.blend import Blend, Member, Part
 from penstock.search.encoding import pipeline_path
 from penstock.search.limits import Limits, Row, measure, rounded, times
 from penstock.search.messages import JobDone, Setting
-from penstock.search.tuning import Ended
+
+if TYPE_CHECKING:  # a slot's process needs no study, which would load optuna
+    from penstock.search.tuning import Ended
 
 UNSERVED = "cannot be served"
 
 
-def judged(ended: Ended, limits: Limits) -> Ended:
+def judged(ended: "Ended", limits: Limits) -> "Ended":
     """Return a trial of an earlier process held against the limits of this one; one never measured is over them."""
     if ended.trial.state != "finished" or ended.trial.over[:1] == (UNSERVED,):
         return ended
@@ -49,19 +51,19 @@ class Scales:
         blend = Blend((Member(family, 1.0, (Part(pipeline, estimator),)),))
         return rounded(measure(blend, self._rows()))
 
-    def judge(self, done: JobDone, family: ModelFamily, models: tuple[Any, Any, int], fold: int) -> JobDone:
-        """Return a trial's end with what was measured.
+    def judge(self, done: JobDone, family: ModelFamily, models: tuple[Any, Any, int], fold: int | None) -> JobDone:
+        """Return a job's end with what was measured.
 
         Parameters
         ----------
         done
-            The trial's end.
+            The end of a trial, or of a fit.
         family
             Of the models.
         models
             A fold's estimator, what a bag keeps of it (None: nothing), and the number of models in the bag.
         fold
-            Which fold.
+            Which fold; None for a fit on all rows.
         """
         if why := getattr(family, "unserved", ""):
             return replace(done, over=(UNSERVED, why))

@@ -108,7 +108,8 @@ class JobDone:
     `device` is where it ended ("": where it was sent), `mark` what happened on the way, `gpu_mb` the most it held of a
     GPU's memory; `lost` says that the GPU is gone for this process, `compared` are the seconds of a short fit on the
     CPU and on the GPU. With limits, `footprint` is what one model takes to answer, `bag` what a bag does,
-    `over` the limits that one model is over, in words, and `excess` how many times, less 1.
+    `over` the limits that one model is over, in words, and `excess` how many times, less 1. `parts` is how many fold
+    models the bag holds.
     """
 
     number: int
@@ -126,6 +127,7 @@ class JobDone:
     bag: Footprint | None = None
     over: tuple[str, ...] = ()
     excess: float = 0.0
+    parts: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,10 +86,11 @@ class Refit:
         """Choose what the model is made of, once, and again where a fit that it needs has failed."""
         if self.pick is not None and not any(one.trial.number in self.failed for one, _ in self.pick.members):
             return
-        left = self.end - time.monotonic() - choosing_seconds(self.work)
-        if left <= 0:
+        now = time.monotonic()
+        if now >= self.end:
             self.pick = Pick(((candidates[0], 1.0),), None, ("no time was left to see whether a mean of several pays",))
             return
+        left = max(0.0, self.end - now - choosing_seconds(self.work))  # what is at hand needs none
         in_time, seconds = candidates[:1], self._left_to_fit(candidates[0])
         for one in candidates[1:]:
             more = self._left_to_fit(one)

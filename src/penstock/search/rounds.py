@@ -53,11 +53,14 @@ class Rounds(Schedule):
 
     def hopeless(self, family: str, fold_scores: list[float]) -> bool:
         """Return whether a trial is behind the best of earlier rounds."""
-        return replace(self, ended=self.known, queue=[], running={}).behind(family, fold_scores)
+        return Schedule.hopeless(self._before(), family, fold_scores)
 
-    def behind(self, family: str, fold_scores: list[float]) -> bool:
-        """Return what a schedule says of all that ended."""
-        return Schedule.hopeless(self, family, fold_scores)
+    def far_behind(self, fold_scores: list[float]) -> bool:
+        """Return whether a trial is far behind the best of earlier rounds."""
+        return Schedule.far_behind(self._before(), fold_scores)
+
+    def _before(self) -> "Rounds":
+        return replace(self, ended=self.known, queue=[], running={})
 
     def _round(self) -> list[Plan]:
         untried = sorted(self._untried())

@@ -8,7 +8,7 @@ from penstock.search.plans import BASELINE, Plan, best_of, eligible
 from penstock.search.shrinking import MOST_SHRUNK, smaller
 from penstock.search.tuning import Ended
 
-PARTIAL_BELOW_SECONDS = 60  # from here on every family has time for all folds and rows
+PARTIAL_BELOW_SECONDS = 50  # from here on every family has time for all folds and rows
 STRETCH = 4.0  # a fit that stops by its deadline is still worth having when its seconds are cut by this
 STRETCH_AFTER = 2.0  # the same for a family that has had a trial on capped rows: it is not owed another
 LEAST_ROWS = 500  # a partial trial on fewer rows says nothing of the whole
@@ -18,6 +18,8 @@ AFTER_TRIAL = 0.3  # seconds between a trial's deadline and its end: a last roun
 LEAST_FOR_FIT = 0.8
 OTHER_FITS = 0.12  # of the budget: what is kept at most to fit, beside the best, another member on all rows
 LONG_TRIAL = 3.0  # times what a trial of its family usually takes
+SHORT_TRIAL = 0.8  # of what is usual: with so much time left a trial still begins, and its fits do with it
+LONG_SHARE = 0.25  # of the time left: a trial may take it, however quick its family's usual ones are
 
 
 @dataclass(slots=True)
@@ -50,8 +52,8 @@ class Schedule(Board):
             return end - LEAST_FOR_FIT
         fits = [self.fit_seconds(best_of(leading)) if self.better_fitted(best_of(leading)) else 0.0]
         if self.bagging:  # what is at hand as a bag is fitted as there is time
-            most = OTHER_FITS * self.budget.seconds
-            fits += [min(most, self.fit_seconds(one)) for one in self._leaders() if self.better_fitted(one)]
+            others = [self.fit_seconds(one) for one in self._leaders() if self.better_fitted(one)]
+            fits += [seconds for seconds in others if seconds <= OTHER_FITS * self.budget.seconds]
         return end - self.closing - (max(LEAST_FOR_FIT, *fits) if any(fits) else 0.0)
 
     def fit_early(self, libraries: set[str]) -> Ended | None:
@@ -149,12 +151,20 @@ class Schedule(Board):
         ready = [name for name in self._near(PORTFOLIO_ERRORS) if self.families[name].library in libraries]
         rest = [(self._taken(name), -self._promise(name), name) for name in ready]
         for place, _, name in sorted(rest):
-            usual = self.whole_seconds(name)
-            latest = end - (self._whole_and_fit(name) - usual)
-            if place < len(self.portfolios.get(name, ())) and now + usual <= latest:
-                deadline = min(latest, now + usual * LONG_TRIAL + 1.0)
+            usual, latest = self.whole_seconds(name), self._latest(name, end)
+            if place < len(self.portfolios.get(name, ())) and now + usual * SHORT_TRIAL <= latest:
+                deadline = self._until(now, usual, latest)
                 return Plan(name, "portfolio", self.shape.folds, deadline, usual, place=place)
         return None
+
+    def _latest(self, name: str, end: float) -> float:
+        """Return when a trial of a family must have ended, so that what it finds can be fitted."""
+        return min(end - (self._whole_and_fit(name) - self.whole_seconds(name)), self.must_fit(end) - AFTER_TRIAL)
+
+    @staticmethod
+    def _until(now: float, usual: float, latest: float) -> float:
+        """Return a trial's deadline: a few times what is usual, or a part of what is left where that is plenty."""
+        return min(latest, now + max(usual * LONG_TRIAL + 1.0, (latest - now) * LONG_SHARE))
 
     def _shrunk(self, libraries: set[str], now: float, end: float) -> Plan | None:
         """Return a smaller configuration of a family of which every whole trial is over a limit."""
@@ -184,9 +194,7 @@ class Schedule(Board):
 
     def _tuned(self, libraries: set[str], now: float, end: float) -> Plan | None:
         for name in self.in_race():
-            usual = self.whole_seconds(name)
-            latest = end - (self._whole_and_fit(name) - usual)
-            if self.families[name].library in libraries and now + usual <= latest:
-                deadline = min(latest, now + max(usual * LONG_TRIAL, usual + 1.0))
-                return Plan(name, "tuned", self.shape.folds, deadline, usual)
+            usual, latest = self.whole_seconds(name), self._latest(name, end)
+            if self.families[name].library in libraries and now + usual * SHORT_TRIAL <= latest:
+                return Plan(name, "tuned", self.shape.folds, self._until(now, usual, latest), usual)
         return None

@@ -1,6 +1,6 @@
 """What a person fixed or narrowed of a family's space, and what did best in the project's former searches."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from penstock.domain.datasets import Problem
@@ -17,16 +17,18 @@ Said = dict[str, Any]  # by parameter: a value that fixes it, [low, high], or th
 class Shaped(ModelFamily):
     """A family with a person's say on its parameters; its portfolio begins with what did best before.
 
-    `said` is checked by `check`. `former` are configurations of former searches, the best first.
+    `said` is checked by `check`. `former` are configurations of former searches, the best first; `near` those that
+    helped on tables like this one, in place of the family's own (None: these).
     """
 
     inner: ModelFamily
     said: Said = field(default_factory=dict)
     former: tuple[dict[str, Value], ...] = ()
+    near: tuple[dict[str, Value], ...] | None = None
 
     def __post_init__(self) -> None:
         """Describe itself as the family that it shapes."""
-        for name in ("name", "problems", "flavour", "library", "bags"):
+        for name in ("name", "problems", "flavour", "library", "bags", "stops_early", "brief"):
             setattr(self, name, getattr(self.inner, name))
 
     def __getattr__(self, name: str) -> Any:
@@ -40,10 +42,11 @@ class Shaped(ModelFamily):
         return self._within(self.inner.default(problem, rows, features), self.space(problem, rows, features))
 
     def portfolio(self, problem: Problem, rows: int, features: int) -> tuple[dict[str, Value], ...]:
-        """Return former configurations, then the family's own; what was said makes some of them alike."""
+        """Return former configurations, then those known to be good; what was said makes some of them alike."""
         default, space = self.default(problem, rows, features), self.space(problem, rows, features)
         seen, kept = [default], []
-        for one in (*self.former, *self.inner.portfolio(problem, rows, features)):
+        good = self.inner.portfolio(problem, rows, features) if self.near is None else self.near
+        for one in (*self.former, *good):
             moved = self._within({**default, **{name: one[name] for name in one if name in default}}, space)
             if moved not in seen:
                 seen.append(moved)
@@ -54,6 +57,10 @@ class Shaped(ModelFamily):
         """Return the family's space, narrowed, without what is fixed."""
         space = self.inner.space(problem, rows, features)
         return {name: narrowed(one, self.said.get(name)) for name, one in space.items() if not self._fixes(name)}
+
+    def refusal(self, problem: Problem, rows: int, features: int) -> str | None:
+        """Return why the family is not tried, None where it is."""
+        return self.inner.refusal(problem, rows, features)
 
     def needs(self, rows: int, features: int, classes: int) -> Needs:
         """Return what the family says."""
@@ -78,6 +85,13 @@ class Shaped(ModelFamily):
         fixed = {name: value for name, value in self.said.items() if self._fixes(name)}
         moved = {name: _nearest(parameters.get(name), space[name]) for name in space if name in self.said}
         return {**parameters, **moved, **fixed}
+
+
+def with_portfolio(family: ModelFamily, near: tuple[dict[str, Value], ...] | None) -> ModelFamily:
+    """Return a family that tries some configurations after its default (None: its own)."""
+    if near is None:
+        return family
+    return replace(family, near=near) if isinstance(family, Shaped) else Shaped(family, near=near)
 
 
 def still_asked(trial: Trial, families: dict[str, ModelFamily]) -> bool:

@@ -14,6 +14,7 @@ from penstock.domain.releases import Training
 from penstock.domain.search import Candidate, Experience, SearchResult
 from penstock.domain.workspace import Workspace
 from penstock.errors import DataError, NotFound
+from penstock.evaluation.cases import read_cases
 from penstock.features.planning import plan_features
 from penstock.search import campaign
 from penstock.search.arranging import Given, arrange
@@ -33,6 +34,7 @@ from penstock.store.workspace import visible_gpus
 
 progress = logging.getLogger("penstock.progress")
 
+SEEDS_APART = 1000  # further fits of a model take the seeds that follow its own
 EXPERIENCE, MACHINE = "experience", "machine"  # kind and key of what is kept of this machine, whatever the project
 
 
@@ -60,7 +62,9 @@ def plan(split: Split, leaks: tuple[Finding, ...], spec: ProjectSpec, workspace:
     DataError
         If no column is left to learn from.
     SpecError
-        If `columns.kinds` says what a column's values cannot be.
+        If `columns.kinds` says what a column's values cannot be, or the file of `gates.cases` does not fit the plan.
+    NotFound
+        If that file is not there.
     """
     dataset = records.find_dataset(spec.name, split.dataset, workspace)
     frame = frames.load_table(split.dataset, workspace)
@@ -69,6 +73,8 @@ def plan(split: Split, leaks: tuple[Finding, ...], spec: ProjectSpec, workspace:
     body = records.encode([columns, split.assignment])
     digest = hashlib.sha256(body.encode()).hexdigest()
     made = FeaturePlan(spec.name, dataset.digest, digest, columns)
+    if spec.gates.cases:  # a file that the gate could not read is refused before the search, not after it
+        read_cases(spec.folder / spec.gates.cases, made.decoding, spec.problem or "binary")
     records.save_record("plan", digest, spec.name, made, workspace)
     return made
 
@@ -194,6 +200,7 @@ def fit(training: Training, result: SearchResult, split: Split, spec: ProjectSpe
 def _work(
     training: Training, split: Split, plan: FeaturePlan, spec: ProjectSpec, workspace: Workspace
 ) -> tuple[Work, Loaded]:
+    spec = with_seed(training, spec, workspace)
     loaded = load(split, plan, spec, workspace)
     work = arrange(
         loaded.rows,
@@ -203,6 +210,11 @@ def _work(
         Given(costs_of(spec, loaded.classes), _experience(workspace), visible_gpus()),
     )
     return work, loaded
+
+
+def with_seed(training: Training, spec: ProjectSpec, workspace: Workspace) -> ProjectSpec:
+    """Return what a training searches by: with another seed after each model of the same rows that cannot be served."""
+    return spec.model_copy(update={"seed": spec.seed + SEEDS_APART * trainings.times_refused(training, workspace)})
 
 
 def _experience(workspace: Workspace) -> Experience:

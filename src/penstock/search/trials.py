@@ -5,7 +5,7 @@ import os
 import pickle  # noqa: TID251  an estimator that this process fitted, read back by the search that asked for it
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from penstock.domain.features import Flavour
 from penstock.domain.search import Value
 from penstock.errors import ModelError
 from penstock.models._base import BuildContext, Estimator, ModelFamily
-from penstock.search.footprints import Scales
 from penstock.search.messages import FitJob, FoldDone, JobDone, Setting, TrialJob, bag_path, out_of_fold_path
 from penstock.search.scoring import Scoring
 
@@ -101,8 +100,9 @@ def evaluate(job: TrialJob, family: ModelFamily, shelf: Shelf, ask: Ask) -> JobD
     _write(out_of_fold, out_of_fold_path(folds.folder, job.number))
     sides = tuple(shelf.rows(fold)[1] for fold in job.folds)
     scores = _scoring(shelf).scores(out_of_fold, sides) if _scoring(shelf).calls else ()
-    done = JobDone(job.number, _mean(settled), parameters, time.monotonic() - started, scores=scores)
-    return Scales(shelf.setting).judge(done, family, (estimator, part, len(bag)), fold)
+    seconds = time.monotonic() - started
+    done = JobDone(job.number, _mean(settled), parameters, seconds, scores=scores, parts=len(bag))
+    return _judged(done, family, shelf.setting, (estimator, part, len(bag)), fold)
 
 
 def _fit_fold(job: TrialJob, family: ModelFamily, shelf: Shelf, fold: int, deadline: float) -> Estimator:
@@ -132,13 +132,22 @@ def fit(job: FitJob, family: ModelFamily, shelf: Shelf) -> JobDone:
     unfitted = family.build(job.parameters, _context(job, family, shelf, job.deadline))
     estimator = unfitted.fit(np.asarray(x), np.asarray(y))
     _check(estimator, job, shelf, x)
-    scales = Scales(shelf.setting)
-    taken = scales.weigh(family, estimator, None)
-    over = scales.limits.over(taken)
-    if not over:
+    done = JobDone(job.number, {}, int(estimator.parameters))
+    done = _judged(done, family, shelf.setting, (estimator, None, 0), None)
+    if not done.over:
         _replace(Path(job.path), pickle.dumps(estimator))
-    seconds = time.monotonic() - started
-    return JobDone(job.number, {}, int(estimator.parameters), seconds, footprint=taken, over=over)
+    return replace(done, seconds=time.monotonic() - started)
+
+
+def _judged(
+    done: JobDone, family: ModelFamily, setting: Setting, models: tuple[Any, Any, int], fold: int | None
+) -> JobDone:
+    """Return a job's end held against the limits; what that takes is loaded where it is needed alone."""
+    if not setting.limits and not getattr(family, "unserved", ""):
+        return done
+    from penstock.search.footprints import Scales
+
+    return Scales(setting).judge(done, family, models, fold)
 
 
 def _check(estimator: Estimator, job: FitJob, shelf: Shelf, x: NDArray[np.float32]) -> None:
@@ -199,7 +208,7 @@ def _of(by_flavour: dict[Flavour, tuple[int, ...]], flavour: Flavour) -> tuple[i
 
 
 def _stops_early(family: ModelFamily) -> bool:
-    return bool(getattr(family, "stops_early", family.library != "sklearn"))
+    return family.stops_early or family.library != "sklearn"
 
 
 def _score(shelf: Shelf, predictions: NDArray[np.float64], rows: Rows) -> float:

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import math
 import warnings
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -46,7 +47,8 @@ class Ended:
     """A trial that ended, with what later ones and the final fit learn from it.
 
     `refit` is what early stopping settled, in the mean over folds; `most_rows` what it was capped at; `bag` is what the
-    bag of its fold models takes to answer, `excess` how many times over a limit one model is, less 1.
+    bag of its fold models takes to answer, `parts` how many of them it holds, `excess` how many times over a limit one
+    model is, less 1.
     """
 
     trial: Trial
@@ -57,6 +59,7 @@ class Ended:
     most_rows: int | None = None
     bag: Footprint | None = None
     excess: float = 0.0
+    parts: int = 0
 
     @property
     def whole(self) -> bool:
@@ -242,6 +245,11 @@ def _nearest(default: dict[str, Value], space: SearchSpace) -> dict[str, Value]:
         elif isinstance(value, int | float):
             bounded = min(max(value, dimension.low), dimension.high)
             near[name] = round(bounded) if isinstance(dimension, Whole) else float(bounded)
+        else:  # chosen by the fit itself: the sampler is told of the middle, not of a draw that was never tried
+            middle = (
+                math.sqrt(dimension.low * dimension.high) if dimension.log else (dimension.low + dimension.high) / 2
+            )
+            near[name] = round(middle) if isinstance(dimension, Whole) else middle
     return near
 
 

@@ -126,6 +126,7 @@ class AtWork:
             self.plan.most_rows,
             done.bag,
             done.excess,
+            done.parts,
         )
 
     def _moved(self) -> Mark:

@@ -25,10 +25,20 @@ def test_boosting_ends_when_the_inner_split_gains_no_more_and_its_best_round_is_
 
 def test_a_rate_is_raised_once_and_only_where_time_is_short() -> None:
     assert Watch(None, 0.05, 1000).wanted_rate(8) is None
-    assert Watch(time.monotonic() + 1e6, 0.05, 1000).wanted_rate(8) is None
+    long = Watch(time.monotonic() + 1e6, 0.05, 1000)
+    assert not long.is_over(1, None)
+    assert long.wanted_rate(8) is None
     short = Watch(time.monotonic() + 0.001, 0.05, 1000)
-    short.began -= 8.0
+    short.began = time.monotonic() - 8.0
     assert (short.wanted_rate(7), short.wanted_rate(8)) == (None, 0.3)
+
+
+def test_the_first_round_is_not_timed_since_it_also_cuts_features_into_bins() -> None:
+    watch = Watch(time.monotonic() + 60.0, 0.05, 1000)
+    time.sleep(0.05)  # what binning takes
+    assert not watch.is_over(1, None)
+    watch.began = time.monotonic() - 0.007
+    assert watch.wanted_rate(8) is None
 
 
 def test_an_oblivious_tree_and_its_table_send_rows_to_the_same_leaves() -> None:

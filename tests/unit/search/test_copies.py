@@ -52,7 +52,7 @@ def test_a_member_has_a_few_copies_and_one_that_failed_is_done_without() -> None
     for number in numbers[1:]:
         copies.take(JobDone(number))
     assert len(copies.done[4]) == MOST_COPIES - 1
-    assert copies.told([4]) == ("fitted 3 more times with other seeds in the time left: their mean varies less",)
+    assert copies.told([4]) == ("fitted 6 more times with other seeds in the time left: their mean varies less",)
     assert copies.told([5]) == ()
 
 
@@ -64,7 +64,7 @@ def test_the_time_that_a_search_leaves_goes_into_copies_of_the_model(
     found = campaign.run(work)
     (member,) = Recipe.read(found.model).prepare(work.families).members
     assert len(member.parts) == 1 + MOST_COPIES
-    assert any("4 more times with other seeds" in reason for reason in found.reasons)
+    assert any(f"{MOST_COPIES} more times with other seeds" in reason for reason in found.reasons)
 
 
 def test_limits_a_number_of_trials_and_determinism_bear_no_copies() -> None:

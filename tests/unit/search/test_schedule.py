@@ -232,11 +232,59 @@ def test_a_bag_is_at_hand_and_a_regressions_is_fitted_as_there_is_time() -> None
     schedule = make(lightgbm=Timed("lightgbm", 1))
     schedule.families["lightgbm"].bags = True  # type: ignore[misc]
     schedule.bagging, schedule.shape = True, Shape((8000,) * 5, 10_000, FEATURES, 2)
-    one = ended(1, "lightgbm", GOOD)
+    one = replace(ended(1, "lightgbm", GOOD), parts=5)
     schedule.ended.append(one)
     assert schedule.at_hand(one)
     assert not schedule.better_fitted(one)
     assert schedule.must_fit(20) == 20
+    assert schedule.better_fitted(replace(one, parts=2))  # large fold models have no room beside others
     schedule.shape = Shape((8000,) * 5, 10_000, FEATURES, 0)
     assert schedule.better_fitted(one)
     assert schedule.must_fit(20) < 20
+
+
+def test_a_first_trial_that_no_mean_would_take_ends_after_its_first_fold() -> None:
+    schedule = make()
+    schedule.ended += [ended(1, "baseline", (0.5,) * 5), ended(2, "lightgbm", GOOD)]
+    assert schedule.far_behind([0.75])
+    assert not schedule.far_behind([0.82])
+    schedule.ended.pop()
+    assert not schedule.far_behind([0.1])  # nothing to be behind yet but what looks at no feature
+
+
+def test_families_a_little_behind_are_tuned_once_the_best_is_settled() -> None:
+    schedule = make(lightgbm=Timed("lightgbm", 1), mlp=Timed("torch", 1))
+    behind = tuple(score - 0.012 for score in GOOD)
+    schedule.ended += [ended(1, "baseline", (0.5,) * 5), ended(2, "lightgbm", GOOD), ended(3, "mlp", behind)]
+    assert schedule.in_race() == ["lightgbm"]
+    schedule.ended += [ended(number, "lightgbm", FAIR, "tuned") for number in range(4, 44)]
+    assert schedule.in_race() == ["mlp"]
+
+
+def test_what_was_pruned_says_less_of_whether_a_family_is_settled() -> None:
+    schedule = make(lightgbm=Timed("lightgbm", 1))
+    schedule.ended.append(ended(1, "lightgbm", GOOD))
+    pruned = ended(2, "lightgbm", POOR[:1], "tuned")
+    schedule.ended += [replace(pruned, trial=replace(pruned.trial, state="pruned", number=2 + n)) for n in range(40)]
+    assert schedule.in_race() == ["lightgbm"]
+
+
+def test_a_portfolio_reaches_families_that_may_help_a_mean_though_many_rows_make_folds_agree() -> None:
+    schedule = make(lightgbm=Timed("lightgbm", 1), mlp=Timed("torch", 1))
+    schedule.portfolios = {"mlp": ({"rate": 0.5},)}
+    schedule.ended += [ended(1, "baseline", (0.5,) * 5), ended(2, "lightgbm", (0.9,) * 5), ended(3, "mlp", (0.89,) * 5)]
+    plan = schedule.next({"torch"}, 0, 20)
+    assert plan is not None
+    assert (plan.family, plan.kind) == ("mlp", "portfolio")
+
+
+def test_a_slow_configuration_has_its_time_where_there_is_plenty() -> None:
+    schedule = make(60, lightgbm=Timed("lightgbm", 1))
+    schedule.portfolios = {"lightgbm": ({"rate": 0.02},)}
+    schedule.ended.append(ended(1, "lightgbm", GOOD, seconds=1))
+    plan = schedule.next(EVERYTHING, 0, 60)
+    assert plan is not None
+    assert plan.deadline > 12
+    late = schedule.next(EVERYTHING, 57.5, 60)
+    assert late is not None
+    assert late.deadline < 60

@@ -2,11 +2,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from penstock.data import ingestion, splitting
 from penstock.domain.workspace import Workspace
+from penstock.errors import SpecError
 from penstock.search import steps
-from penstock.spec import ProjectSpec
+from penstock.spec import Gates, ProjectSpec
 from penstock.store import frames, trainings
 
 
@@ -52,3 +54,23 @@ def test_from_a_split_to_a_fitted_model_that_steps_give_again(workspace: Workspa
     assert np.mean((predicted[:, 1] > 0.5) == (table["bought"] == "yes")) > 0.8
     assert np.allclose(predicted.sum(axis=1), 1)
     assert model.to_onnx()
+
+
+def test_a_case_file_that_cannot_be_read_is_refused_before_the_search(workspace: Workspace, tmp_path: Path) -> None:
+    spec = make_spec(tmp_path)
+    spec = spec.model_copy(update={"gates": Gates(cases="cases.csv")})
+    split = splitting.split(ingestion.ingest(spec, workspace), None, spec, workspace)
+    (tmp_path / "cases.csv").write_text("x,colour,expected\n1,red,yes\none,red,no\n")
+    with pytest.raises(SpecError, match="line 3: `x` must be a number, but is 'one'"):
+        steps.plan(split, (), spec, workspace)
+    (tmp_path / "cases.csv").write_text("x,colour,expected\n1,red,yes\n")
+    steps.plan(split, (), spec, workspace)
+
+
+def test_after_a_model_that_cannot_be_served_another_seed_searches(workspace: Workspace, tmp_path: Path) -> None:
+    spec = make_spec(tmp_path)
+    first = trainings.begin_training("toy", "d", "spec", workspace)
+    assert steps.with_seed(first, spec, workspace) == spec
+    trainings.refuse_training(first, workspace)
+    second = trainings.begin_training("toy", "d", "spec", workspace)
+    assert steps.with_seed(second, spec, workspace).seed == spec.seed + steps.SEEDS_APART
