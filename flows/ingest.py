@@ -13,9 +13,10 @@ from tasks import data
 def ingest(project: str, quarantine: bool = False) -> ValidationReport:
     """Read a project's source, hold it against the contract and its expectations, and keep what may go on."""
     workspace = find_workspace()
-    spec = open_project(project, workspace)
-    with runs.claimed(workspace):
+    with runs.claimed(workspace), runs.leased(f"train:{project}", workspace):
+        spec = open_project(project, workspace)
         dataset = data.ingest(spec, workspace)
+        spec = data.complete_spec(spec, dataset, workspace)
         change = data.check_contract(dataset, spec, workspace)
         report = data.validate(dataset, spec, quarantine, workspace)
         data.admit(change, report)

@@ -20,6 +20,5 @@ def monitor(project: str) -> Monitored:
         drift = monitoring.measure_drift(window, spec, workspace)
         performance = monitoring.measure_performance(window, spec, workspace)
         monitored = monitoring.decide(Seen(window, drift, performance), spec, runs.run_link(workspace), workspace)
-        verdict = "retrain" if monitored.decision.verdict == "retrain" else "no action"
-        runs.name_run(f"{project}: {verdict}")
+        runs.name_run(f"{project}: {monitored.kind}")
         return monitoring.write_drift_report(monitored, spec, workspace)

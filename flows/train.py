@@ -87,7 +87,7 @@ def _fit(spec: ProjectSpec, asked: Asked, stage: Stages, workspace: Workspace) -
     with stage("search"):
         result = search.search(training, split, plan, spec, workspace)
         model = search.fit(training, result, split, spec, workspace)
-    with stage("bundle"):
+    with stage("bundle"), decisions.ending_unservable(training, workspace):
         bundle = serving.bundle(model, split, spec, workspace)
     with stage("evaluate"):
         answers = serving.answer(bundle, split, "holdout", workspace)

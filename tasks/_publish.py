@@ -151,11 +151,10 @@ def _monitored(monitored: Monitored) -> None:
     span = (
         f"{window.from_at:%Y-%m-%d %H:%M} to {window.to_at:%Y-%m-%d %H:%M}" if window.from_at and window.to_at else ""
     )
-    verdict = "retrain" if decision.verdict == "retrain" else "no action"
     reasons = "\n".join(f"- {reason}" for reason in decision.reasons)
     create_markdown_artifact(
         key="monitor",
-        markdown=f"## {verdict}\n\n{reasons}\n\nWindow {window.number}: {window.rows:,} rows {span}; "
+        markdown=f"## {monitored.kind}\n\n{reasons}\n\nWindow {window.number}: {window.rows:,} rows {span}; "
         f"version {window.version}; decision {decision.id}",
     )
 

@@ -1,4 +1,4 @@
-"""A registry that speaks MLflow's HTTP for aliases, and keeps one a model."""
+"""A registry that speaks MLflow's HTTP for aliases and tags of versions."""
 
 import json
 import threading
@@ -10,13 +10,15 @@ from urllib.parse import parse_qs, urlsplit
 from penstock.domain.workspace import Workspace
 
 PREFIX = "/api/2.0/mlflow/registered-models/"
+VERSIONS = "/api/2.0/mlflow/model-versions/"
 
 
 class Registry:
-    """The aliases of each model, by name; `writes` counts what was written over HTTP."""
+    """The aliases of each model, by name, and the tags of its versions; `writes` counts aliases written over HTTP."""
 
     def __init__(self) -> None:
         self.models: dict[str, dict[str, str]] = {"churn": {}}
+        self.tags: dict[str, dict[str, dict[str, str]]] = {}
         self.writes = 0
 
     @property
@@ -31,6 +33,14 @@ class Registry:
         else:
             self.models["churn"]["champion"] = version
 
+    def versions_of(self, model: str) -> dict[str, object]:
+        """Return the versions of a model that have tags, as MLflow says it."""
+        found = [
+            {"version": version, "tags": [{"key": key, "value": value} for key, value in tags.items()]}
+            for version, tags in self.tags.get(model, {}).items()
+        ]
+        return {"model_versions": found} if found else {}
+
     @contextmanager
     def up(self, workspace: Workspace) -> Iterator["Registry"]:
         """Answer at the workspace's port of MLflow while the block runs."""
@@ -39,16 +49,31 @@ class Registry:
         class Answers(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 asked = urlsplit(self.path)
-                model = registry.models.get(parse_qs(asked.query)["name"][0])
-                if asked.path != f"{PREFIX}get" or model is None:
+                if asked.path == f"{VERSIONS}search":
+                    model = parse_qs(asked.query)["filter"][0].removeprefix("name='").removesuffix("'")
+                    self._say(200, registry.versions_of(model))
+                    return
+                known = registry.models.get(parse_qs(asked.query)["name"][0])
+                if asked.path != f"{PREFIX}get" or known is None:
                     self._say(404, {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no such model"})
                     return
-                aliases = [{"alias": alias, "version": version} for alias, version in model.items()]
+                aliases = [{"alias": alias, "version": version} for alias, version in known.items()]
                 self._say(200, {"registered_model": {"aliases": aliases} if aliases else {}})
 
             def do_POST(self) -> None:
                 body = self._body()
+                if self.path == f"{VERSIONS}set-tag":
+                    versions = registry.tags.setdefault(body["name"], {})
+                    versions.setdefault(body["version"], {})[body["key"]] = body["value"]
+                    self._say(200, {})
+                    return
                 registry.models[body["name"]][body["alias"]] = body["version"]
+                registry.writes += 1
+                self._say(200, {})
+
+            def do_DELETE(self) -> None:
+                body = self._body()
+                registry.models[body["name"]].pop(body["alias"], None)
                 registry.writes += 1
                 self._say(200, {})
 

@@ -1,4 +1,4 @@
-"""Bundles that do harm: the graph of a good one, made slow, or made to fail on some rows."""
+"""Bundles that do harm: the graph of a good one, made slow, or made to fail or to say the contrary on some rows."""
 
 import shutil
 from pathlib import Path
@@ -53,6 +53,30 @@ def raising(graph: bytes, low: float, high: float) -> bytes:
         helper.make_node("Less", ["spoiled_first", names["high"]], ["spoiled_below"]),
         helper.make_node("And", ["spoiled_above", "spoiled_below"], ["spoiled_bad"]),
         helper.make_node("Where", ["spoiled_bad", names["nan"], FIRST], ["scores"]),
+    ]
+    model.graph.node.extend(nodes)
+    return _checked(model)
+
+
+def turned(graph: bytes, low: float = -np.inf, high: float = np.inf, column: int = 0) -> bytes:
+    """Return a graph that swaps the scores of two classes for rows whose number in a column lies between two values."""
+    model = onnx.load_from_string(graph)
+    _rename_output(model)
+    names = {
+        "start": _constant(model, "spoiled_start", np.array([column], np.int64)),
+        "end": _constant(model, "spoiled_end", np.array([column + 1], np.int64)),
+        "axis": _constant(model, "spoiled_axis", np.array([1], np.int64)),
+        "low": _constant(model, "spoiled_low", np.array(low, np.float32)),
+        "high": _constant(model, "spoiled_high", np.array(high, np.float32)),
+        "order": _constant(model, "spoiled_order", np.array([1, 0], np.int64)),
+    }
+    nodes = [
+        helper.make_node("Slice", ["numbers", names["start"], names["end"], names["axis"]], ["spoiled_column"]),
+        helper.make_node("GreaterOrEqual", ["spoiled_column", names["low"]], ["spoiled_above"]),
+        helper.make_node("Less", ["spoiled_column", names["high"]], ["spoiled_below"]),
+        helper.make_node("And", ["spoiled_above", "spoiled_below"], ["spoiled_bad"]),
+        helper.make_node("Gather", [FIRST, names["order"]], ["spoiled_contrary"], axis=1),
+        helper.make_node("Where", ["spoiled_bad", "spoiled_contrary", FIRST], ["scores"]),
     ]
     model.graph.node.extend(nodes)
     return _checked(model)

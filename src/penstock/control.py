@@ -26,6 +26,7 @@ from penstock.rollout.advance import advance_rollouts
 from penstock.rollout.reconcile import reconcile_aliases
 from penstock.serving.labels import adopt_all_parked
 from penstock.serving.sealing import seal_waiting
+from penstock.store.audit_heads import keep_head, stamp_releases
 from penstock.store.leases import free_dead_leases
 from penstock.store.workspace import find_workspace, use_environment
 
@@ -46,7 +47,7 @@ class Job:
 
 LANES: dict[str, tuple[Job, ...]] = {
     "traffic": (Job("rollouts", advance_rollouts),),
-    "registry": (Job("aliases", reconcile_aliases),),
+    "registry": (Job("aliases", reconcile_aliases), Job("audit stamps", stamp_releases, 10)),
     "prefect": (
         Job("outbox", send_outbox),
         Job("retrainings", start_missing),
@@ -59,6 +60,7 @@ LANES: dict[str, tuple[Job, ...]] = {
         Job("journal", seal_waiting),
         Job("parked labels", adopt_all_parked, 60),
         Job("leases", free_dead_leases, 30),
+        Job("audit head", keep_head, 5),
     ),
 }
 

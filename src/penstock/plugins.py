@@ -2,9 +2,10 @@
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoints, entry_points
+from importlib.util import find_spec
 from types import ModuleType
 from typing import TypeVar
 
@@ -54,6 +55,27 @@ def find_plugin(package: str, base: type[T], name: str) -> type[T]:
     raise NotFound(f"Nothing in {package} is named {name!r}. There are: {', '.join(known)}.{hint}")
 
 
+def strangers(names: Iterable[str], package: str) -> tuple[list[str], list[str]]:
+    """Return which of some names no drop-in has, and the names that there are; no drop-in is imported.
+
+    A module of the folder and an entry point are called as their drop-in is.
+
+    Parameters
+    ----------
+    names
+        Names that a person wrote.
+    package
+        The dotted name of the folder.
+    """
+    spec = find_spec(package)
+    folder = spec.submodule_search_locations if spec else None
+    known = [module.name for module in pkgutil.iter_modules(folder or []) if not module.name.startswith("_")]
+    wanted = list(names)
+    if any(name not in known for name in wanted):  # listing what is installed takes milliseconds
+        known += [point.name for point in _points(package)]
+    return [name for name in wanted if name not in known], sorted(set(known))
+
+
 def _in_folder(package: str, base: type[T]) -> Iterator[type[T]]:
     folder = importlib.import_module(package)
     for module in pkgutil.iter_modules(folder.__path__):
@@ -68,8 +90,16 @@ def _classes_of(module: ModuleType, base: type[T]) -> Iterator[type[T]]:
 
 
 def _installed(package: str, base: type[T]) -> Iterator[type[T]]:
-    for point in entry_points(group=f"penstock.{package.rsplit('.', 1)[1]}"):
+    for point in _points(package):
         loaded = point.load()
         if not (isinstance(loaded, type) and issubclass(loaded, base)):
             raise PenstockError(f"Entry point {point.name!r} must name a {base.__name__}, but names {loaded!r}.")
+        if loaded.name != point.name:  # type: ignore[attr-defined]
+            raise PenstockError(
+                f"Entry point {point.name!r} of {package} must be called as what it names, {loaded.name!r}."  # type: ignore[attr-defined]
+            )
         yield loaded
+
+
+def _points(package: str) -> EntryPoints:
+    return entry_points(group=f"penstock.{package.rsplit('.', 1)[1]}")

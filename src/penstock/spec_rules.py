@@ -1,12 +1,16 @@
 """What the keys of a project file say together and must not."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
-from penstock.spec_faults import Fault, nearest
+from penstock.domain.metrics import METRIC_PROBLEMS, metrics_for
+from penstock.plugins import strangers
+from penstock.spec_faults import Fault, Key, nearest
 
+SOURCES, FAMILIES, DETECTORS = "penstock.data.sources", "penstock.models", "penstock.monitoring.detectors"
+PROBLEMS = ("binary", "multiclass", "regression")
 FULL_TRAFFIC = 100  # percent
 NEEDED_OF_SOURCE = {"csv_file": ("path",), "parquet_file": ("path",), "sql_query": ("url", "query")}
 BINARY_COSTS = {"false_negative", "false_positive"}
@@ -17,7 +21,17 @@ PLACE = re.compile(r"[^:]+\.py:[A-Za-z_]\w*")
 
 def cross_faults(data: dict[str, Any]) -> list[Fault]:
     """Return the faults between keys, as far as the keys are of the right kind."""
-    checks = (_target_faults, _source_faults, _cost_faults, _column_faults, _family_faults, _stage_faults)
+    checks = (
+        _target_faults,
+        _metric_faults,
+        _source_faults,
+        _cost_faults,
+        _column_faults,
+        _family_faults,
+        _stage_faults,
+        _detector_faults,
+        _bundle_faults,
+    )
     return [fault for check in checks for fault in check(data)]
 
 
@@ -44,10 +58,56 @@ def _target_faults(data: dict[str, Any]) -> Iterator[Fault]:
         yield Fault(("metric",), "be another metric unless `costs` are given", "'cost'")
 
 
+def _metric_faults(data: dict[str, Any]) -> Iterator[Fault]:
+    metric, problem = data.get("metric"), data.get("problem")
+    if not isinstance(metric, str):
+        return
+    known = list(METRIC_PROBLEMS) if problem not in PROBLEMS else metrics_for(problem)
+    if metric not in METRIC_PROBLEMS:
+        close = nearest(metric, known)
+        yield Fault(
+            ("metric",), f"be one of {', '.join(known)}", repr(metric), f"Did you mean {close!r}?" if close else ""
+        )
+    elif metric not in known:
+        yield Fault(("metric",), f"be one for a {problem} problem, of {', '.join(known)}", repr(metric))
+
+
+def _detector_faults(data: dict[str, Any]) -> Iterator[Fault]:
+    drift = data.get("drift")
+    if isinstance(drift, dict):
+        yield from _name_faults(("drift",), drift, "name detectors", _unknown(drift, DETECTORS))
+
+
+def _bundle_faults(data: dict[str, Any]) -> Iterator[Fault]:
+    if data.get("bundle") == "python":
+        hint = (
+            "A model answers by its ONNX graph alone. Leave `bundle` out: a family without a graph is then listed, and "
+            "the best of those that have one wins."
+        )
+        yield Fault(("bundle",), "be onnx, for `python` is not built yet", hint=hint)
+
+
+def _unknown(names: Any, package: str, besides: Sequence[str] = ()) -> tuple[list[str], list[str]]:
+    """Return which names are those of no drop-in, nor of `besides`, and the names that there are."""
+    unknown, known = strangers([name for name in names if isinstance(name, str)], package)
+    return [name for name in unknown if name not in besides], [*known, *besides]
+
+
+def _name_faults(key: Key, names: Any, must: str, found: tuple[list[str], list[str]]) -> Iterator[Fault]:
+    """Yield a fault for each unknown name; the line is the name's own where the names are keys."""
+    unknown, known = found
+    for name in unknown:
+        close = nearest(name, known)
+        hint = f"Did you mean {close!r}?" if close else f"There are: {', '.join(known)}."
+        yield Fault((*key, name) if isinstance(names, dict) else key, must, repr(name), hint)
+
+
 def _source_faults(data: dict[str, Any]) -> Iterator[Fault]:
     source = data.get("source")
     if isinstance(source, dict):
         kind = source.get("kind")
+        if isinstance(kind, str):
+            yield from _name_faults(("source", "kind"), kind, "name a kind of source", _unknown([kind], SOURCES))
         for name in NEEDED_OF_SOURCE.get(kind, ()) if isinstance(kind, str) else ():
             misspelt = any(nearest(str(key), [name]) for key in source)
             if not source.get(name) and not misspelt:
@@ -77,7 +137,21 @@ def _column_faults(data: dict[str, Any]) -> Iterator[Fault]:
             yield Fault(("columns", "allow"), "not name a column that `columns.drop` names", repr(name))
 
 
+def _family_name_faults(data: dict[str, Any]) -> Iterator[Fault]:
+    own = _get(data, "families", "own")
+    mine = [str(name) for name in own] if isinstance(own, dict) else []
+    for part in ("include", "exclude", "spaces"):
+        names = _get(data, "families", part)
+        if isinstance(names, list | dict):
+            yield from _name_faults(("families", part), names, "name model families", _unknown(names, FAMILIES, mine))
+    strange, _ = strangers(mine, FAMILIES)
+    for name in mine:
+        if name not in strange:
+            yield Fault(("families", "own", name), "be named as no family of Penstock is", repr(name))
+
+
 def _family_faults(data: dict[str, Any]) -> Iterator[Fault]:
+    yield from _family_name_faults(data)
     include, exclude = _get(data, "families", "include"), _get(data, "families", "exclude")
     if isinstance(include, list) and isinstance(exclude, list) and set(map(str, include)) <= set(map(str, exclude)):
         yield Fault(("families", "include"), "name a family that `families.exclude` leaves", repr(include))

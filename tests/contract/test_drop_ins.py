@@ -1,9 +1,12 @@
 """Drop-ins do not know each other; what two of them share lies in a module whose name begins with `_`."""
 
 import ast
+import importlib
 from pathlib import Path
 
 import pytest
+
+from penstock.plugins import find_plugins, strangers
 
 PACKAGE = Path(__file__).resolve().parents[2] / "src" / "penstock"
 FOLDERS = sorted(
@@ -40,3 +43,13 @@ def test_what_drop_ins_share_knows_none_of_them(folder: Path) -> None:
     room = ".".join(("penstock", *folder.relative_to(PACKAGE).parts))
     drop_ins = {f"{room}.{path.stem}" for path in folder.glob("[a-z]*.py")}
     assert not [path.name for path in folder.glob("_*.py") if imported_by(path) & drop_ins]
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_a_drop_in_is_called_as_its_module_so_that_its_name_is_known_without_its_import(folder: Path) -> None:
+    room = ".".join(("penstock", *folder.relative_to(PACKAGE).parts))
+    base = importlib.import_module(f"{room}._base")
+    (kind,) = [each for each in vars(base).values() if isinstance(each, type) and "name" in each.__annotations__]
+    found: dict[str, type[object]] = find_plugins(room, kind)
+    unknown, known = strangers([*found, "no-such"], room)
+    assert (unknown, set(known)) == (["no-such"], set(found))

@@ -71,6 +71,16 @@ def test_a_decision_to_retrain(workspace: Workspace, tmp_path: Path) -> None:
     world.journal.close()
 
 
+def test_a_service_that_fails_more_calls(workspace: Workspace, tmp_path: Path) -> None:
+    world = make_world(workspace, tmp_path, 600)
+    now = datetime.now(UTC)
+    window = Window("churn", 1, 500, "t" * 64, now, now, world.journal.ids.next(), "1")
+    failing = Performance("roc_auc", 0.8, latency_ms=3.5, asked=1000, errors=100)
+    decide(Seen(window, None, failing), world.spec, "", workspace)
+    assert posted("churn", workspace)[names.SERVICE_DEGRADED]["errors"] == 100
+    world.journal.close()
+
+
 def test_a_table_that_is_stopped(workspace: Workspace, tmp_path: Path) -> None:
     (tmp_path / "ages.yaml").write_text(
         "name: ages\nsource: {kind: csv_file, path: ages.csv}\ntarget: left\nproblem: binary\n"

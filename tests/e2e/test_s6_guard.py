@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from penstock.domain.workspace import Workspace
-from penstock.store import ledger, records
+from penstock.serving.session import LoadedBundle
+from penstock.store import artifacts, ledger, records
 from tests.e2e.rollouts import (
     Orders,
     add_version,
@@ -16,10 +18,11 @@ from tests.e2e.rollouts import (
     settle,
     wait_until,
 )
-from tests.spoiled import graph_of, raising, slow
+from tests.spoiled import graph_of, raising, slow, turned
 from tests.traffic import Traffic, tell
 
 RATE = 50
+SHIFT = 0.1
 SLOW_SIZE = 2000  # two matrices whose product takes some hundred milliseconds
 
 
@@ -42,11 +45,30 @@ def no_rollout(workspace: Workspace) -> bool:
     return release is not None and not release.active
 
 
-@pytest.mark.parametrize("harm", ["latency", "errors"])
+def shifted(orders: Orders) -> bytes:
+    """Say the contrary of the customers with the most in a column, so many that yes is said ten points more often."""
+    version = records.find_version("orders", served("orders", orders.workspace), orders.workspace)
+    bundle = LoadedBundle.open(artifacts.local_folder(version.bundle, orders.workspace))
+    numbers, texts = bundle.decoder.rows(orders.rows)
+    scores = bundle.scores(numbers, texts)
+    moved = bundle.chosen(scores[:, ::-1]) - bundle.chosen(scores)
+    column = int(np.argmax([len(np.unique(each[np.isfinite(each)])) for each in numbers.T]))
+    order = np.argsort(-np.nan_to_num(numbers[:, column], nan=-np.inf), kind="stable")
+    shift = np.abs(np.cumsum(moved[order])) / len(order)
+    place = int(np.argmax(shift >= SHIFT))
+    assert shift[place] >= SHIFT, "no column shifts the mix by ten points"
+    return turned(graph(orders), float(numbers[order[place], column]), np.inf, column)
+
+
+@pytest.mark.parametrize("harm", ["latency", "errors", "mix"])
 def test_a_bad_challenger_is_taken_back_and_callers_see_nothing(harm: str, orders: Orders, traffic: Traffic) -> None:
     workspace, champion = orders.workspace, served("orders", orders.workspace)
-    spoiled = slow(graph(orders), SLOW_SIZE) if harm == "latency" else raising(graph(orders), 0.7, 0.85)
-    version = add_version("orders", workspace, graph=spoiled, name=harm)
+    spoil = {
+        "latency": lambda: slow(graph(orders), SLOW_SIZE),
+        "errors": lambda: raising(graph(orders), 0.7, 0.85),
+        "mix": lambda: shifted(orders),
+    }
+    version = add_version("orders", workspace, graph=spoil[harm](), name=harm)
     begin_rollout("orders", version, workspace)
     took = wait_until("the challenger is taken back", lambda: no_rollout(workspace), 120)
     last = [each for each in ledger.list_audit("orders", workspace) if each.action == "release.rolled_back"][-1]

@@ -31,7 +31,7 @@ def test_a_version_is_released_by_hand_and_rolled_back(stranger: Stranger, two: 
     entries = stranger.answer("audit", "orders")["entries"]
     assert [entry["action"] for entry in entries][-2:] == ["release.moved", "release.rolled_back"]
     assert entries[-1]["reason"] == "complaint 123"
-    assert stranger.answer("audit-verify") == {"broken": None}
+    assert stranger.answer("audit-verify")["broken"] is None
 
 
 def answering(two: dict[str, Any], version: str) -> bool:

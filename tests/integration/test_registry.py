@@ -4,7 +4,9 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
+from typing import Any
 
+import pandas as pd
 import pytest
 
 from penstock.domain.workspace import Workspace
@@ -13,8 +15,9 @@ from penstock.rollout import reconcile
 from penstock.rollout.aliases import write_alias
 from penstock.rollout.reconcile import reconcile_aliases
 from penstock.stack.parts import PARTS
-from penstock.store import records, registry_aliases
+from penstock.store import frames, records, registry_aliases, tracking
 from penstock.store.alias_requests import list_requests
+from penstock.store.tracking import TrackedRun, TrackedTrial
 from penstock.store.workspace import inherited_environment
 from tests.unit.rollout.stage import keep, open_release, write_project
 
@@ -55,6 +58,48 @@ def _wait(workspace: Workspace) -> None:
         except OSError:
             time.sleep(0.2)
     raise AssertionError("MLflow must answer within 120 s, but did not.")
+
+
+def test_the_trials_that_a_killed_process_left_out_are_written_by_the_next(
+    mlflow: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow import MlflowClient
+
+    table = pd.DataFrame({"x": [1.0, 2.0]})
+    digest = frames.save_table(table, mlflow)
+    trials = [TrackedTrial(f"trial {number}", {"depth": number}, {"score": number / 10}) for number in range(5)]
+    run = TrackedRun("trees", "t1", "dataset 1", {"family": "forest"}, {"auc": 0.8}, {"penstock.a": "b"}, (), trials)
+    written, log_batch = list[str](), MlflowClient.log_batch
+
+    def killed(self: MlflowClient, run_id: str, *given: Any, **named: Any) -> Any:
+        written.append(run_id)
+        if len(written) == 4:  # the run's own, two trials', and now the third's
+            raise KeyboardInterrupt
+        return log_batch(self, run_id, *given, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MlflowClient, "log_batch", killed)
+        with pytest.raises(KeyboardInterrupt):
+            tracking.log_run(run, table, digest, mlflow)
+    run_id = tracking.log_run(run, table, digest, mlflow)
+    client = MlflowClient(tracking_uri=mlflow.mlflow_url)
+    experiment = client.get_experiment_by_name("trees")
+    assert experiment is not None
+    children = client.search_runs([experiment.experiment_id], f"tags.`mlflow.parentRunId` = '{run_id}'")
+    assert sorted(child.info.run_name for child in children) == [trial.name for trial in trials]
+    assert {child.info.status for child in children} == {"FINISHED"}
+    assert {child.data.params["depth"]: child.data.metrics["score"] for child in children} == {
+        str(number): number / 10 for number in range(5)
+    }
+
+
+def test_tags_of_versions_are_set_and_listed(mlflow: Workspace) -> None:
+    registry_aliases.set_tag("churn", "2", ("penstock.audit_count", "3"), mlflow)
+    registry_aliases.set_tag("churn", "2", ("penstock.audit_count", "4"), mlflow)
+    assert registry_aliases.list_tags("churn", mlflow) == {"1": {}, "2": {"penstock.audit_count": "4"}, "3": {}}
+    assert registry_aliases.list_tags("nobody", mlflow) == {}
+    with pytest.raises(SourceUnavailable):
+        registry_aliases.set_tag("churn", "99", ("a", "b"), mlflow)
 
 
 def test_an_alias_is_written_read_taken_away_and_followed(

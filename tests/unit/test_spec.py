@@ -74,6 +74,21 @@ rollout: {stages: [0, 50, 20]}
         ("costs: {a: {b: 1}, b: {c: 1}}", "costs", "square matrix"),
         ("costs: {false_negatives: 1}", "costs", "must have false_negative and false_positive"),
         ("metric: cost", "metric", "unless `costs` are given"),
+        ("metric: roc_acu", "metric", "Did you mean 'roc_auc'?"),
+        ("metric: brier", "metric", "must be one of roc_auc, average_precision, log_loss, accuracy, f1, cost, rmse"),
+        (
+            "problem: binary\nmetric: rmse",
+            "metric",
+            "be one for a binary problem, of accuracy,",
+        ),
+        ("problem: regression\nmetric: roc_auc", "metric", "of mae, r2, rmse, but is 'roc_auc'."),
+        ("problem: regression\nmetric: rmsee", "metric", "must be one of mae, r2, rmse, but is 'rmsee'. Did you mean"),
+        ("families: {include: [linear, forst]}", "families.include", "but is 'forst'. Did you mean 'forest'?"),
+        ("families: {exclude: [arima]}", "families.exclude", "There are: baseline, catboost, forest, knn,"),
+        ("families: {spaces: {lightgmb: {rate: 0.1}}}", "families.spaces.lightgmb", "Did you mean 'lightgbm'?"),
+        ("families: {own: {linear: mine.py:Mine}}", "families.own.linear", "be named as no family of Penstock is"),
+        ("drift: {pis: 0.2}", "drift.pis", "must name detectors, but is 'pis'. Did you mean 'psi'?"),
+        ("bundle: python", "bundle", "must be onnx, for `python` is not built yet. A model answers by its ONNX graph"),
         ("families: {own: {Mine: mine.py:Mine}}", "families.own.Mine", "lower-case letters"),
         ("families: {own: {mine: Mine}}", "families.own.mine", "mine.py:Mine, but is 'Mine'."),
         ("families: {spaces: {forest: {share: [0.9, 0.1]}}}", "families.spaces.forest.share", "the lower end"),
@@ -98,6 +113,29 @@ def test_a_misspelt_required_key_is_one_fault(tmp_path: Path) -> None:
 def test_a_source_needs_what_its_kind_reads(tmp_path: Path) -> None:
     error = faults(tmp_path, "name: churn\nsource: {kind: sql_query, url: x}\ntarget: churned\n")
     assert [detail["key"] for detail in error.details] == ["source.query"]
+
+
+def test_a_kind_of_source_is_known(tmp_path: Path) -> None:
+    error = faults(tmp_path, "name: churn\nsource:\n  kind: cvs_file\n  path: x.csv\ntarget: churned\n")
+    assert [(detail["line"], detail["key"], detail["hint"]) for detail in error.details] == [
+        (3, "source.kind", "Did you mean 'csv_file'?")
+    ]
+
+
+def test_names_are_known_that_a_file_or_a_package_brings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    described = tmp_path / "elsewhere" / "shapes-1.0.dist-info"
+    described.mkdir(parents=True)
+    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: shapes\nVersion: 1.0\n")
+    (described / "entry_points.txt").write_text("[penstock.models]\nspline = shapes:Spline\n")  # and no such module
+    families = "families: {include: [spline, mine], own: {mine: mine.py:Mine}, spaces: {mine: {depth: 3}}}"
+    with pytest.raises(SpecError, match="'spline'"):
+        load_spec(write(tmp_path, GOOD + families))
+    monkeypatch.syspath_prepend(tmp_path / "elsewhere")
+    assert load_spec(write(tmp_path, GOOD + families)).families.include == ["spline", "mine"]
+
+
+def test_a_metric_is_held_against_the_problem_only_where_it_is_said(tmp_path: Path) -> None:
+    assert load_spec(write(tmp_path, GOOD + "metric: rmse")).metric == "rmse"
 
 
 def test_a_number_as_a_name_is_to_be_quoted(tmp_path: Path) -> None:

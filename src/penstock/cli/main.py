@@ -4,10 +4,11 @@ import atexit
 import importlib
 import os
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
+from penstock.cli.faults import Interrupted, fault_of
 from penstock.cli.output import Output
 from penstock.errors import PenstockError, Refused
 
@@ -66,7 +67,8 @@ def penstock() -> None:
     """From a file to a served model that keeps itself good.
 
     Every command has --help and --json (one JSON object on standard output). Exit codes: 0 done, 2 what was asked
-    cannot be done, 3 refused by a contract, a gate or a policy, 1 a fault of Penstock.
+    cannot be done, 3 refused by a contract, a gate or a policy, 1 a fault of Penstock (its traceback is kept in a
+    file that the message names), 130 stopped by Ctrl-C.
     """
 
 
@@ -107,12 +109,18 @@ def _answer(given: list[str]) -> None:
         Output(as_json="--json" in given).error(error, blocked=isinstance(error, Refused) and given[0] in TRAININGS)
         sys.exit(error.exit_code)
     except click.exceptions.Abort:
-        click.echo("Stopped.", err=True)
-        sys.exit(130)
+        _end_with(Interrupted("Stopped by Ctrl-C."), given)
     except click.ClickException as error:
         _show_usage(error, as_json="--json" in given)
         sys.exit(2)
+    except Exception as error:  # noqa: BLE001  nobody foresaw it; its traceback is kept
+        _end_with(fault_of(error), given)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _end_with(error: PenstockError, given: list[str]) -> NoReturn:
+    Output(as_json="--json" in given).error(error)
+    sys.exit(error.exit_code)
 
 
 def _show_usage(error: click.ClickException, *, as_json: bool) -> None:

@@ -58,6 +58,7 @@ def watched(monitored: Monitored, workspace: Workspace) -> dict[str, Any]:
             "labels": performance.labels,
         },
         "decision": {"id": decision.id, "verdict": decision.verdict, "reasons": list(decision.reasons)},
+        "alerts": list(monitored.alerts),
         "incident": decision.id if decision.verdict == "retrain" else None,
         "report": _report(monitored, workspace),
     }

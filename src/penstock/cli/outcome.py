@@ -9,22 +9,23 @@ from typing import Any
 
 import click
 
-from penstock.cli.output import table
+from penstock.cli.output import Output, table
 from penstock.domain.outcomes import Outcome
 from penstock.domain.releases import Release
 from penstock.domain.workspace import Workspace
-from penstock.errors import PenstockError
 from penstock.store import artifacts, records
 
 ANSWER_SECONDS = 20  # a service polls releases each second; longer than this it is not alive
 
 
 def answering(outcome: Outcome, workspace: Workspace) -> dict[str, Any]:
-    """Return what a training answers, once the service answers with the version that serves."""
+    """Return what a training answers, once the service answers with the version that serves.
+
+    Where the service does not, `unanswered` says so beside the rest: what was trained and released stands.
+    """
     released = records.newest_release(outcome.project, workspace)
     served = released.champion if released else None
-    if served is not None:
-        _wait_for(outcome.project, served, workspace)
+    unanswered = None if served is None else _wait_for(outcome.project, served, workspace)
     shown = outcome.release
     state = {"state": shown.state, "weights": shown.weights} if shown else _standing(outcome, released)
     report = workspace.home / "reports" / outcome.project / f"{outcome.version}.html"
@@ -42,7 +43,16 @@ def answering(outcome: Outcome, workspace: Workspace) -> dict[str, Any]:
         "report": str(report),
         "endpoint": workspace.endpoint(outcome.project) if served else None,
         "curl": curl_line(outcome.project, served, workspace) if served else None,
+        **({} if unanswered is None else {"unanswered": unanswered}),
     }
+
+
+def ending(body: dict[str, Any], output: Output) -> int:
+    """Say what an answer lacks, and return the command's exit code."""
+    if "unanswered" not in body:
+        return 0
+    output.note(body["unanswered"])
+    return 2
 
 
 def _said(release: Release) -> str:
@@ -57,8 +67,8 @@ def _standing(outcome: Outcome, released: Any) -> dict[str, Any]:
     return {"state": "held" if held else "none", "weights": released.weights if released else {}}
 
 
-def _wait_for(project: str, version: str, workspace: Workspace) -> None:
-    """Wait until the service answers with a version."""
+def _wait_for(project: str, version: str, workspace: Workspace) -> str | None:
+    """Wait until the service answers with a version; return what to do where it does not, None where it does."""
     from penstock.serving.auth import project_key
 
     request = urllib.request.Request(  # noqa: S310  our own service on loopback
@@ -71,14 +81,14 @@ def _wait_for(project: str, version: str, workspace: Workspace) -> None:
             with urllib.request.urlopen(request, timeout=5) as response:  # noqa: S310
                 live = json.load(response)["versions"]
             if any(each["version"] == version and each["weight"] > 0 for each in live):
-                return
+                return None
             said = str(live)
         except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
             said = str(error)
         time.sleep(0.1)
-    raise PenstockError(
+    return (
         f"The service must answer with version {version} of {project!r}, but after {ANSWER_SECONDS} s it said {said}. "
-        f"Look into {workspace.logs / 'serving.log'}."
+        f"The version is trained and released all the same. Look into {workspace.logs / 'serving.log'}."
     )
 
 

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from penstock.domain.workspace import Workspace
 from penstock.errors import NotFound, SpecError
+from penstock.spec import load_spec
 from penstock.store import records
+from penstock.store.projects import project_file
 
 
 def columns_said(path: Path) -> str:
@@ -25,64 +27,86 @@ def project_name(path: Path) -> str:
 def find_project(
     what: str, target: str | None, overrides: dict[str, str | None], workspace: Workspace
 ) -> tuple[str, list[str]]:
-    """Return the project of a file or a name, drafted if it is new, and what was chosen for it."""
+    """Return the project of a file or a name, drafted if it is new, and what was chosen for it.
+
+    What a person says of a project that there is (`target`, and `time` and `id` in `overrides`) changes its file, or
+    is refused; it is never passed over.
+    """
     path = Path(what)
     if not path.suffix and "/" not in what:
-        records.project_path(what, workspace)
-        return what, []
+        return what, _as_said(project_file(what, workspace), target, overrides)
     if not path.exists():
         raise NotFound(f"The file {what!r} must exist, but does not. Give the path of a CSV or Parquet file.")
     name = project_name(path)
-    known = _known_source(name, workspace)
-    if known is not None:
+    file = _known_file(name, workspace)
+    if file is not None:
+        known = _source(file)
         if known != path.resolve():
             raise SpecError(
                 f"Project {name!r} reads {known}, so it cannot be run on {path.resolve()}. "
-                f"Rename the file, or change `source` in {records.project_path(name, workspace)}."
+                f"Rename the file, or change `source` in {file}."
             )
-        _same_target(name, target, workspace)
-        return name, []
+        return name, _as_said(file, target, overrides)
     if target is None:
         raise SpecError(f"A new project needs the column to predict: add --target COLUMN. {columns_said(path)}")
     file, notes = draft(name, path, target, overrides, workspace)
     return name, [f"Wrote {file}.", *notes]
 
 
-def _known_source(name: str, workspace: Workspace) -> Path | None:
-    from penstock.spec import load_spec
+def _known_file(name: str, workspace: Workspace) -> Path | None:
+    """Return the file of a project that there is, or None if one is to be drafted."""
+    try:
+        return project_file(name, workspace)
+    except NotFound:
+        return None
 
-    if name not in records.list_projects(workspace):
-        return None
-    file = records.project_path(name, workspace)
-    if not file.exists():
-        return None
+
+def _source(file: Path) -> Path:
     spec = load_spec(file)
     return (spec.folder / spec.source.path).resolve() if spec.source.path else file
 
 
-def _same_target(name: str, target: str | None, workspace: Workspace) -> None:
-    from penstock.data.drafting import columns_of
-    from penstock.spec import load_spec
+def _as_said(file: Path, target: str | None, overrides: dict[str, str | None]) -> list[str]:
+    """Hold what a person says against a project's file, change the file where they differ, and say both choices."""
+    _same_target(file, target)
+    notes = []
+    if any(value is not None for value in overrides.values()):
+        from penstock.data.project_changes import change_columns
 
-    file = records.project_path(name, workspace)
+        notes = change_columns(file, overrides)
+    spec = load_spec(file)
+    return [*notes, f"time: {spec.time or 'none'}, id: {spec.id or 'none'} (as {file} says)."]
+
+
+def _same_target(file: Path, target: str | None) -> None:
     spec = load_spec(file)
     if target is None or target == spec.target:
         return
-    columns = columns_of(spec.folder / str(spec.source.path))
-    if target not in columns:
-        raise SpecError(f"The source must have the target column {target!r}, but has {', '.join(columns)}.")
+    source = spec.folder / (spec.source.path or "")
+    if source.is_file():
+        from penstock.data.drafting import columns_of
+
+        columns = columns_of(source)
+        if target not in columns:
+            raise SpecError(f"The source must have the target column {target!r}, but has {', '.join(columns)}.")
     raise SpecError(
-        f"Project {name!r} predicts {spec.target!r}, not {target!r}. Change `target` in {file}, or copy the data."
+        f"Project {spec.name!r} predicts {spec.target!r}, not {target!r}. Change `target` in {file}, or make another "
+        "project: what was learnt and judged so far is of this target."
     )
 
 
 def draft(
     name: str, path: Path, target: str, overrides: dict[str, str | None], workspace: Workspace
 ) -> tuple[Path, list[str]]:
-    """Write a project file and record where it lies; return its path and what was chosen."""
+    """Write a project file, or keep the one that is there, and record where it lies; return it and what was chosen."""
     from penstock.data.drafting import draft_project
 
     file = Path("projects").resolve() / f"{name}.yaml"
+    written = file.exists()
     notes = draft_project(name, path.resolve(), target, overrides, file)
+    if written and any(overrides.values()):
+        from penstock.data.project_changes import change_columns
+
+        notes += change_columns(file, overrides)
     records.register_project(name, file, workspace)
     return file, notes

@@ -9,6 +9,7 @@ from penstock.cli.output import Output, table
 from penstock.cli.stack import require_stack
 from penstock.errors import NotFound
 from penstock.serving import auth, scoring
+from penstock.serving.outputs import is_database
 from penstock.store import access, ledger, records, schema
 from penstock.store.ledger import Act
 from penstock.store.workspace import actor, find_workspace
@@ -17,20 +18,23 @@ from penstock.store.workspace import actor, find_workspace
 @click.command()
 @click.argument("name")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("-o", "--output", "out", type=click.Path(path_type=Path), help="Where to write: a .csv or .parquet file.")
+@click.option(
+    "-o", "--output", "out", help="Where to write: a .csv or .parquet file, or a database's table as env:NAME#TABLE."
+)
 @click.option("--explain", is_flag=True, help="Add what each column contributed to each prediction.")
 @json_option
-def predict(name: str, file: Path, out: Path | None, explain: bool, as_json: bool) -> None:
+def predict(name: str, file: Path, out: str | None, explain: bool, as_json: bool) -> None:
     """Predict every row of FILE with the released version of project NAME; the same answers as online."""
     workspace, output = find_workspace(), Output(as_json=as_json)
     schema.migrate(workspace)
     records.project_path(name, workspace)
     if not file.exists():
         raise NotFound(f"The file {str(file)!r} must exist, but does not. Give the path of a CSV or Parquet file.")
-    target = out or file.with_name(f"{file.stem}.predictions.csv")
-    rows = scoring.score_table(name, str(file), str(target), explain, workspace)
+    target = out or str(file.with_name(f"{file.stem}.predictions.csv"))
+    placed = target if is_database(target) else str(Path(target).resolve())
+    rows = scoring.score_table(name, str(file.resolve()), placed, explain, workspace)
     output.answer(
-        {"project": name, "rows": rows, "output": str(target)},
+        {"project": name, "rows": rows, "output": target},
         lambda: click.echo(f"Wrote {rows} predictions to {target}."),
     )
 
@@ -43,7 +47,7 @@ def label(name: str, file: Path, as_json: bool) -> None:
     """Bring the true values of answered rows of project NAME.
 
     FILE has the columns request_id, row, value and perhaps observed_at; or the project's id column, its target and,
-    if there is one, its time column.
+    if there is one, its time column: a label is then of the row that was answered for that time.
     """
     from penstock.serving.label_tables import label_file
 
@@ -51,8 +55,16 @@ def label(name: str, file: Path, as_json: bool) -> None:
     schema.migrate(workspace)
     records.project_path(name, workspace)
     require_stack(workspace)
-    counts = label_file(name, file, workspace)
-    body = {"accepted": counts.accepted, "superseded": counts.superseded, "unknown": counts.unknown}
+    reasons: list[str] = []
+    counts = label_file(name, file, workspace, reasons.append)
+    for reason in reasons:
+        output.note(reason)
+    body = {
+        "accepted": counts.accepted,
+        "superseded": counts.superseded,
+        "unknown": counts.unknown,
+        "reasons": reasons,
+    }
     said = (
         f"{counts.accepted} accepted, {counts.superseded} of them in place of another value, {counts.unknown} unknown."
     )

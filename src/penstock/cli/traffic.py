@@ -15,7 +15,7 @@ from penstock.errors import Refused, SourceUnavailable, SpecError
 from penstock.rollout import aliases, history
 from penstock.rollout import release as releases
 from penstock.rollout.writing import Cause
-from penstock.store import ledger, records, schema
+from penstock.store import audit_heads, ledger, records, schema
 from penstock.store.projects import open_project
 from penstock.store.workspace import actor, find_workspace, use_environment
 
@@ -93,13 +93,22 @@ def audit(name: str, moment: str | None, incident: str | None, as_json: bool) ->
 @click.command()
 @json_option
 def audit_verify(as_json: bool) -> None:
-    """Check that no entry of the audit was changed or taken out."""
+    """Check that no entry of the audit was changed or taken out, the last ones included.
+
+    Where its chain ended is kept apart from it: in a file of the workspace, and with each release in MLflow.
+    """
     workspace, output = find_workspace(), Output(as_json=as_json)
     schema.migrate(workspace)
-    broken = ledger.first_broken(workspace)
-    if broken is not None:
-        raise Refused(f"Every entry of the audit must follow from the one before, but entry {broken} does not.")
-    output.answer({"broken": None}, lambda: click.echo("Every entry follows from the one before."))
+    found = audit_heads.verify(workspace)
+    for said in found.not_asked:
+        output.note(f"What MLflow says of the audit's end could not be asked: {said}")
+    if found.broken is not None:
+        raise Refused(f"Every entry of the audit must follow from the one before, but entry {found.broken} does not.")
+    if found.missing is not None:
+        raise Refused(found.missing)
+    body = {"broken": None, "entries": found.entries, "not_asked": list(found.not_asked)}
+    said = f"Every one of {found.entries} entries follows from the one before, and none is missing at the end."
+    output.answer(body, lambda: click.echo(said))
 
 
 def _workspace(name: str) -> Workspace:

@@ -11,7 +11,7 @@ import click
 
 from penstock.cli.leaderboard import leaderboard
 from penstock.cli.main import json_option
-from penstock.cli.outcome import answering, tell
+from penstock.cli.outcome import answering, ending, tell
 from penstock.cli.output import Output
 from penstock.cli.progress import progress_on
 from penstock.cli.projects import columns_said, draft, find_project
@@ -20,7 +20,8 @@ from penstock.cli.waiting import wait_for_end
 from penstock.domain.outcomes import Outcome
 from penstock.domain.workspace import Workspace
 from penstock.errors import SpecError
-from penstock.store import records, schema
+from penstock.store import schema
+from penstock.store.projects import project_file
 from penstock.store.workspace import find_workspace, use_environment
 
 
@@ -66,7 +67,7 @@ def run(
     quarantine: bool,
     wait: bool,
     as_json: bool,
-) -> None:
+) -> int:
     """Make a served model of WHAT, a file with --target or a project's name: the main job.
 
     The project of a file is named after its stem. The stack is started if it is not up.
@@ -95,6 +96,7 @@ def run(
 
     body["key"] = project_key(name, workspace)
     output.answer(body, lambda: tell(body, outcome))
+    return ending(body, output)
 
 
 @click.command()
@@ -104,10 +106,10 @@ def run(
 @click.option("--no-release", is_flag=True, help="Judge, but leave traffic alone.")
 @click.option("--wait", is_flag=True, help="Wait for the rollout's end.")
 @json_option
-def train(name: str, seconds: float | None, quarantine: bool, no_release: bool, wait: bool, as_json: bool) -> None:
+def train(name: str, seconds: float | None, quarantine: bool, no_release: bool, wait: bool, as_json: bool) -> int:
     """Search, judge and, if it is better, release a new version of project NAME."""
     output, workspace = Output(as_json=as_json), _workspace()
-    records.project_path(name, workspace)
+    project_file(name, workspace)
     require_stack(workspace, whole=True)
     wanted = {"project": name, "seconds": seconds, "quarantine": quarantine, "release": not no_release}
     outcome, around = _train(wanted, workspace)
@@ -115,6 +117,7 @@ def train(name: str, seconds: float | None, quarantine: bool, no_release: bool, 
         outcome = replace(outcome, release=wait_for_end(outcome.release, output, workspace))
     body = {**answering(outcome, workspace), "seconds": around}
     output.answer(body, lambda: _tell_trained(body, outcome, workspace))
+    return ending(body, output)
 
 
 @click.command()
@@ -123,14 +126,14 @@ def train(name: str, seconds: float | None, quarantine: bool, no_release: bool, 
 @click.option("--quarantine", is_flag=True, help="Go on without the rows that fail, however many.")
 @click.option("--no-release", is_flag=True, help="Judge, and release nothing.")
 @json_option
-def resume(name: str, seconds: float | None, quarantine: bool, no_release: bool, as_json: bool) -> None:
+def resume(name: str, seconds: float | None, quarantine: bool, no_release: bool, as_json: bool) -> int:
     """Go on with the training of project NAME that was stopped, on the rows that it was begun with.
 
     What its search has tried counts, and so do the seconds that it took. The project file may have been edited:
     budget, families, spaces, sampler, limits.
     """
     output, workspace = Output(as_json=as_json), _workspace()
-    records.project_path(name, workspace)
+    project_file(name, workspace)
     from penstock.data.training import find_stopped
 
     find_stopped(name, workspace)
@@ -139,6 +142,7 @@ def resume(name: str, seconds: float | None, quarantine: bool, no_release: bool,
     outcome, around = _train(wanted, workspace)
     body = {**answering(outcome, workspace), "seconds": around}
     output.answer(body, lambda: _tell_trained(body, outcome, workspace))
+    return ending(body, output)
 
 
 def _tell_trained(body: dict[str, Any], outcome: Outcome, workspace: Workspace) -> None:

@@ -15,13 +15,13 @@ from penstock.data.ingestion import read_source
 from penstock.data.project_text import project_text
 from penstock.data.sources import _csv_text
 from penstock.data.targets import Value, check_target, infer_positive, infer_problem
-from penstock.domain.datasets import DatasetVersion, Problem
+from penstock.domain.datasets import DatasetVersion
+from penstock.domain.metrics import USUAL_METRICS, metrics_for
 from penstock.domain.workspace import Workspace
 from penstock.errors import SpecError
 from penstock.spec import Columns, ProjectSpec, Source, load_spec
 from penstock.store.frames import load_table
 
-METRICS: dict[Problem, str] = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
 IN_ORDER = 0.99  # share of steps from row to row that go one way, or rank correlation with the place in the file
 NEARLY_AS_FINE = 0.9
 FEWEST_TIMES = 10
@@ -124,10 +124,10 @@ def choose(frame: pd.DataFrame, target: str, overrides: Mapping[str, str | None]
     choices = {"problem": Choice(problem, why)}
     if problem == "binary":
         choices["positive"] = Choice(infer_positive(frame[target]), "the rarer of the two values")
-    choices["metric"] = Choice(METRICS[problem], f"the usual one for {problem}")
+    choices["metric"] = Choice(USUAL_METRICS[problem], f"the usual one for {problem}")
     others = frame.drop(columns=target)
     for key, infer in (("time", infer_time), ("id", infer_id)):
-        choices[key] = _given(others, key, given[key]) if key in given else infer(others)
+        choices[key] = said_choice(others, key, given[key]) if key in given else infer(others)
     return choices
 
 
@@ -152,14 +152,23 @@ def complete_spec(spec: ProjectSpec, dataset: DatasetVersion, workspace: Workspa
     ------
     DataError
         If the target does not suit the problem.
+    SpecError
+        If the metric does not, or costs of mistakes are given for a regression.
     """
     target = load_table(dataset.digest, workspace, [spec.target])
-    problem = spec.problem or infer_problem(target[spec.target])[0]
+    problem, why = (spec.problem, "as the file says") if spec.problem else infer_problem(target[spec.target])
     check_target(target, spec.target, problem)
     positive = spec.positive
     if problem == "binary" and positive is None:
         positive = infer_positive(target[spec.target])
-    metric = spec.metric or ("cost" if spec.costs else METRICS[problem])
+    metric = spec.metric or ("cost" if spec.costs else USUAL_METRICS[problem])
+    if spec.costs and problem == "regression":
+        raise SpecError(f"`costs` must be left out, for the target {spec.target!r} asks for a regression ({why}).")
+    if metric not in metrics_for(problem):
+        raise SpecError(
+            f"`metric` must be one for a {problem} problem ({why}), of {', '.join(metrics_for(problem))}, "
+            f"but is {metric!r}."
+        )
     return spec.model_copy(update={"problem": problem, "positive": positive, "metric": metric})
 
 
@@ -212,7 +221,14 @@ def _names_rows(values: pd.Series) -> bool:
     return False
 
 
-def _given(frame: pd.DataFrame, key: str, value: str) -> Choice:
+def said_choice(frame: pd.DataFrame, key: str, value: str) -> Choice:
+    """Return what a person said of `time` or `id`, if a table without the target lets it be.
+
+    Raises
+    ------
+    SpecError
+        If no column has the name, or the time holds no dates.
+    """
     if value.lower() == "none":
         return Choice(None, "as you said")
     if value not in frame:

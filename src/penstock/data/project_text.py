@@ -81,7 +81,7 @@ COMMENTS = {
     "retrain.every_labels": "also after so many new labels; null: no",
     "drift": "how far a column may move, by detector, such as {psi: 0.2, missing: 0.1, levels: 0.05}",
     "seed": "the same seed gives the same folds and trials",
-    "bundle": "onnx, or python for a model that cannot be exported",
+    "bundle": "onnx: a model answers by its graph",
 }
 WIDTH = 34
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")

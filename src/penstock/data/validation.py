@@ -10,13 +10,14 @@ import pandas as pd
 
 from penstock.data import conforming
 from penstock.data import quarantine as quarantines
+from penstock.data.accepted_faults import accept, find_accepted
 from penstock.data.contract import compare, draft_contract, used_columns
 from penstock.data.contract_file import contract_path, find_contract, write_contract
 from penstock.data.expectations import Suite, draft_suite, find_suite, rule_of, suite_path, write_suite
 from penstock.data.failing_rows import Checked, excuse, excuse_answers, result_of, row_faults, type_result
 from penstock.data.findings import check_first_file
 from penstock.data.first_file import signs
-from penstock.data.ingestion import find_reading, keep_table, unreadable_values
+from penstock.data.ingestion import find_reading, keep_table, source_of, unreadable_values
 from penstock.data.joining import find_journalled, keep_accepted
 from penstock.data.page import write_page
 from penstock.domain.datasets import (
@@ -68,7 +69,8 @@ def validate(dataset: DatasetVersion, spec: ProjectSpec, quarantine: bool, works
         The project; `validation.quarantine` is the share of failing rows above which the table is blocked. Where no
         contract or suite lies beside its file, they are drafted, and written once the table is accepted.
     quarantine
-        Go on without the failing rows, however many.
+        Go on without the failing rows, however many; what a person accepts so stays accepted, for faults of the same
+        kind in the same source.
     workspace
         Where the accepted version, the rows set aside and the page are kept.
 
@@ -92,7 +94,7 @@ def validate(dataset: DatasetVersion, spec: ProjectSpec, quarantine: bool, works
     findings = _findings(frame, dataset, spec, workspace, first=first)
     contract = contract or draft_contract(frame, spec)
     outcome = _hold(frame, dataset, contract, spec, workspace)
-    reasons, blocked = _decide(outcome, spec, quarantine)
+    reasons, blocked = _decide(outcome, spec, quarantine, workspace)
     accepted = dataset if blocked else _accepted(outcome, contract, dataset, spec, workspace)
     if not blocked:
         _write_drafts(accepted, contract, spec, workspace)
@@ -242,24 +244,32 @@ def _add_unreadable(
             bad_cells.setdefault(column.name, {})[int(row)] = [conforming.fault_of(text, column)]
 
 
-def _decide(outcome: _Outcome, spec: ProjectSpec, quarantine: bool) -> tuple[tuple[str, ...], bool]:
-    """Return what is said of the table, and whether it is blocked."""
+def _decide(
+    outcome: _Outcome, spec: ProjectSpec, quarantine: bool, workspace: Workspace
+) -> tuple[tuple[str, ...], bool]:
+    """Return what is said of the table, and whether it is blocked; keep what a person accepts."""
     rows, failing = len(outcome.table), len(outcome.faults)
-    share = failing / rows
-    allowed = spec.validation.quarantine
+    share, allowed, source = failing / rows, spec.validation.quarantine, source_of(spec.source)
     broken = [result for result in outcome.results if not result.held and result.level == "critical" and result.failing]
     rules = "; ".join(f"{result.rule} ({result.failing:,} rows)" for result in broken)
+    known = find_accepted(spec.name, source, workspace)
+    new = [result for result in broken if known is None or not known.covers(result, rows)]
+    accepted = share > allowed and known is not None and sum(each.failing for each in new) <= allowed * rows
+    stopped = failing == rows or (share > allowed and not quarantine and not accepted)
     reasons = list(outcome.troubles)
     if failing == rows:
         reasons.append(f"All {rows:,} rows fail: {rules}.")
-    elif share > allowed and not quarantine:
+    elif stopped:
         reasons.append(
             f"{failing:,} of {rows:,} rows ({share:.1%}) fail, more than the {allowed:.1%} that `validation.quarantine`"
             f" allows: {rules}. `--quarantine` goes on without them."
         )
     elif failing:
-        reasons.append(f"{failing:,} of {rows:,} rows ({share:.1%}) are set aside: {rules}.")
-    blocked = bool(outcome.troubles) or failing == rows or (share > allowed and not quarantine)
+        earlier = f", as was accepted on {known.at:%Y-%m-%d}" if accepted and known is not None else ""
+        reasons.append(f"{failing:,} of {rows:,} rows ({share:.1%}) are set aside{earlier}: {rules}.")
+    blocked = bool(outcome.troubles) or stopped
+    if quarantine and share > allowed and not blocked:
+        accept(spec.name, source, broken, rows, workspace)
     return tuple(reasons), blocked
 
 

@@ -10,6 +10,7 @@ MODEL_REGISTERED = "penstock.model.registered"
 RELEASE_MOVED = "penstock.release.moved"
 RELEASE_ROLLED_BACK = "penstock.release.rolled_back"
 ALIAS_REFUSED = "penstock.alias.refused"
+SERVICE_DEGRADED = "penstock.service.degraded"
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,11 @@ class Performance:
     with `lost`, even the lower bound is above it. `last_label` numbers the newest label that was looked at, here or
     earlier; where labels of one class come later than those of another, `matured_to` is the time up to which requests
     were.
+
+    `latency_ms` is the 95th percentile of the champion's answers, in requests of `request_rows` rows on average;
+    `failures` are requests that another version had to answer. Of the `asked` predict calls since the window before,
+    `errors` got no answer, by the service's own count, which stood at `counted`: the journal holds answers alone.
+    `strained` says that this machine was training then, so that latency tells of that, and not of the version.
     """
 
     metric: str
@@ -93,6 +98,11 @@ class Performance:
     estimated_low: float | None = None
     estimated_high: float | None = None
     matured_to: datetime | None = None
+    request_rows: float | None = None
+    asked: int | None = None
+    errors: int | None = None
+    counted: tuple[int, int] | None = None
+    strained: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +116,10 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Monitored:
-    """One monitoring window from its rows to its decision; `flow_run` is the run that looked at it."""
+    """One monitoring window from its rows to its decision; `flow_run` is the run that looked at it.
+
+    `alerts` say what got worse that no retraining mends: errors, latency.
+    """
 
     window: Window
     drift: DriftReport | None
@@ -114,3 +127,11 @@ class Monitored:
     decision: Decision
     flow_run: str | None = None
     report: str | None = None
+    alerts: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """What follows, in a word or two: a retraining, an alert, or nothing."""
+        if self.decision.verdict == "retrain":
+            return "retrain"
+        return "alert" if self.alerts else "no action"

@@ -96,7 +96,7 @@ def limit_gates(bundle: Bundle, spec: ProjectSpec) -> tuple[Gate, ...]:
 
 def _cases(path: str, bundle: Bundle, spec: ProjectSpec, workspace: Workspace) -> Gate:
     model = frames.load_model(bundle.model, workspace)
-    rows, expected = read_cases(spec.folder / path, model.signature)
+    rows, expected = read_cases(spec.folder / path, model.signature.decoding, model.signature.problem)
     failing = failing_cases(rows, expected, model.predict, model.signature)
     if failing:
         return Gate("cases", False, f"{len(failing)} of {count(len(rows), 'case')} failed: {listed(failing, 3)}")

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from penstock.domain.datasets import Problem
+from penstock.domain.metrics import METRIC_PROBLEMS, USUAL_METRICS
 from penstock.errors import ModelError, NotFound
 
 Values = NDArray[np.float64]
@@ -21,8 +22,6 @@ Codes = NDArray[Any]
 
 BINARY = 2  # classes
 SMALLEST = 1e-7  # the smallest probability that float32 graphs tell from 0 beside 1; bounds the loss of one row
-CLASSIFIERS: frozenset[Problem] = frozenset({"binary", "multiclass"})
-REGRESSIONS: frozenset[Problem] = frozenset({"regression"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +37,7 @@ class Choosing:
 
 
 MOST_PROBABLE = Choosing()
+Measure = Callable[[Codes, Values, Choosing], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Metric:
     problems: frozenset[Problem]
     higher_is_better: bool
     needs: Literal["probabilities", "values"]
-    measure: Callable[[Codes, Values, Choosing], float]
+    measure: Measure
 
     def score(
         self, target: Codes, predictions: Values, threshold: float | None = None, costs: Values | None = None
@@ -182,25 +182,29 @@ def _mean_of(name: str) -> Callable[[Codes, Values, Choosing], float]:
     return lambda target, predictions, choosing: float(ROWS[name](target, predictions, choosing).mean())
 
 
+def _metric(name: str, title: str, higher: bool, needs: Literal["probabilities", "values"], measure: Measure) -> Metric:
+    return Metric(name, title, METRIC_PROBLEMS[name], higher, needs, measure)
+
+
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("roc_auc", "AUC", CLASSIFIERS, True, "probabilities", _roc_auc),
-        Metric("average_precision", "average precision", CLASSIFIERS, True, "probabilities", _average_precision),
-        Metric("log_loss", "log loss", CLASSIFIERS, False, "probabilities", _mean_of("log_loss")),
-        Metric("accuracy", "accuracy", CLASSIFIERS, True, "probabilities", _mean_of("accuracy")),
-        Metric("f1", "F1", CLASSIFIERS, True, "probabilities", _f1),
-        Metric("cost", "cost per row", CLASSIFIERS, False, "probabilities", _mean_of("cost")),
-        Metric("rmse", "RMSE", REGRESSIONS, False, "values", _rmse),
-        Metric("mae", "MAE", REGRESSIONS, False, "values", _mean_of("mae")),
-        Metric("r2", "R²", REGRESSIONS, True, "values", _r2),
+        _metric("roc_auc", "AUC", True, "probabilities", _roc_auc),
+        _metric("average_precision", "average precision", True, "probabilities", _average_precision),
+        _metric("log_loss", "log loss", False, "probabilities", _mean_of("log_loss")),
+        _metric("accuracy", "accuracy", True, "probabilities", _mean_of("accuracy")),
+        _metric("f1", "F1", True, "probabilities", _f1),
+        _metric("cost", "cost per row", False, "probabilities", _mean_of("cost")),
+        _metric("rmse", "RMSE", False, "values", _rmse),
+        _metric("mae", "MAE", False, "values", _mean_of("mae")),
+        _metric("r2", "R²", True, "values", _r2),
     )
 }
 
 
 def default_metric(problem: Problem) -> str:
     """Return the metric of a project that names none."""
-    return {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}[problem]
+    return USUAL_METRICS[problem]
 
 
 def find_metric(name: str, problem: Problem | None = None) -> Metric:

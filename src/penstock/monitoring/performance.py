@@ -20,6 +20,7 @@ from penstock.evaluation.answers import (
 )
 from penstock.evaluation.metrics import BINARY, shown
 from penstock.evaluation.wording import count, figure, title
+from penstock.monitoring.calls import calls_since, count_calls
 from penstock.monitoring.estimation import expect_band, expect_score
 from penstock.monitoring.labelled import Labelled, orient, read_labelled
 from penstock.monitoring.loss import lose, weigh
@@ -27,11 +28,13 @@ from penstock.monitoring.maturity import Mature, plain_time, ripen
 from penstock.monitoring.reference import find_trained
 from penstock.spec import ProjectSpec
 from penstock.store import frames
+from penstock.store.leases import held_leases
 from penstock.store.windows import newest_window
 
 FEWEST = 50  # labels; fewer wait for more
 FEWEST_OF_CLASS = 5  # labels of each of at least two classes
 BUSY = 0.95  # the quantile of the latency
+TRAINING = "train:"  # begins the names of the leases of trainings
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,8 @@ def measure_performance(window: Window, spec: ProjectSpec, workspace: Workspace)
     Parameters
     ----------
     window
-        The window, for the estimate of rows without labels, latency and failures.
+        The window, for the estimate of rows without labels, latency and failures; the service counts calls that got
+        no answer.
     spec
         The project: its metric, and `rollout.tolerate.quality`, the loss that is borne of a score between 0 and 1; of
         errors 5 % of the expected are.
@@ -78,6 +82,9 @@ def measure_performance(window: Window, spec: ProjectSpec, workspace: Workspace)
     champion = Champion(trained, metric_of(spec, trained.model.signature))
     before = newest_window(spec.name, workspace)
     measured = _measure(champion, before, window.version, spec, workspace)
+    counted = count_calls(spec.name, workspace)
+    asked, errors = calls_since(before, counted) or (None, None)
+    measured = replace(measured, asked=asked, errors=errors, counted=counted, strained=_is_strained(workspace))
     return _with_traffic(measured, champion, window, spec, workspace)
 
 
@@ -169,12 +176,19 @@ def _with_traffic(
     names = ["request_id", "version", "latency_ms", "failed", *scores]
     table = frames.load_table(window.table, workspace, names)
     requests = table.drop_duplicates("request_id")
+    mine = requests[requests["version"] == window.version]
     return replace(
         found,
-        latency_ms=float(requests["latency_ms"].quantile(BUSY)),
+        latency_ms=float(mine["latency_ms"].quantile(BUSY)) if len(mine) else None,
+        request_rows=float((table["version"] == window.version).sum() / len(mine)) if len(mine) else None,
         failures=int(requests["failed"].sum()),
         **_estimate(champion, table[table["version"] == window.version], spec),
     )
+
+
+def _is_strained(workspace: Workspace) -> bool:
+    """Return whether a training of any project is under way on this machine."""
+    return any(name.startswith(TRAINING) and lives for name, _, lives in held_leases(workspace))
 
 
 def _estimate(champion: Champion, answered: pd.DataFrame, spec: ProjectSpec) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Why a monitor acts or does not, in one sentence with the figures; and the same as plain values."""
 
-from penstock.domain.monitoring import ColumnDrift, Monitored, Performance, Seen
+from penstock.domain.monitoring import ColumnDrift, Monitored, Performance, Seen, Window
 from penstock.evaluation.wording import count, figure, listed, title
 from penstock.spec import ProjectSpec
 
@@ -51,6 +51,22 @@ def too_few_labels(why: str, new_labels: int, spec: ProjectSpec) -> str:
     """Return why a retraining is not begun with little to learn."""
     needed = f"{new_labels:,} of the {count(spec.retrain.min_new_labels, 'new label')} that it needs have come"
     return f"No action: {why}, but a retraining would learn too little: {needed}."
+
+
+def more_errors(asked: int, errors: int, usual: float, spec: ProjectSpec) -> str:
+    """Return that more calls fail than did, which no retraining mends."""
+    borne = f"where {usual:.2%} did before and {spec.rollout.tolerate.errors:.2%} more are borne"
+    return (
+        f"Alert: {errors:,} of {count(asked, 'call')} got no answer ({errors / asked:.2%}), {borne}: see serving.log."
+    )
+
+
+def slower(seen: Seen, row: int, usual: float, spec: ProjectSpec) -> str:
+    """Return that answers take longer than they did, which no retraining mends."""
+    windows = "this window" if row == 1 else f"{row} windows in a row"
+    found = f"{figure(seen.performance.latency_ms or 0.0)} ms at the 95th percentile"
+    borne = f"where {figure(usual)} ms were usual and {spec.rollout.tolerate.latency:g} times that is borne"
+    return f"Alert: version {seen.window.version} answers slowly in {windows}: {found}, {borne}."
 
 
 def figures(performance: Performance) -> str:
@@ -115,3 +131,15 @@ def _estimate(performance: Performance) -> str:
     if performance.estimated is None:
         return ""
     return f" (estimated {title(performance.metric)} {figure(performance.estimated)}, which sees the inputs only)"
+
+
+def alert_payload(window: Window, performance: Performance, alerts: tuple[str, ...]) -> dict[str, object]:
+    """Return alerts with their figures as plain values: what an event carries."""
+    return {
+        "version": window.version,
+        "reasons": list(alerts),
+        "latency_ms": performance.latency_ms,
+        "asked": performance.asked,
+        "errors": performance.errors,
+        "window": window.number,
+    }

@@ -5,12 +5,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from penstock.domain.events import Claim
+from penstock.domain.releases import Training
 from penstock.domain.workspace import Workspace
-from penstock.errors import PenstockError, Refused, SourceUnavailable
+from penstock.errors import ModelError, PenstockError, Refused, SourceUnavailable
 from penstock.orchestration.runs import current_run, name_run, run_link
 from penstock.store.claims import end_claim, find_claim, name_training, try_claim
 from penstock.store.ledger import Act
-from penstock.store.trainings import ended_training
+from penstock.store.trainings import ended_training, refuse_training
 
 
 def claim(decision: str | None, project: str, workspace: Workspace) -> str | None:
@@ -76,6 +77,19 @@ def answering(decision: str | None, project: str, workspace: Workspace) -> Itera
         end_claim(decision, workspace, act)
         raise
     end_claim(decision, workspace)
+
+
+@contextmanager
+def ending_unservable(training: Training, workspace: Workspace) -> Iterator[None]:
+    """End a training whose model cannot be served: who went on with it would come to the same model, and no further.
+
+    The next training of the same rows and project file searches anew, with another seed.
+    """
+    try:
+        yield
+    except (Refused, ModelError):
+        refuse_training(training, workspace)
+        raise
 
 
 def name_of_training(decision: str | None, training: str, workspace: Workspace) -> None:

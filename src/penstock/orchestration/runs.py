@@ -11,7 +11,7 @@ from penstock.domain.workspace import Workspace
 from penstock.orchestration.claims import beginning, claim_run, drop_claim, find_claim, living_claims, somebody_begins
 from penstock.orchestration.processes import worked_on
 from penstock.orchestration.server import TAG, call, flow_runs_in, flow_runs_named, set_state
-from penstock.store.leases import hold_lease
+from penstock.store.leases import Holder, hold_lease
 
 FINAL = {"COMPLETED", "FAILED", "CANCELLED"}  # a run that Prefect calls crashed may be handed back
 GONE = "Its process is gone."
@@ -147,10 +147,19 @@ def claimed(workspace: Workspace) -> Iterator[None]:
 
 @contextmanager
 def leased(name: str, workspace: Workspace) -> Iterator[None]:
-    """Hold a lease such as ``train:churn`` while the block runs, waiting for a living holder, whoever started it."""
+    """Hold a lease such as ``train:churn`` while the block runs, waiting for a living holder, whoever started it.
 
-    def waiting() -> None:
-        log.warning("Another flow run holds the lease %s: this one waits for its end.", name)
+    However long that takes: a decision that was claimed is done, also if it had to wait.
+    """
+
+    def waiting(holder: Holder) -> None:
+        log.warning(
+            "Waiting: process %d on %s has held the lease %s since %s; this flow run goes on when that one ends.",
+            holder.pid,
+            holder.host,
+            name,
+            f"{holder.taken_at:%Y-%m-%d %H:%M:%S} UTC",
+        )
 
     with hold_lease(name, workspace, waiting=waiting):
         yield

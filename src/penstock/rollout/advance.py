@@ -1,13 +1,14 @@
 """Bring rollouts forward, tick by tick: renew, judge, then move or take back."""
 
 import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from penstock.domain.releases import Release
 from penstock.domain.workspace import Workspace
 from penstock.rollout import guard, history, release
 from penstock.rollout.evidence import Gathered
-from penstock.rollout.observations import Evidence
+from penstock.rollout.observations import Evidence, Observation
 from penstock.rollout.release import Finding
 from penstock.spec import RolloutSpec
 from penstock.store.projects import open_project
@@ -15,8 +16,8 @@ from penstock.store.projects import open_project
 logger = logging.getLogger(__name__)
 
 MIN_STAGE_SECONDS = 5.0
-THIN_SECONDS = 30.0  # a stage with fewer live answers than these lasts so long, before pairs alone end it
-ENOUGH_LIVE = 20
+THIN_SECONDS = 30.0  # traffic that would not bring enough live answers in this time is thin
+ENOUGH_LIVE = 20  # with fewer, a stage of thin traffic lasts as long as that
 _gathered: dict[tuple[str, int], Gathered] = {}  # what was read so far; a new process reads it again
 
 
@@ -83,9 +84,10 @@ def has_ended(rollout: Release, evidence: Evidence, policy: RolloutSpec) -> tupl
     rollout
         At the stage.
     evidence
-        What was seen so far.
+        What was seen so far. At a stage above 0 % live answers alone count, as soon as they are enough; where traffic
+        is too thin for that, pairs show that the challenger does no harm, and live answers beside them as well.
     policy
-        With `thin_traffic: hold`, live answers alone end a stage that has any.
+        With `thin_traffic: hold`, live answers alone end a stage above 0 %, however long that takes.
 
     Returns
     -------
@@ -94,14 +96,26 @@ def has_ended(rollout: Release, evidence: Evidence, policy: RolloutSpec) -> tupl
     str
         The figures, or what is missing.
     """
-    held = rollout.state == "partial" and policy.thin_traffic == "hold"
-    counted = evidence.live if held else [*evidence.paired, *evidence.live]
-    safe, said = guard.is_safe(counted, policy.tolerate)
     if lasted(rollout) < timedelta(seconds=MIN_STAGE_SECONDS) or not evidence.replayed:
-        return False, said
-    if rollout.state == "partial" and len(evidence.live) < ENOUGH_LIVE:
-        safe = safe and lasted(rollout) >= timedelta(seconds=THIN_SECONDS)
-    return safe, said
+        return False, "the replay has not ended, or the stage has just begun"
+    counted, enough = _counted(rollout, evidence, policy)
+    safe, said = guard.is_safe(counted, policy.tolerate)
+    same, more = guard.says_the_same(evidence, policy.tolerate)
+    return enough and safe and same, f"{said}; {more}"
+
+
+def _counted(rollout: Release, evidence: Evidence, policy: RolloutSpec) -> tuple[Sequence[Observation], bool]:
+    """Return the observations that a stage is judged by, and whether nothing better is to be waited for."""
+    paired, live = evidence.paired, evidence.live
+    if rollout.state != "partial":
+        return paired, True
+    first = guard.smallest_safe(policy.tolerate)
+    if policy.thin_traffic == "hold" or len(live) >= first:
+        return live, True
+    seconds = lasted(rollout).total_seconds()
+    thin = len(live) * THIN_SECONDS < first * seconds  # at this pace it takes longer than that
+    waited = seconds >= THIN_SECONDS or (thin and len(live) >= ENOUGH_LIVE)
+    return [*live, *paired], waited and guard.is_safe(paired, policy.tolerate)[0]
 
 
 def too_long(rollout: Release, evidence: Evidence, policy: RolloutSpec, said: str) -> Finding:

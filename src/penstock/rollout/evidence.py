@@ -1,10 +1,12 @@
 """Gather what is known of a challenger, from one tick to the next."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from penstock.domain.releases import Release
 from penstock.domain.workspace import Workspace
-from penstock.rollout.live import LiveAnswers, ShadowPairs
+from penstock.rollout.labelled import Labelled
+from penstock.rollout.live import LiveAnswers, Seen, ShadowPairs
 from penstock.rollout.observations import Evidence, Source
 from penstock.rollout.replay import Replay
 
@@ -16,17 +18,20 @@ class Gathered:
     replay: Replay
     shadow: ShadowPairs
     live: LiveAnswers
+    labels: Labelled
     stage: int | None
     pairs: Source
     answers: Source
+    asked: int = 0
 
     @classmethod
     def begin(cls, release: Release, workspace: Workspace) -> "Gathered":
         """Begin to gather evidence on a rollout."""
         return cls(
             Replay(release, workspace),
-            ShadowPairs(release.project, release.version, release.opened_at),
+            ShadowPairs(release.project, release.version, release.champion, release.opened_at),
             _live(release),
+            Labelled.begin(release, workspace),
             release.stage,
             Source("answers to the same rows"),
             Source("live answers"),
@@ -36,14 +41,32 @@ class Gathered:
         """Read what is new; a new stage begins its live answers anew."""
         if release.stage != self.stage:
             self.stage, self.live, self.answers = release.stage, _live(release), Source("live answers")
-        for observation in self.replay.go_on():
-            self.pairs.add(observation)
-        for observation in self.shadow.read(workspace):
-            self.pairs.add(observation)
+            self.labels.begin_stage()
+        self.asked += self._take(self.pairs, self.replay.go_on())
+        self._take(self.pairs, self.shadow.read(workspace))
         if release.state == "partial":
-            for observation in self.live.read(workspace):
-                self.answers.add(observation)
-        return Evidence(self.pairs.seen, self.answers.seen, self.replay.ended, self.replay.broken)
+            self._take(self.answers, self.live.read(workspace))
+        self.labels.read(workspace)
+        return Evidence(
+            self.pairs.seen,
+            self.answers.seen,
+            self.replay.ended,
+            self.replay.broken,
+            self.replay.judged,
+            self.labels.lost,
+            self.labels.missed,
+            self.asked,
+        )
+
+    def _take(self, source: Source, found: Iterable[Seen]) -> int:
+        """Take what was found, and return how many pairs of answers there are among what counts."""
+        pairs = 0
+        for observation, answered in found:
+            if observation is not None:
+                pairs += source.add(observation) and bool(observation.said)
+            if answered is not None:
+                self.labels.wait_for(answered)
+        return pairs
 
 
 def _live(release: Release) -> LiveAnswers:

@@ -3,83 +3,58 @@
 Errors: the share of requests that the challenger fails. Latency: the share of requests that it slows, less the share
 that it hastens; slowed is by more than the tolerated ratio and by more than 2 ms, since 0.1 ms against 0.3 ms harms
 nobody. Noise of a busy machine hits both versions of a pair alike and cancels, so a guard cannot fire on our own load.
-At most 5 % of the requests may be slowed on balance, so that the 95th percentile stays within what is tolerated.
+At most 5 % of the requests may be slowed on balance, so that the 95th percentile stays within what is tolerated. Mix:
+which answers come more or less often than the judge saw (`mix`). Quality and segment: how much further off answers
+are, where labels have come (`quality`).
 
-Each caller counts once, with the share of its requests that are harmed. Bounds are exact for yes and no (Clopper and
-Pearson 1934), and wider than need be for shares (Hoeffding 1956). Guards look again and again, but only at 10, 20, 40
-... observations of a source (safety: at the first number that can show it, and its doubles), and each look spends its
-part of an error of 5 % (`penstock.evaluation.spending`): looking twice at the same observations costs nothing, and a
-harmless challenger is taken back by chance in at most 5 % of rollouts.
+Each caller counts once, with the mean of its requests, by the bounds of `bounds`. Guards look again and again, but only
+at 10, 20, 40 ... observations of a source (mix and labels: at later numbers; safety: at the first number that can show
+it; and their doubles), and each look spends its part of an error of 5 % (`penstock.evaluation.spending`): looking twice
+at the same observations costs nothing, and a harmless challenger is taken back by chance in at most 5 % of rollouts.
 """
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from penstock.evaluation.spending import spend
-from penstock.rollout.observations import Evidence, Observation, by_caller, callers
+from penstock.rollout import mix, quality
+from penstock.rollout.bounds import Measured, balance, caller_means, least, number_callers, share_high, share_low
+from penstock.rollout.observations import Evidence, Missed, Observation, by_caller, callers
 from penstock.rollout.release import Finding
 from penstock.spec import Tolerate
 
 ERROR = 0.05  # of a false alarm in a whole rollout, and of a false all-clear by each guard
 FIRST_LOOK = 10
+FIRST_MIX = 320  # pairs: fewer say little of shares; or as many as the replay has brought, as none is looked at before
+FIRST_LABELLED = 40  # rows: less than a gross loss cannot be seen in fewer
+FIRST_SEGMENT = 160
+FIRST_TOLD = 320  # rows with labels that may show that quality is not lost
 MOST_SLOWED = 0.05
 SLACK_MS = 2.0
 STRICTEST = 1e-4  # a tolerated share of failures below this could not be shown by any number of requests
 
 Observed = Sequence[Observation]
-Flags = Sequence[bool]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Harm:
-    """One kind of harm: the share of callers that are harmed, less the share that are helped, and what is tolerated.
-
-    `flags` says which observations are harm, and which are help; `nets` whether there can be help at all.
-    """
+class Look:
+    """One harm in one source: so many observations there are, and what the first of them show at an error."""
 
     guard: str
-    what: str
+    source: str
     limit: float
-    flags: Callable[[Observed], tuple[Flags, Flags]]
-    nets: bool
-
-    def value(self, seen: Observed) -> float:
-        """Return the share that was seen."""
-        harmed, helped = self._counts(seen)
-        return (harmed - helped) / callers(seen)
-
-    def lower(self, seen: Observed, error: float, harmed: ArrayLike | None = None) -> NDArray[np.float64]:
-        """Return the lower bound of the share; for other numbers of harmed callers, if they are given."""
-        found, helped = self._counts(seen)
-        low = _low(found if harmed is None else harmed, callers(seen), self._side(error))
-        return low - _high(helped, callers(seen), error / 2) if self.nets else low
-
-    def upper(self, seen: Observed, error: float) -> float:
-        """Return the upper bound of the share."""
-        harmed, helped = self._counts(seen)
-        high = _high(harmed, callers(seen), self._side(error))
-        return float(high - _low(helped, callers(seen), error / 2) if self.nets else high)
-
-    def smallest(self, seen: Observed, error: float) -> float:
-        """Return the smallest share that so many callers would have shown to be harm; 1 if none."""
-        number = callers(seen)
-        shown = np.flatnonzero(self.lower(seen, error, np.arange(number + 1)) > self.limit)
-        return min(1.0, float(shown[0] - self._counts(seen)[1]) / number) if len(shown) else 1.0
-
-    def _counts(self, seen: Observed) -> tuple[float, float]:
-        harmed, helped = self.flags(seen)
-        return by_caller(seen, harmed), by_caller(seen, helped)
-
-    def _side(self, error: float) -> float:
-        return error / 2 if self.nets else error
+    number: int
+    measure: Callable[[int, float], Measured | None]
+    first: int = FIRST_LOOK
 
 
 def find_harm(evidence: Evidence, tolerate: Tolerate) -> Finding | None:
-    """Return harm that is shown: a lower bound above what is tolerated, in pairs or in live answers.
+    """Return harm that is shown: a lower bound above what is tolerated, in one of the sources.
 
     Parameters
     ----------
@@ -95,18 +70,12 @@ def find_harm(evidence: Evidence, tolerate: Tolerate) -> Finding | None:
     """
     if evidence.broken is not None:
         return Finding("errors", f"The challenger cannot answer: {evidence.broken}", 1.0, tolerate.errors, 0, 1.0)
-    sources = (("answers to the same rows", evidence.paired), ("live answers", evidence.live))
-    kinds = _harms(tolerate)
-    for harm in kinds:
-        for name, seen in sources:
-            found = _shown(harm, name, _fit_for(harm, seen), ERROR / len(kinds) / len(sources))
-            if found is not None:
-                return found
-    return None
+    looks = _looks(evidence, tolerate)
+    return next((found for each in looks if (found := _shown(each, ERROR / len(looks))) is not None), None)
 
 
 def is_safe(observations: Observed, tolerate: Tolerate) -> tuple[bool, str]:
-    """Return whether every harm is shown to be below what is tolerated, and the figures in words.
+    """Return whether failures and slowed requests are shown to be below what is tolerated, and the figures in words.
 
     Parameters
     ----------
@@ -125,15 +94,53 @@ def is_safe(observations: Observed, tolerate: Tolerate) -> tuple[bool, str]:
     first = smallest_safe(tolerate)
     if len(observations) < first:
         return False, f"{len(observations)} of the {first} answers that it takes"
-    look = 1 + int(math.log2(len(observations) / first))
-    seen = observations[: first << (look - 1)]
+    seen, look = _looked_at(observations, first)
     safe, said = True, []
-    for harm in _harms(tolerate):
-        fit = _fit_for(harm, seen)
-        upper = harm.upper(fit, spend(look, ERROR)) if fit else 1.0
-        safe = safe and upper < harm.limit
-        said.append(f"{harm.what} at most {upper:.2%} ({harm.limit:.2%} tolerated)")
+    for what, limit, measured in (
+        ("failures", tolerate.errors, errors(seen, tolerate.errors, spend(look, ERROR))),
+        ("slowed requests", MOST_SLOWED, slowness(_timed(seen), tolerate.latency, spend(look, ERROR))),
+    ):
+        safe = safe and measured.high < limit
+        said.append(f"{what} at most {measured.high:.2%} ({limit:.2%} tolerated)")
     return safe, f"{len(seen)} answers: {', '.join(said)}"
+
+
+def says_the_same(evidence: Evidence, tolerate: Tolerate) -> tuple[bool, str]:
+    """Return whether mix and quality are shown to be within what is tolerated, as far as they can be, and the figures.
+
+    Parameters
+    ----------
+    evidence
+        What was seen of the challenger. Labels hold a stage up only if they are so many that an equal challenger would
+        be shown to be harmless; without labels nothing is known of quality, and the figures say so.
+    tolerate
+        The project's limits.
+
+    Returns
+    -------
+    bool
+        True too if no rows were answered by both versions: `is_safe` says how many it takes.
+    str
+        The upper bounds, or what is missing.
+    """
+    safe, said = True, "the mix of answers not compared, as too few rows were answered by both"
+    both, first = [each for each in evidence.paired if each.said], _first_mix(evidence)
+    if len(both) >= first:
+        seen, look = _looked_at(both, first)
+        shift = mix.shift(seen, evidence.judged, spend(look, ERROR))
+        high = 1.0 if shift is None else shift.high
+        safe = high < tolerate.mix
+        seen_by = " beyond what the judge saw" if evidence.judged else ""
+        said = f"shares of answers moved by at most {max(high, 0.0):.2%}{seen_by} ({tolerate.mix:.2%} tolerated)"
+    if len(evidence.lost) < FIRST_TOLD:
+        return safe, f"{said}, quality unknown (labels of {len(evidence.lost)} rows are too few to tell)"
+    rows, look = _looked_at(evidence.lost, FIRST_TOLD)
+    lost = quality.paired(rows, tolerate.quality, spend(look, ERROR))
+    if (lost.high - lost.low) / 2 >= tolerate.quality:
+        return safe, f"{said}, quality unknown (labels of {len(rows)} rows are too few to tell)"
+    high = max(lost.high, 0.0)
+    loss = f"loss of quality at most {high:.2%} ({tolerate.quality:.2%} tolerated) on {len(rows)} rows with labels"
+    return safe and lost.high < tolerate.quality, f"{said}, {loss}"
 
 
 def smallest_safe(tolerate: Tolerate) -> int:
@@ -142,63 +149,104 @@ def smallest_safe(tolerate: Tolerate) -> int:
     return math.floor(math.log(spend(1, ERROR)) / math.log1p(-rarer)) + 1
 
 
-def _harms(tolerate: Tolerate) -> tuple[Harm, Harm]:
-    def slowed(seen: Observed) -> tuple[Flags, Flags]:
-        times = [(each.champion_ms or 0.0, each.challenger_ms or 0.0) for each in seen]
-        return (
-            [_slower(before, after, tolerate.latency) for before, after in times],
-            [_slower(after, before, tolerate.latency) for before, after in times],
-        )
+def errors(seen: Observed, limit: float, error: float) -> Measured:
+    """Return the share of callers whom the challenger fails."""
+    number = callers(seen)
+    failed = by_caller(seen, [each.failed for each in seen])
+    shown = np.flatnonzero(share_low(np.arange(number + 1), number, error) > limit)
+    smallest = float(shown[0]) / number if len(shown) else 1.0
+    low, high = float(share_low(failed, number, error)), float(share_high(failed, number, error))
+    return Measured("failures", failed / number, low, high, smallest)
 
-    def failed(seen: Observed) -> tuple[Flags, Flags]:
-        return [each.failed for each in seen], [False] * len(seen)
+
+def slowness(seen: Observed, ratio: float, error: float) -> Measured:
+    """Return the share of callers whom the challenger slows, less the share that it hastens."""
+    times = [(each.champion_ms or 0.0, each.challenger_ms or 0.0) for each in seen]
+    moved = [float(_slower(*pair, ratio)) - float(_slower(*pair[::-1], ratio)) for pair in times]
+    value, low, high = balance(caller_means(number_callers(each.caller for each in seen), moved), error)
+    return Measured("slowed requests", value, low, high, least(MOST_SLOWED, value, low))
+
+
+def _looks(evidence: Evidence, tolerate: Tolerate) -> tuple[Look, ...]:
+    """Return every look at every source; always as many, so that each may spend its part."""
+    both, live = evidence.paired, evidence.live
+    said = [each for each in both if each.said] if evidence.replayed else []
+    lost, missed = evidence.lost, evidence.missed
+    placed = [row for row in lost if row.row is not None]
+    same, quick, slow = "answers to the same rows", _timed(both), _timed(live)
+    arm = np.cumsum([row.challenger for row in missed])
+    segment = quality.SEGMENT * tolerate.quality
+
+    def fail(seen: Observed) -> Callable[[int, float], Measured]:
+        return lambda count, error: errors(seen[:count], tolerate.errors, error)
+
+    def slows(seen: Observed) -> Callable[[int, float], Measured]:
+        return lambda count, error: slowness(seen[:count], tolerate.latency, error)
+
+    def shifts(count: int, error: float) -> Measured | None:
+        found = mix.shift(said[:count], evidence.judged, error)
+        return None if found is None else mix.with_least(found, tolerate.mix)
+
+    def first(count: int) -> Sequence[Missed]:
+        return missed[: int(np.searchsorted(arm, count)) + 1]
 
     return (
-        Harm("errors", "failures", tolerate.errors, failed, nets=False),
-        Harm("latency", "slowed requests", MOST_SLOWED, slowed, nets=True),
+        Look("errors", same, tolerate.errors, len(both), fail(both)),
+        Look("errors", "live answers", tolerate.errors, len(live), fail(live)),
+        Look("latency", same, MOST_SLOWED, len(quick), slows(quick)),
+        Look("latency", "live answers", MOST_SLOWED, len(slow), slows(slow)),
+        Look("mix", same, tolerate.mix, len(said), shifts, _first_mix(evidence)),
+        Look(
+            *("quality", "labelled answers to the same rows", tolerate.quality, len(lost)),
+            lambda count, error: quality.paired(lost[:count], tolerate.quality, error),
+            FIRST_LABELLED,
+        ),
+        Look(
+            *("quality", "labelled live answers", tolerate.quality, int(arm[-1]) if len(arm) else 0),
+            lambda count, error: quality.by_arm(first(count), tolerate.quality, error),
+            FIRST_LABELLED,
+        ),
+        Look(
+            *("segment", "labelled answers to the same rows", segment, len(placed)),
+            lambda count, error: quality.worst_segment(placed[:count], segment, error),
+            FIRST_SEGMENT,
+        ),
     )
+
+
+def _first_mix(evidence: Evidence) -> int:
+    """Return how many pairs the first look at the mix takes: as many as the replay had, or a half or quarter of it."""
+    doubled = int(math.log2(evidence.asked / FIRST_MIX)) if evidence.asked >= FIRST_MIX else 0
+    return FIRST_MIX << doubled
+
+
+def _looked_at(observations: Sequence[T], first: int) -> tuple[Sequence[T], int]:
+    """Return the observations of the newest look, and which look that is."""
+    look = 1 + int(math.log2(len(observations) / first))
+    return observations[: first << (look - 1)], look
 
 
 def _slower(before: float, after: float, ratio: float) -> bool:
     return after > max(before * ratio, before + SLACK_MS)
 
 
-def _fit_for(harm: Harm, seen: Observed) -> Observed:
-    """Return the observations that tell of a harm: times are known of answers that did not fail only."""
-    if harm.guard == "errors":
-        return seen
+def _timed(seen: Observed) -> Observed:
+    """Return the observations with times: they are known of answers that did not fail only."""
     return [each for each in seen if each.champion_ms is not None and each.challenger_ms is not None]
 
 
-def _shown(harm: Harm, name: str, observations: Observed, error: float) -> Finding | None:
-    if len(observations) < FIRST_LOOK:
+def _shown(asked: Look, error: float) -> Finding | None:
+    if asked.number < asked.first:
         return None
-    look = 1 + int(math.log2(len(observations) / FIRST_LOOK))
-    seen, spent = observations[: FIRST_LOOK << (look - 1)], spend(look, error)
-    lower = float(harm.lower(seen, spent))
-    if lower <= harm.limit:
+    look = 1 + int(math.log2(asked.number / asked.first))
+    count, spent = asked.first << (look - 1), spend(look, error)
+    found = asked.measure(count, spent)
+    if found is None or found.low <= asked.limit:
         return None
-    value, smallest = harm.value(seen), harm.smallest(seen, spent)
+    what = f"{found.what[0].upper()}{found.what[1:]}"
     said = (
-        f"{harm.what.capitalize()}: {value:.2%} of {len(seen)} {name}, at least {lower:.2%} (look {look}, error "
-        f"{spent:.1g}), where {harm.limit:.2%} is tolerated; {smallest:.2%} is the least that so many could have shown."
+        f"{what}: {found.value:.2%} of {count} {asked.source}, at least {found.low:.2%} (look {look}, error "
+        f"{spent:.1g}), where {asked.limit:.2%} is tolerated; {found.smallest:.2%} is the least that so many could "
+        "have shown."
     )
-    return Finding(harm.guard, said, value, harm.limit, len(seen), smallest)
-
-
-def _low(harmed: ArrayLike, number: float, error: float) -> NDArray[np.float64]:
-    """Return the lower Clopper-Pearson bound of a share; numbers need not be whole."""
-    from scipy.special import betaincinv
-
-    count = np.asarray(harmed, np.float64)
-    low = betaincinv(np.maximum(count, 1e-300), np.maximum(number - count, 0) + 1, error)
-    return np.where(count > 0, low, 0.0)
-
-
-def _high(harmed: ArrayLike, number: float, error: float) -> NDArray[np.float64]:
-    """Return the upper Clopper-Pearson bound of a share; numbers need not be whole."""
-    from scipy.special import betaincinv
-
-    count = np.asarray(harmed, np.float64)
-    high = betaincinv(count + 1, np.maximum(number - count, 1e-300), 1 - error)
-    return np.where(count < number, high, 1.0)
+    return Finding(asked.guard, said, found.value, asked.limit, count, found.smallest)

@@ -1,11 +1,16 @@
 """What was seen of a challenger beside its champion, one observation a request."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 MOST_OF_ONE = 100  # observations of one caller that are kept
 MOST_KEPT = 20_480  # of all callers: twelve looks of a guard, and no more is learnt by waiting
+MOST_ROWS = 10  # of one request whose answers are compared
+
+Said = str | float
+Answers = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,13 +18,52 @@ class Observation:
     """One request that a challenger answered, or failed to: whose it was, and how long both versions took.
 
     Both times are of the same rows (replay, shadow), or of the answers nearest in time with as many rows (live), so
-    that a busy machine slows both.
+    that a busy machine slows both. `said` is what champion and challenger said of each of its first rows, a class or
+    a value; it is empty where only one of them answered them.
     """
 
     caller: str
     failed: bool = False
     champion_ms: float | None = None
     challenger_ms: float | None = None
+    said: tuple[tuple[Said, Said], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A request whose labels may come: what champion and challenger said of its first rows, None for who was not asked.
+
+    `rows` are the rows themselves, where they are at hand.
+    """
+
+    request_id: str
+    caller: str
+    champion: Answers | None
+    challenger: Answers | None
+    rows: Sequence[Mapping[str, Any]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """One labelled row that both versions answered: by how much the challenger was further off than the champion.
+
+    `truth` is the label of a regression, in whose units the loss is; `row` is the row, where it is at hand.
+    """
+
+    caller: str
+    loss: float
+    truth: float | None = None
+    row: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """One labelled row that one of the versions answered to a caller, and how far off it was."""
+
+    caller: str
+    challenger: bool
+    loss: float
+    truth: float | None = None
 
 
 @dataclass(slots=True)
@@ -30,11 +74,13 @@ class Source:
     seen: list[Observation] = field(default_factory=list)
     _of_one: Counter[str] = field(default_factory=Counter)
 
-    def add(self, observation: Observation) -> None:
-        """Take an observation."""
-        if len(self.seen) < MOST_KEPT and self._of_one[observation.caller] < MOST_OF_ONE:
+    def add(self, observation: Observation) -> bool:
+        """Take an observation; return whether it counts."""
+        counts = len(self.seen) < MOST_KEPT and self._of_one[observation.caller] < MOST_OF_ONE
+        if counts:
             self._of_one[observation.caller] += 1
             self.seen.append(observation)
+        return counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +88,31 @@ class Evidence:
     """All that is known of a challenger: pairs of answers to the same rows, and its answers to callers.
 
     `broken` says why the challenger cannot answer at all, and is None if it can; `replayed` is whether the replay has
-    come to its end.
+    come to its end. `judged` is what both versions say of labelled fresh rows that the judge has seen. `lost` and
+    `missed` are labelled rows that both versions answered, and that one of them did since the stage began. `asked` is
+    how many pairs the replay has brought.
     """
 
     paired: Sequence[Observation]
     live: Sequence[Observation]
     replayed: bool = True
     broken: str | None = None
+    judged: Sequence[tuple[Said, Said]] = ()
+    lost: Sequence[Lost] = ()
+    missed: Sequence[Missed] = ()
+    asked: int = 0
+
+
+def said_of(champion: Answers, challenger: Answers) -> tuple[tuple[Said, Said], ...]:
+    """Return what two versions said of the same rows, the first some of them."""
+    return tuple((_said(one), _said(other)) for one, other in zip(champion[:MOST_ROWS], challenger, strict=False))
+
+
+def _said(answer: Mapping[str, Any]) -> Said:
+    if "value" in answer:
+        return float(answer["value"])
+    label = answer["label"]
+    return label if isinstance(label, str) else repr(label)
 
 
 def callers(observations: Sequence[Observation]) -> int:

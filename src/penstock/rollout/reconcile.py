@@ -8,6 +8,8 @@ rested, the last request is followed, proposed or refused. While MLflow is down 
 import logging
 from datetime import UTC, datetime, timedelta
 
+import msgspec
+
 from penstock.domain.events import ALIAS_REFUSED, Notice
 from penstock.domain.releases import AliasRequest, Release
 from penstock.domain.workspace import Workspace
@@ -24,7 +26,14 @@ from penstock.store.projects import open_project
 logger = logging.getLogger(__name__)
 
 ACTOR = "unknown (alias moved in MLflow)"
+SEEN = "alias_before_release"
 SETTLE_SECONDS = 4.0  # an alias that moves again within this has not come to rest: traffic follows its last value only
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """The alias value last seen of a project that has no release yet, whose row would say so."""
+
+    version: str | None = None
 
 
 def reconcile_aliases(workspace: Workspace) -> list[Release]:
@@ -46,9 +55,11 @@ def reconcile_aliases(workspace: Workspace) -> list[Release]:
         If a project cannot be reconciled, and is tried again at the next tick; the others were.
     """
     moved, failed = [], []
-    for newest in records.newest_releases(workspace):
+    released = {newest.project: newest for newest in records.newest_releases(workspace)}
+    for project in records.list_projects(workspace):
         try:
-            after = reconcile(newest, workspace)
+            newest = released.get(project)
+            after = begin(project, workspace) if newest is None else reconcile(newest, workspace)
         except SourceUnavailable as error:
             logger.debug("%s", error)  # `status` says that MLflow is down; nothing is lost meanwhile
             continue
@@ -87,6 +98,53 @@ def reconcile(newest: Release, workspace: Workspace) -> Release | None:
     return None
 
 
+def begin(project: str, workspace: Workspace) -> Release | None:
+    """Follow or refuse an alias that a person set before anything answers; return the release that this has made.
+
+    A version that may not answer is refused, and the alias taken away, as there is none to put it back to. The first
+    version that answers needs nobody's agreement, whoever asks for it: there is no champion that could go on answering.
+
+    Raises
+    ------
+    SourceUnavailable
+        If MLflow does not answer.
+    """
+    if not records.list_versions(project, workspace):
+        return None  # there is nothing to name; and two who ask a new MLflow at once make its tables twice
+    found = registry_aliases.find_alias(project, workspace)
+    seen = records.find_record(SEEN, project, project, Seen, workspace) or Seen()
+    if found != seen.version and not _see_first(project, seen.version, found, workspace):
+        return None
+    requests = list_requests(project, workspace, "open")
+    if requests:
+        if datetime.now(UTC) - requests[-1].seen_at < timedelta(seconds=SETTLE_SECONDS):
+            return None
+        moved = _answer(None, requests, workspace)
+        if moved is not None:
+            return moved
+    if found is not None:
+        registry_aliases.drop_alias(project, workspace)
+        records.save_record(SEEN, project, project, Seen(), workspace)
+    return None
+
+
+def _see_first(project: str, before: str | None, found: str | None, workspace: Workspace) -> bool:
+    """Remember the alias value of a project without a release, and write down the request that it is.
+
+    Return whether there is still no release: what a training has released meanwhile is no person's request.
+    """
+    with connect(workspace).begin() as connection:
+        if history.newest(connection, project) is not None:
+            return False
+        if found is None:
+            for request in list_requests(project, workspace, "open"):
+                settle_request(connection, request.number, "overtaken", "The alias was taken away.")
+        elif not aliases.was_ours(project, found, workspace):
+            add_request(connection, project, (before, found), ACTOR)
+        records.put_record(connection, SEEN, project, project, Seen(found))
+    return True
+
+
 def _see(newest: Release, found: str | None, workspace: Workspace) -> Release | None:
     """Remember an alias value, and write down the request that it is; None if traffic was moved meanwhile."""
     ours = aliases.was_ours(newest.project, found, workspace)
@@ -104,7 +162,7 @@ def _see(newest: Release, found: str | None, workspace: Workspace) -> Release | 
         return aliases.put_seen(connection, current, found)
 
 
-def _answer(current: Release, requests: list[AliasRequest], workspace: Workspace) -> Release | None:
+def _answer(current: Release | None, requests: list[AliasRequest], workspace: Workspace) -> Release | None:
     """Follow, propose or refuse the last of some requests; the others are overtaken. None if it is refused."""
     *earlier, last = requests
     try:
@@ -121,7 +179,7 @@ def _answer(current: Release, requests: list[AliasRequest], workspace: Workspace
     return made
 
 
-def _follow(current: Release, request: AliasRequest, workspace: Workspace) -> Release:
+def _follow(current: Release | None, request: AliasRequest, workspace: Workspace) -> Release:
     project, version = request.project, request.version
     if version is None:
         raise Refused("The alias 'champion' must name a version, but was taken away.")
@@ -134,16 +192,18 @@ def _follow(current: Release, request: AliasRequest, workspace: Workspace) -> Re
                 f"`penstock release {project} {version} --reason ...`."
             )
         asks = release.asks_approval(connection, policy, project)
-    reason = f"The alias was moved from version {request.before} to version {version}."
-    if asks and current.champion != version:
+    came = "set" if request.before is None else f"moved from version {request.before}"
+    reason = f"The alias was {came} to version {version}."
+    if asks and current is not None and current.champion != version:
         return release.propose_release(project, version, Cause(request.actor, reason), workspace)
     return release.release_version(project, version, actor=request.actor, reason=reason, workspace=workspace)
 
 
-def _refuse(current: Release, request: AliasRequest, reason: str, workspace: Workspace) -> None:
+def _refuse(current: Release | None, request: AliasRequest, reason: str, workspace: Workspace) -> None:
     """Refuse a request: the alias is put back, as what is stale is."""
-    act = Act(request.actor, "alias.refused", request.project, reason, current.champion, request.version)
-    payload = {"version": request.version, "champion": current.champion, "reason": reason}
+    champion = None if current is None else current.champion
+    act = Act(request.actor, "alias.refused", request.project, reason, champion, request.version)
+    payload = {"version": request.version, "champion": champion, "reason": reason}
     with connect(workspace).begin() as connection:
         settle_request(connection, request.number, "refused", reason)
         append_audit(connection, act)

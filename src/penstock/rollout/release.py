@@ -5,7 +5,6 @@ A first model serves at once. A later one is `pending_approval` where a person m
 is one transaction with its audit entry and its notice, so that a killed process leaves a stage that was reached.
 """
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,7 +15,7 @@ import sqlalchemy as sa
 from penstock.domain.evaluation import Decision
 from penstock.domain.releases import Release
 from penstock.domain.workspace import Workspace
-from penstock.errors import NotFound, Refused
+from penstock.errors import Refused
 from penstock.rollout import history, writing
 from penstock.rollout.admission import judged, promoted
 from penstock.rollout.writing import VALID_SECONDS, Cause
@@ -26,8 +25,6 @@ from penstock.store.ledger import Act, append_audit
 
 if TYPE_CHECKING:  # pydantic is not needed to move traffic by hand
     from penstock.spec import ProjectSpec, RolloutSpec
-
-logger = logging.getLogger(__name__)
 
 CONFIRMED = 3  # proposals that people confirm before `until_trusted` acts by itself
 
@@ -116,13 +113,15 @@ def propose_release(project: str, version: str, cause: Cause, workspace: Workspa
 
 
 def approve_release(release: Release, spec: "ProjectSpec", cause: Cause, workspace: Workspace) -> Release:
-    """Let a release that waits for approval begin its first stage.
+    """Let a release that waits for approval begin its first stage; rows for its replay are kept here.
 
     Raises
     ------
     Refused
         If it does not wait for approval.
     """
+    if spec.rollout.stages[0] < writing.WHOLE:
+        _prepare_replay(release.project, release.version, workspace)
     with connect(workspace).begin() as connection:
         waiting = _waiting(connection, release)
         agreed = _noted(connection, waiting, "release.approved", cause)
@@ -291,12 +290,9 @@ def _prepare_replay(project: str, version: str, workspace: Workspace) -> None:
     there = records.newest_release(project, workspace)
     if there is None or there.champion == version:
         return
-    from penstock.rollout.replay import keep_rows
+    from penstock.rollout.kept import keep_for_replay
 
-    try:
-        keep_rows(project, there.champion, version, workspace)
-    except NotFound as error:
-        logger.warning("The replay of version %s has journalled requests only: %s", version, error.message)
+    keep_for_replay(project, there.champion, version, workspace)
 
 
 def _noted(connection: sa.Connection, waiting: Release, action: str, cause: Cause) -> Cause:

@@ -7,48 +7,43 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from penstock.data.decoding import RowErrors
-from penstock.domain.features import InputColumn
-from penstock.domain.models import Signature
 from penstock.domain.releases import Release
 from penstock.domain.workspace import Workspace
-from penstock.errors import NotFound, PenstockError
-from penstock.rollout.observations import Observation
+from penstock.errors import PenstockError
+from penstock.rollout.kept import REQUESTS, judged_rows, kept_rows
+from penstock.rollout.observations import MOST_ROWS as MOST_SAID
+from penstock.rollout.observations import Answered, Observation, Said, said_of
 from penstock.serving.request_ids import first_id_at
 from penstock.store import artifacts, records
 from penstock.store.segments import list_segments
 
 if TYPE_CHECKING:
-    from penstock.serving.session import LoadedBundle
+    from penstock.serving.session import Answer, LoadedBundle
+
+Timed = tuple[float, "list[Answer]"]
+Seen = tuple[Observation, Answered | None]
 
 logger = logging.getLogger(__name__)
 
-REQUESTS = 1300  # callers: three looks at whether failures are rarer than 1 % need 1,284 observations
 REPLAY_SECONDS = 1.5  # of one tick
 QUICK_MS = 50.0  # what is quicker is timed twice, and the better time counts: a busy machine is no harm
 MOST_ROWS = 100  # of one request
-KIND = "replay_rows"
-
-
-class Kept(msgspec.Struct, frozen=True):
-    """Rows of a version's dataset, to be asked where too few requests were journalled: the digest of their JSON."""
-
-    digest: str
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request to be answered again: whose it was, and its rows."""
+    """A request to be answered again: whose it was, and its rows; its id if it was journalled."""
 
     caller: str
     rows: list[dict[str, Any]]
+    request_id: str | None = None
 
 
 class Replay:
     """The newest requests before a rollout, and where they are few, rows of the challenger's dataset.
 
+    At the end both versions answer the rows that the judge has seen, which are no evidence: `judged` is what they say.
     It goes on where it stopped; what it asks depends on the release alone, so that a process that was killed asks the
     same again.
     """
@@ -59,22 +54,25 @@ class Replay:
         self.workspace = workspace
         self.broken: str | None = None
         self.ended = False
+        self.judged: list[tuple[Said, Said]] = []
         self._asked: Iterator[Asked] | None = None
+        self._judged: Iterator[list[dict[str, Any]]] = iter(())
         self._bundles: tuple[LoadedBundle, LoadedBundle] | None = None
         self._turn = 0
 
-    def go_on(self) -> list[Observation]:
-        """Answer requests for some seconds, and return what was seen."""
+    def go_on(self) -> list[Seen]:
+        """Answer requests for some seconds, and return what was seen, and what was said of requests with labels."""
         if self.ended or self.broken is not None or not self._load():
             return []
         if self._asked is None:
             self._asked = iter(requests_before(self.release, self.workspace))
+            self._judged = judged_rows(self.release, self.workspace)
         seen, deadline = [], time.monotonic() + REPLAY_SECONDS
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and not self.ended:
             asked = next(self._asked, None)
             if asked is None:
-                self.ended, self._bundles = True, None
-                break
+                self._answer_judged()
+                continue
             found = self._observe(asked)
             if found is not None:
                 seen.append(found)
@@ -91,7 +89,7 @@ class Replay:
             self._bundles = champion, challenger
         return True
 
-    def _observe(self, asked: Asked) -> Observation | None:
+    def _observe(self, asked: Asked) -> Seen | None:
         """Answer a request with both versions, by turns first; None if the champion cannot answer it."""
         assert self._bundles is not None  # noqa: S101  loaded by the caller
         champion, challenger = self._bundles
@@ -105,20 +103,49 @@ class Replay:
             return None
         if before is None:
             return None
-        if after is not None and max(before, after) < QUICK_MS:
-            after = min(after, timed(challenger, asked.rows) or after)
-            before = min(before, timed(champion, asked.rows) or before)
-        return Observation(asked.caller, after is None, before if after is not None else None, after)
+        if after is None:
+            return Observation(asked.caller, failed=True), None
+        if max(before[0], after[0]) < QUICK_MS:
+            after, before = (
+                _quicker(after, timed(challenger, asked.rows)),
+                _quicker(before, timed(champion, asked.rows)),
+            )
+        said = said_of(before[1], after[1])
+        return Observation(asked.caller, False, before[0], after[0], said), _answered(asked, before, after)
+
+    def _answer_judged(self) -> None:
+        """Let both versions answer some rows that the judge has seen; the end of the replay comes after the last."""
+        assert self._bundles is not None  # noqa: S101  loaded by the caller
+        rows = next(self._judged, None)
+        if rows is None:
+            self.ended, self._bundles = True, None
+            return
+        before, after = (timed(bundle, rows) for bundle in self._bundles)
+        if before is not None and after is not None:
+            for start in range(0, len(rows), MOST_SAID):
+                part = slice(start, start + MOST_SAID)
+                self.judged += said_of(before[1][part], after[1][part])
 
 
-def timed(bundle: "LoadedBundle", rows: list[dict[str, Any]]) -> float | None:
-    """Return how many milliseconds a bundle takes to answer rows, None if it fails."""
+def timed(bundle: "LoadedBundle", rows: list[dict[str, Any]]) -> Timed | None:
+    """Return how many milliseconds a bundle takes to answer rows, and its answers; None if it fails."""
     began = time.perf_counter()
     try:
-        bundle.predict_rows(rows)
+        answers = bundle.predict_rows(rows)
     except Exception:  # noqa: BLE001  every kind of failure counts against the version
         return None
-    return (time.perf_counter() - began) * 1000
+    return (time.perf_counter() - began) * 1000, answers
+
+
+def _quicker(once: Timed, again: Timed | None) -> Timed:
+    return once if again is None or once[0] <= again[0] else again
+
+
+def _answered(asked: Asked, before: Timed, after: Timed) -> Answered | None:
+    if asked.request_id is None:
+        return None
+    said = before[1][:MOST_SAID], after[1][:MOST_SAID]
+    return Answered(asked.request_id, asked.caller, *said, asked.rows[:MOST_SAID])
 
 
 def requests_before(release: Release, workspace: Workspace) -> Iterator[Asked]:
@@ -130,43 +157,12 @@ def requests_before(release: Release, workspace: Workspace) -> Iterator[Asked]:
     for entry in read_entries(release.project, workspace, after=_start(release.project, until, workspace)):
         if entry.request_id >= until:
             break
-        newest.append(Asked(entry.request_id if entry.id is None else str(entry.id), entry.rows[:MOST_ROWS]))
+        caller = entry.request_id if entry.id is None else str(entry.id)
+        newest.append(Asked(caller, entry.rows[:MOST_ROWS], entry.request_id))
     yield from newest
     rows = kept_rows(release.project, release.version, workspace)
     for number, row in enumerate(rows[: REQUESTS - len({asked.caller for asked in newest})]):
         yield Asked(f"row {number}", [row])
-
-
-def keep_rows(project: str, champion: str, challenger: str, workspace: Workspace) -> None:
-    """Keep rows of a challenger's dataset as a client would send them, for its replay; called in the workshop.
-
-    Parameters
-    ----------
-    project, champion, challenger
-        The project, and its two versions, each of which may need other columns.
-    workspace
-        Where tables and bundles are.
-    """
-    from penstock.serving.rows import rows_of_frame
-    from penstock.store import frames
-
-    columns: dict[str, InputColumn] = {}
-    for version in (champion, challenger):
-        signature = _signature(project, version, workspace)
-        columns |= {column.name: column for column in signature.decoding.columns}
-    table = frames.load_table(records.find_version(project, challenger, workspace).dataset, workspace)
-    rows = rows_of_frame(table.tail(REQUESTS), tuple(columns.values()))
-    kept = Kept(artifacts.put_bytes(msgspec.json.encode(rows), workspace))
-    records.save_record(KIND, challenger, project, kept, workspace)
-
-
-def kept_rows(project: str, challenger: str, workspace: Workspace) -> list[dict[str, Any]]:
-    """Return the rows that were kept for a challenger's replay, none if there are none."""
-    kept = records.find_record(KIND, challenger, project, Kept, workspace)
-    if kept is None:
-        return []
-    rows: list[dict[str, Any]] = msgspec.json.decode(artifacts.read_bytes(kept.digest, workspace))
-    return rows
 
 
 def _start(project: str, until: str, workspace: Workspace) -> str | None:
@@ -188,11 +184,3 @@ def _open(project: str, version: str, workspace: Workspace) -> "LoadedBundle":
     bundle = LoadedBundle.open(artifacts.local_folder(digest, workspace))
     warm(bundle)  # as the service does, which serves no version that fails at this
     return bundle
-
-
-def _signature(project: str, version: str, workspace: Workspace) -> Signature:
-    folder = artifacts.local_folder(records.find_version(project, version, workspace).bundle, workspace)
-    path = folder / "signature.json"
-    if not path.exists():
-        raise NotFound(f"The bundle of version {version} of {project!r} must have a signature, but has none.")
-    return msgspec.json.decode(path.read_bytes(), type=Signature)

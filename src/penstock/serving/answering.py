@@ -1,6 +1,7 @@
 """From the body of a predict call to its answer and its line in the journal."""
 
 import logging
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -28,19 +29,24 @@ class Asked(msgspec.Struct):
 class Answered:
     """Rows with their answers, before they are journalled.
 
-    `rows` is JSON of the rows without the columns that nobody knows; `unknown` counts those columns; `caller` is the
-    value of the id column; `failed` is the version that should have answered, where another had to; `expired` is the
-    version that would have answered, had its weight been renewed in time.
+    `rows` is JSON of the rows without the columns that nobody knows, `others` has those, an object for each row, if
+    there are any; `caller` is the value of the id column; `failed` is the version that should have answered, where
+    another had to; `expired` is the version that would have answered, had its weight been renewed in time.
     """
 
     live: LiveVersion
     rows: bytes
     answers: list[Answer]
     caller: Any
-    unknown: dict[str, int]
+    others: list[dict[str, Any]]
     pinned: bool
     failed: LiveVersion | None
     expired: LiveVersion | None = None
+
+    @property
+    def unknown(self) -> dict[str, int]:
+        """How many rows carried each column that nobody knows."""
+        return dict(Counter(name for row in self.others for name in row))
 
 
 _asked = msgspec.json.Decoder(Asked)
@@ -96,9 +102,9 @@ def answer_rows(route: Route, pinned: LiveVersion | None, body: bytes) -> Answer
         live, answers = _predict(route, chosen, rows, pinned=pinned is not None)
     except RowErrors as errors:
         raise Problem(422, errors.message, errors.details) from errors
-    kept, unknown = _known_part(live, rows, bytes(sent))
+    kept, others = _known_part(live, rows, bytes(sent))
     failed = chosen if live is not chosen else None
-    return Answered(live, kept, answers, caller, unknown, pinned is not None, failed, expired)
+    return Answered(live, kept, answers, caller, others, pinned is not None, failed, expired)
 
 
 def write_down(answered: Answered, route: Route, journal: Journal, at: datetime, seconds: float) -> tuple[str, bytes]:
@@ -171,17 +177,14 @@ def _caller(row: Any, column: str | None) -> Any:
     return value if isinstance(value, (str, int, float)) else None
 
 
-def _known_part(live: LiveVersion, rows: list[dict[str, Any]], sent: bytes) -> tuple[bytes, dict[str, int]]:
-    """Return the rows to journal, as they were sent where nothing is left out, and the columns left out."""
+def _known_part(live: LiveVersion, rows: list[dict[str, Any]], sent: bytes) -> tuple[bytes, list[dict[str, Any]]]:
+    """Return the rows to journal, as they were sent where nothing is left out, and what is left out of each."""
     known = live.bundle.known
     if all(row.keys() <= known for row in rows):
         # an entry is one line, so rows that were sent over several are written anew
-        return (encoder.encode(rows) if b"\n" in sent or b"\r" in sent else sent), {}
-    unknown: dict[str, int] = {}
-    for row in rows:
-        for name in row.keys() - known:
-            unknown[name] = unknown.get(name, 0) + 1
-    return encoder.encode([{name: row[name] for name in row if name in known} for row in rows]), unknown
+        return (encoder.encode(rows) if b"\n" in sent or b"\r" in sent else sent), []
+    kept = [{name: row[name] for name in row if name in known} for row in rows]
+    return encoder.encode(kept), [{name: row[name] for name in row if name not in known} for row in rows]
 
 
 def _extras(answered: Answered) -> bytes:
@@ -190,8 +193,8 @@ def _extras(answered: Answered) -> bytes:
         extras["id"] = answered.caller
     if answered.pinned:
         extras["pinned"] = True
-    if answered.unknown:
-        extras["unknown"] = answered.unknown
+    if answered.others:
+        extras["unknown"], extras["others"] = answered.unknown, answered.others
     if answered.failed is not None:
         extras["failed"] = answered.failed.version
     if answered.expired is not None:

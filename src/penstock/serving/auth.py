@@ -50,6 +50,8 @@ def create_key(name: str, projects: tuple[str, ...], workspace: Workspace) -> st
 def project_key(project: str, workspace: Workspace) -> str:
     """Return the project's own key, made at the first call and kept in the workspace's folder of secrets.
 
+    Where it was revoked, another one takes its place; the old one stays revoked.
+
     Parameters
     ----------
     project
@@ -60,7 +62,7 @@ def project_key(project: str, workspace: Workspace) -> str:
     Returns
     -------
     str
-        The same key at every call, until its file is removed.
+        The same key at every call, until its file is removed or the key is revoked.
 
     Raises
     ------
@@ -73,6 +75,9 @@ def project_key(project: str, workspace: Workspace) -> str:
     if not path.exists():
         _write_once(path, secrets.token_urlsafe(KEY_BYTES))
     key = path.read_text().strip()
+    if access.is_revoked(key_hash(key), workspace):
+        _write_anew(path, secrets.token_urlsafe(KEY_BYTES))
+        key = path.read_text().strip()
     digest = key_hash(key)
     access.save_key(Key(digest, f"{project} ({digest[:8]})", (project,), datetime.now(UTC)), workspace)
     return key
@@ -114,11 +119,21 @@ class Keys:
 
 def _write_once(path: Path, text: str) -> None:
     """Write a file for its owner only; whoever is first wins, and no reader sees half of it."""
+    temporary = _written_beside(path, text)
+    with contextlib.suppress(FileExistsError):
+        os.link(temporary, path)
+    temporary.unlink()
+
+
+def _write_anew(path: Path, text: str) -> None:
+    """Write a file for its owner only in the place of another one; no reader sees half of it."""
+    _written_beside(path, text).replace(path)
+
+
+def _written_beside(path: Path, text: str) -> Path:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    with contextlib.suppress(FileExistsError):
-        os.link(temporary, path)
-    temporary.unlink()
+    return temporary

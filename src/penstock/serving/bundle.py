@@ -69,7 +69,7 @@ def bundle(model: FittedModel, split: Split, spec: ProjectSpec, workspace: Works
         _write(folder / SCHEMA, json_schema(model.signature.decoding, contract, title=model.project))
         loaded = LoadedBundle.open(folder)
         sample = _sample(split, model, workspace)
-        certificate = _certificate(trained, loaded, sample)
+        certificate = _certificate(trained, loaded, sample, model)
         _write(folder / CERTIFICATE, certificate)
         rows = _examples(loaded, sample)
         _write(folder / EXAMPLES, {"rows": rows, "predictions": loaded.predict_rows(rows)})
@@ -107,7 +107,7 @@ def _sample(split: Split, model: FittedModel, workspace: Workspace) -> _Sample:
     return _Sample(frame, positions)
 
 
-def _certificate(trained: Any, loaded: LoadedBundle, sample: _Sample) -> Certificate:
+def _certificate(trained: Any, loaded: LoadedBundle, sample: _Sample, model: FittedModel) -> Certificate:
     hard = make_hard_rows(sample.frame, loaded.signature.decoding.columns)
     python = np.vstack([_as_scores(trained.predict(frame)) for frame in (sample.frame, hard.frame)])
     graph = np.vstack([loaded.predict_columns(arrays_of(frame)) for frame in (sample.frame, hard.frame)])
@@ -118,7 +118,9 @@ def _certificate(trained: Any, loaded: LoadedBundle, sample: _Sample) -> Certifi
         raise Refused(
             f"The graph must answer as the Python model does, but of {certificate.rows} rows {certificate.label_flips} "
             f"get another label, and the largest difference is {certificate.largest_difference:.2g} where "
-            f"{certificate.tolerance:.2g} is tolerated. Worst: {certificate.worst[0]}.",
+            f"{certificate.tolerance:.2g} is tolerated. Worst: {certificate.worst[0]}. "
+            f"`penstock train {model.project}` searches anew with another seed; "
+            f"`families: {{exclude: [{model.family}]}}` in the project file leaves {model.family!r} out.",
             details=list(certificate.worst),
         )
     return certificate

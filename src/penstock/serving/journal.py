@@ -31,9 +31,11 @@ LATE_SECONDS = 5.0  # a file is looked into if it was last written no earlier th
 class Entry(msgspec.Struct, frozen=True):
     """One request as it stands in the journal.
 
-    `rows` hold the contract's columns as they were sent, `unknown` how many rows carried each other column; `id` is
-    the value that kept the caller on a version; `release` numbers the release that chose it; `failed` is the version
-    that should have answered, where another had to; `expired` is the one that would have, had its weight been renewed.
+    `rows` hold the contract's columns as they were sent, `unknown` how many rows carried each other column, and
+    `others` those columns with their values, row by row (empty if no row had any): one that comes into the contract
+    later can be looked up. `id` is the value that kept the caller on a version; `release` numbers the release that
+    chose it; `failed` is the version that should have answered, where another had to; `expired` is the one that would
+    have, had its weight been renewed.
     """
 
     request_id: str
@@ -49,6 +51,7 @@ class Entry(msgspec.Struct, frozen=True):
     unknown: dict[str, int] = {}
     failed: str | None = None
     expired: str | None = None
+    others: list[dict[str, Any]] = []
 
 
 class Brief(msgspec.Struct, frozen=True):

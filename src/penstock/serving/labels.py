@@ -96,7 +96,7 @@ def accept_labels(project: str, labels: Sequence[Given], source: str, workspace:
             row=given["row"],
             value=class_name(_canonical(given["value"], signature)),
             source=source,
-            observed_at=_moment(given.get("observed_at")) or now,
+            observed_at=moment_of(given.get("observed_at")) or now,
             received_at=now,
         )
         kept.append((label, label.row < sizes.get(request_id, 0)))
@@ -130,10 +130,10 @@ def flag_row(project: str, given: Any, source: str, workspace: Workspace) -> Fla
         If the row was not answered.
     """
     if not isinstance(given, Mapping):
-        raise _errors([_fault(None, None, "be an object with request_id, row and reason", given)])
+        raise errors_of([fault_of(None, None, "be an object with request_id, row and reason", given)])
     faults = [*_address_faults(None, given), *_reason_faults(given)]
     if faults:
-        raise _errors(faults)
+        raise errors_of(faults)
     request_id, row = given["request_id"], given["row"]
     if row >= answered_rows([request_id], project, workspace).get(request_id, 0):
         raise NotFound(f"Row {row} of request {request_id!r} must have been answered for {project!r}, but was not.")
@@ -208,23 +208,23 @@ def _refuse_unfit(labels: Sequence[Any], signature: Signature) -> None:
     faults: list[dict[str, Any]] = []
     for number, given in enumerate(labels):
         if not isinstance(given, Mapping):
-            faults.append(_fault(number, None, "be an object with request_id, row and value", given))
+            faults.append(fault_of(number, None, "be an object with request_id, row and value", given))
             continue
         faults += [*_address_faults(number, given), *_value_faults(number, given, signature)]
         if len(faults) >= MOST_FAULTS:
             break
     if faults:
-        raise _errors(faults[:MOST_FAULTS])
+        raise errors_of(faults[:MOST_FAULTS])
 
 
 def _address_faults(number: int | None, given: Given) -> list[dict[str, Any]]:
     faults = []
     request_id = given.get("request_id")
     if not isinstance(request_id, str) or len(request_id) > LENGTH:
-        faults.append(_fault(number, "request_id", "be the text of an answer's request_id", request_id))
+        faults.append(fault_of(number, "request_id", "be the text of an answer's request_id", request_id))
     row = given.get("row")
     if isinstance(row, bool) or not isinstance(row, int) or not 0 <= row < 1 << 31:
-        faults.append(_fault(number, "row", "be a whole number from 0", row))
+        faults.append(fault_of(number, "row", "be a whole number from 0", row))
     return faults
 
 
@@ -232,17 +232,17 @@ def _reason_faults(given: Given) -> list[dict[str, Any]]:
     reason = given.get("reason")
     if isinstance(reason, str) and 0 < len(reason) <= LONGEST_REASON:
         return []
-    return [_fault(None, "reason", f"be text of 1 to {LONGEST_REASON} characters", reason)]
+    return [fault_of(None, "reason", f"be text of 1 to {LONGEST_REASON} characters", reason)]
 
 
 def _value_faults(number: int, given: Given, signature: Signature) -> list[dict[str, Any]]:
     faults = []
     value = given.get("value")
     if not _fits(value, signature):
-        faults.append(_fault(number, "value", _must(signature), value))
+        faults.append(fault_of(number, "value", _must(signature), value))
     observed = given.get("observed_at")
-    if observed is not None and _moment(observed) is None:
-        faults.append(_fault(number, "observed_at", "be a time as ISO 8601 text", observed))
+    if observed is not None and moment_of(observed) is None:
+        faults.append(fault_of(number, "observed_at", "be a time as ISO 8601 text", observed))
     return faults
 
 
@@ -271,7 +271,8 @@ def _canonical(value: Any, signature: Signature) -> Any:
     return next(known for known in signature.classes if _same(value, known))
 
 
-def _moment(value: Any) -> datetime | None:
+def moment_of(value: Any) -> datetime | None:
+    """Return a time, UTC, of ISO 8601 text (without a zone: of UTC), None if it is none."""
     if isinstance(value, datetime):
         return value if value.tzinfo else value.replace(tzinfo=UTC)
     if not isinstance(value, str):
@@ -283,11 +284,13 @@ def _moment(value: Any) -> datetime | None:
         return None
 
 
-def _fault(row: int | None, column: str | None, must: str, found: Any) -> dict[str, Any]:
+def fault_of(row: int | None, column: str | None, must: str, found: Any) -> dict[str, Any]:
+    """Return what is wrong with a member of a label, as `RowErrors` lists it."""
     return {"row": row, "column": column, "must": must, "found": shown(found)}
 
 
-def _errors(faults: list[dict[str, Any]]) -> RowErrors:
+def errors_of(faults: list[dict[str, Any]]) -> RowErrors:
+    """Return the error of labels with faults, at least one."""
     first = faults[0]
     what = f"`{first['column']}`" if first["column"] else "A label"
     where = "" if first["row"] is None else f" of label {first['row']}"

@@ -45,8 +45,8 @@ class Meters(Collector):
     def count_rows(self, project: str, answered: Answered) -> None:
         """Count what was answered, by which version, and what nobody knew."""
         self.rows[project, answered.live.version] += len(answered.answers)
-        if answered.unknown:
-            self.unknown[project] += sum(answered.unknown.values())
+        if answered.others:
+            self.unknown[project] += sum(map(len, answered.others))
         if answered.failed is not None:
             self.fallbacks[project, answered.failed.version] += 1
 

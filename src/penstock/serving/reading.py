@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 BATCH = 1024  # requests that are decoded at a time
 COLUMNS = ("request_id", "at", "version", "rows", "predictions")
+JSON_TEXTS = ("rows", "predictions", "id", "unknown", "others")
 
 Lines = Iterator[Line]
 
@@ -122,7 +123,7 @@ def read_rows(
     after
         Only requests with a larger id.
     columns
-        Of those of `sealing.table_of`. `rows`, `predictions`, `id` and `unknown` are JSON text.
+        Of those of `sealing.table_of`. `rows`, `predictions`, `id`, `unknown` and `others` are JSON text.
     only
         Only these requests; a segment's others are let go before the next is read.
 
@@ -226,13 +227,13 @@ def _lines_of(segment: Segment, workspace: Workspace, after: str | None) -> Line
 
 
 def _line_of(values: dict[str, Any]) -> Line:
-    raw = {name: msgspec.Raw((values[name] or "").encode()) for name in ("rows", "predictions", "id", "unknown")}
+    raw = {name: msgspec.Raw((values.get(name) or "").encode()) for name in JSON_TEXTS}  # older segments lack some
     return Line(**{**values, **raw, "at": values["at"].astimezone(UTC)})
 
 
 def _entry_of(line: Line) -> Entry:
     plain = {name: getattr(line, name) for name in Line.__struct_fields__}
-    for name in ("rows", "predictions", "id", "unknown"):
+    for name in JSON_TEXTS:
         raw = plain.pop(name)
         if raw:
             plain[name] = msgspec.json.decode(raw)

@@ -9,22 +9,23 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from penstock.data.sources._base import ReadWhole
 from penstock.domain.datasets import Split
 from penstock.domain.evaluation import Predictions
 from penstock.domain.models import Bundle
 from penstock.domain.workspace import Workspace
-from penstock.errors import DataError, ModelError, NotFound, SpecError
+from penstock.errors import ModelError, NotFound
 from penstock.serving.occlusion import explain_rows
+from penstock.serving.outputs import FileOutput, TableOutput, output_of
 from penstock.serving.rows import arrays_of
 from penstock.serving.session import LoadedBundle
-from penstock.serving.tables import read_rows
+from penstock.serving.tables import read_parts, read_rows
 from penstock.store import artifacts, frames, records
 
 Side = Literal["holdout", "train"]
 HOLDOUT = -1
 UNUSED = -2
 CHUNK_ROWS = 50_000
-FORMATS = (".csv", ".parquet")
 
 
 def answer(bundle: Bundle, split: Split, side: Side, workspace: Workspace) -> Predictions:
@@ -84,10 +85,12 @@ def score_table(project: str, path: str, output: str, explain: bool, workspace: 
     project
         Whose released version predicts.
     path
-        A CSV or Parquet file with the columns of a row; others are passed over.
+        A CSV or Parquet file with the columns of a row; others are passed over. A relative path starts at the
+        workspace. It is read a part at a time, unless only the whole of it tells what its texts mean.
     output
-        A `.csv` or `.parquet` file: the id column if there is one, `prediction`, and `probability_<class>` a class,
-        or `low` and `high`; rows in the input's order.
+        A `.csv` or `.parquet` file, or a table of a database as ``ADDRESS#TABLE`` (``env:NAME`` for an address with a
+        password): the id column if there is one, `prediction`, and `probability_<class>` a class, or `low` and
+        `high`; rows in the input's order.
     explain
         Add `contribution_<column>`: how much the score (the value, for a regression) falls when the column's value is
         replaced by a typical one of the file, all others kept (occlusion). Columns that act together share no
@@ -105,23 +108,30 @@ def score_table(project: str, path: str, output: str, explain: bool, workspace: 
     NotFound
         If the project has no released version, or there is no such file.
     SpecError
-        If the output's name says no format.
+        If the output's name says no format, or its table has other columns.
     DataError
         If the file is no table, lacks a required column or holds values that do not fit, naming the first rows.
     ModelError
         If the version answers a row with something that is no finite number.
     """
-    target = Path(output)
-    if target.suffix.lower() not in FORMATS:
-        raise SpecError(f"The output must be named .csv or .parquet, but is {target.name!r}.")
+    target = output_of(output, workspace.home)
     loaded = released_bundle(project, workspace)
-    table = read_rows(Path(path), loaded.signature)
-    parts = [_scored(loaded, chunk) for chunk in _chunks(table)]
-    scored = pd.concat(parts, ignore_index=True)
+    file = workspace.home / path
+    if not explain and (rows := _write_in_parts(loaded, file, target)) is not None:
+        return rows
+    table = read_rows(file, loaded.signature)
+    scored = pd.concat([_scored(loaded, chunk) for chunk in _chunks(table)], ignore_index=True)
     if explain:
         scored = pd.concat([scored, explain_rows(loaded, table)], axis=1)
-    _write(scored, target)
-    return len(scored)
+    return target.write([scored])
+
+
+def _write_in_parts(loaded: LoadedBundle, file: Path, target: FileOutput | TableOutput) -> int | None:
+    """Return how many rows were written, or None, with nothing written, if the file must be read whole."""
+    try:
+        return target.write(_scored(loaded, part) for part in read_parts(file, loaded.signature, CHUNK_ROWS))
+    except ReadWhole:
+        return None
 
 
 def released_bundle(project: str, workspace: Workspace) -> LoadedBundle:
@@ -150,9 +160,9 @@ def _scored(loaded: LoadedBundle, chunk: pd.DataFrame) -> pd.DataFrame:
         value = scores[:, 0].astype(np.float64)
         said |= {"prediction": value, "low": loaded.lows(value), "high": value + loaded.half_width}
     else:
-        labels = np.array(signature.classes, dtype=object)[loaded.chosen(scores)]
+        classes = pd.Series(list(signature.classes), dtype=object).infer_objects()  # every part in the same type
         columns = {f"probability_{name}": scores[:, code].astype(np.float64) for code, name in enumerate(loaded.names)}
-        said |= {"prediction": pd.Series(labels, index=chunk.index).infer_objects(), **columns}
+        said |= {"prediction": classes.take(loaded.chosen(scores)).set_axis(chunk.index), **columns}
     return pd.DataFrame(said, index=chunk.index)
 
 
@@ -180,18 +190,3 @@ def _columns_of(scores: NDArray[np.float32], *, regression: bool) -> dict[str, A
     if regression:
         return {"prediction": scores[:, 0].astype(np.float64)}
     return {f"p{code}": scores[:, code].astype(np.float64) for code in range(scores.shape[1])}
-
-
-def _write(scored: pd.DataFrame, target: Path) -> None:
-    """Write a file whole or not at all."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        if target.suffix.lower() == ".csv":
-            scored.to_csv(temporary, index=False)
-        else:
-            scored.to_parquet(temporary, index=False)
-        temporary.replace(target)
-    except OSError as error:
-        raise DataError(f"The file {str(target)!r} must be writable, but: {error.strerror}.") from error
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -49,6 +49,7 @@ class Line(msgspec.Struct, frozen=True):
     unknown: msgspec.Raw = msgspec.Raw()
     failed: str | None = None
     expired: str | None = None
+    others: msgspec.Raw = msgspec.Raw()
 
 
 def seal(project: str, workspace: Workspace) -> int:
@@ -122,7 +123,7 @@ def read_lines(content: bytes) -> list[Line]:
 
 
 def table_of(lines: Iterable[Line]) -> "pa.Table":
-    """Return entries as a table with one row a request; rows, predictions, id and unknown columns as JSON text."""
+    """Return entries as a table with one row a request; rows, predictions, id and the other columns as JSON text."""
     import pyarrow as pa
 
     kept = list(lines)
@@ -138,6 +139,7 @@ def table_of(lines: Iterable[Line]) -> "pa.Table":
         "failed": (pa.string(), lambda line: line.failed),
         "expired": (pa.string(), lambda line: line.expired),
         "unknown": (pa.string(), lambda line: _text(line.unknown)),
+        "others": (pa.string(), lambda line: _text(line.others)),
         "rows": (pa.string(), lambda line: _text(line.rows)),
         "predictions": (pa.string(), lambda line: _text(line.predictions)),
     }

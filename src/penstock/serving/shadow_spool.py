@@ -16,7 +16,8 @@ MOST_FILES = 4
 class Shadowed(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a challenger said of rows that another version answered, beside how long both took for them.
 
-    `champion` is that version; `id` the value that kept the caller on it; `error` says how the challenger failed.
+    `champion` is that version, and `champion_predictions` its answers; `id` the value that kept the caller on it;
+    `error` says how the challenger failed.
     """
 
     request_id: str
@@ -27,6 +28,7 @@ class Shadowed(msgspec.Struct, frozen=True, omit_defaults=True):
     latency_ms: float | None = None
     champion_ms: float | None = None
     predictions: list[dict[str, Any]] | None = None
+    champion_predictions: list[dict[str, Any]] | None = None
     error: str | None = None
     id: str | int | float | bool | None = None
 

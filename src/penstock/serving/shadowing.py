@@ -107,7 +107,7 @@ class Shadowing:
             return None
         if isinstance(after, str):
             return Shadowed(*facts, error=after, id=task.caller)
-        return Shadowed(*facts, latency_ms=after[0], champion_ms=before[0], predictions=after[1], id=task.caller)
+        return Shadowed(*facts, after[0], before[0], after[1], before[1], id=task.caller)
 
 
 def _timed(bundle: LoadedBundle, rows: list[dict[str, Any]]) -> tuple[float, list[Answer]] | str:

@@ -50,6 +50,13 @@ def list_keys(workspace: Workspace) -> list[Key]:
     return [Key(row.hash, row.name, tuple(row.projects), row.created_at, row.revoked_at) for row in rows]
 
 
+def is_revoked(digest: str, workspace: Workspace) -> bool:
+    """Return whether there is a key of a hash that was revoked."""
+    query = sa.select(tables.keys.c.revoked_at).where(tables.keys.c.hash == digest)
+    with reading(workspace).begin() as connection:
+        return connection.execute(query).scalar_one_or_none() is not None
+
+
 def revoke_key(name: str, workspace: Workspace) -> None:
     """Revoke a key by its name.
 

@@ -59,6 +59,24 @@ def labels_since(project: str, number: int, workspace: Workspace) -> list[tuple[
         return [(row.number, _label_of(row)) for row in connection.execute(query)]
 
 
+def labels_of(project: str, request_ids: Sequence[str], workspace: Workspace) -> list[tuple[int, Label]]:
+    """Return the numbered newest labels of the rows of some requests, in the order received."""
+    table, found = tables.labels, list[tuple[int, Label]]()
+    with reading(workspace).begin() as connection:
+        for start in range(0, len(request_ids), AT_ONCE):
+            asked = table.c.request_id.in_(request_ids[start : start + AT_ONCE])
+            query = sa.select(table).where(table.c.project == project, table.c.newest, table.c.known, asked)
+            found += [(row.number, _label_of(row)) for row in connection.execute(query)]
+    return sorted(found, key=lambda each: each[0])
+
+
+def newest_number(project: str, workspace: Workspace) -> int:
+    """Return the number of a project's newest label, 0 before the first."""
+    query = sa.select(sa.func.max(tables.labels.c.number)).where(tables.labels.c.project == project)
+    with reading(workspace).begin() as connection:
+        return connection.execute(query).scalar_one() or 0
+
+
 def count_labels(project: str, since: datetime, workspace: Workspace, *, natural: bool = False) -> int:
     """Return how many answered rows have a newest label that was received at a time of the calendar or later.
 

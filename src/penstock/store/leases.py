@@ -5,17 +5,27 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import psutil
 import sqlalchemy as sa
 
 from penstock.domain.workspace import Workspace
-from penstock.errors import Refused
 from penstock.store import tables
 from penstock.store.database import connect, reading
 
 SAME_START_SECONDS = 2.0  # start times are read from a clock with a resolution of 10 ms, and may be rounded
+PAUSE_SECONDS = 0.5  # between two looks at a lease that another process holds
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The process that holds a lease, its machine, and since when."""
+
+    pid: int
+    host: str
+    taken_at: datetime
 
 
 def alive(pid: int, started: float) -> bool:
@@ -80,35 +90,34 @@ def free_dead_leases(workspace: Workspace) -> list[str]:
     return freed
 
 
+def holder_of(name: str, workspace: Workspace) -> Holder | None:
+    """Return who holds a lease, None if nobody does."""
+    query = sa.select(tables.leases).where(tables.leases.c.name == name)
+    with reading(workspace).begin() as connection:
+        row = connection.execute(query).one_or_none()
+    return None if row is None else Holder(row.pid, row.host, row.taken_at)
+
+
 @contextmanager
-def hold_lease(
-    name: str, workspace: Workspace, *, patience: float = 3600, waiting: Callable[[], None] | None = None
-) -> Iterator[None]:
-    """Hold a lease while the block runs, waiting for a living holder.
+def hold_lease(name: str, workspace: Workspace, *, waiting: Callable[[Holder], None] | None = None) -> Iterator[None]:
+    """Hold a lease while the block runs, waiting as long as another holder lives: what waits must not be dropped.
 
     Parameters
     ----------
     name
         What is leased, such as ``train:churn``.
-    patience
-        Seconds to wait before giving up.
+    workspace
+        Where leases are kept.
     waiting
-        Called once, when the lease is held by another.
-
-    Raises
-    ------
-    Refused
-        If the holder did not give the lease back in time.
+        Called once for each holder that is waited for.
     """
-    deadline = time.monotonic() + patience
-    told = False
+    told: Holder | None = None
     while not try_lease(name, workspace):
-        if not told and waiting is not None:
-            waiting()
-        told = True
-        if time.monotonic() > deadline:
-            raise Refused(f"The lease {name!r} must be free, but was held by another process for {patience:.0f} s.")
-        time.sleep(0.5)
+        holder = holder_of(name, workspace)
+        if waiting is not None and holder is not None and holder != told:
+            waiting(holder)
+        told = holder or told
+        time.sleep(PAUSE_SECONDS)
     try:
         yield
     finally:

@@ -33,6 +33,14 @@ class Act:
     link: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where the chain ended at some time: how many entries it had, and the hash of the last."""
+
+    count: int
+    hash: str
+
+
 def append_audit(connection: sa.Connection, act: Act) -> AuditEntry:
     """Add an entry inside the caller's transaction, so that it stands if and only if the act does.
 
@@ -79,6 +87,22 @@ def list_audit(
     with reading(workspace).begin() as connection:
         entries = [_entry(row._asdict()) for row in connection.execute(query)]
     return [entry for entry in entries if at is None or entry.at <= at]
+
+
+def find_head(workspace: Workspace) -> Head | None:
+    """Return where the chain ends, None while there is no entry."""
+    table = tables.audit
+    query = sa.select(table.c.number, table.c.hash).order_by(table.c.number.desc()).limit(1)
+    with reading(workspace).begin() as connection:
+        row = connection.execute(query).one_or_none()
+    return None if row is None else Head(row.number, row.hash)
+
+
+def hash_of(number: int, workspace: Workspace) -> str | None:
+    """Return the hash of an entry, None if there is no entry of that number."""
+    query = sa.select(tables.audit.c.hash).where(tables.audit.c.number == number)
+    with reading(workspace).begin() as connection:
+        return connection.execute(query).scalar_one_or_none()
 
 
 def first_broken(workspace: Workspace) -> int | None:

@@ -96,7 +96,10 @@ def project_path(name: str, workspace: Workspace) -> Path:
     known = dict(_project_rows(workspace))
     if name not in known:
         there_are = f"There are: {', '.join(sorted(known))}." if known else "There are none yet."
-        raise NotFound(f"No project is named {name!r}. {there_are} `penstock init` or `penstock run FILE` makes one.")
+        raise NotFound(
+            f"No project is named {name!r}. {there_are} `penstock init` or `penstock run FILE` makes one, and so does "
+            "a file `projects/NAME.yaml` of your own."
+        )
     return Path(known[name])
 
 

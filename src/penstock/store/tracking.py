@@ -1,14 +1,15 @@
 """MLflow runs and the model registry, over HTTP; alone imports mlflow, inside its functions."""
 
+import functools
 import logging
 import math
 import tempfile
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from penstock.domain.workspace import Workspace
 from penstock.errors import NotFound, SourceUnavailable
@@ -18,8 +19,13 @@ if TYPE_CHECKING:
     import pandas as pd
     from mlflow import MlflowClient
 
+P = ParamSpec("P")
+R = TypeVar("R")
 MODEL_CODE = Path(__file__).parents[1] / "serving" / "mlflow_model.py"
 MAX_VALUE_LENGTH = 480  # MLflow refuses a parameter over 6,000 characters and a tag's page shows the first 500
+AWAY = {"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE"}  # MLflow's words for a server that gave no answer, or none of use
+SERVER_FAILED = 500  # HTTP: from here on it is the server that failed
+MOST_CHILDREN = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,40 @@ def warm_up() -> None:
     import mlflow.pyfunc  # noqa: F401
 
 
+def _asks_mlflow(step: Callable[P, R]) -> Callable[P, R]:
+    """Make a function raise `SourceUnavailable` where MLflow does not answer; what it refuses is raised as it is.
+
+    The one place where that is told apart, so that whoever asks again does so for an outage, and for nothing else.
+    """
+
+    @functools.wraps(step)
+    def asking(*args: P.args, **kwargs: P.kwargs) -> R:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return step(*args, **kwargs)
+        except (MlflowException, OSError) as error:
+            if not _is_away(error):
+                raise
+            workspace = next(each for each in (*args, *kwargs.values()) if isinstance(each, Workspace))
+            said = str(error)[:200]
+            raise SourceUnavailable(
+                f"MLflow must answer at {workspace.mlflow_url}, but said {said!r}. `penstock status` shows its state."
+            ) from error
+
+    return asking
+
+
+def _is_away(error: Exception) -> bool:
+    """Return whether an error is an outage: of MLflow's own kind, or of the HTTP library below it, which files take."""
+    if not isinstance(error, OSError):
+        return getattr(error, "error_code", None) in AWAY
+    if not hasattr(error, "response"):
+        return False  # a file of ours, not the server
+    return error.response is None or error.response.status_code >= SERVER_FAILED
+
+
+@_asks_mlflow
 def log_run(run: TrackedRun, dataset: "pd.DataFrame", digest: str, workspace: Workspace) -> str:
     """Write a training as one MLflow run with its dataset, files and trials, and return the run's id.
 
@@ -79,7 +119,7 @@ def log_run(run: TrackedRun, dataset: "pd.DataFrame", digest: str, workspace: Wo
     import mlflow
 
     client = _client(workspace)
-    experiment = _experiment(client, run.project, workspace)
+    experiment = _experiment(client, run.project)
     run_id = _find_run(client, experiment, run.training) or _create_run(client, experiment, run)
     _log_values(client, run_id, run)
     mlflow.set_tracking_uri(workspace.mlflow_url)
@@ -95,6 +135,7 @@ def log_run(run: TrackedRun, dataset: "pd.DataFrame", digest: str, workspace: Wo
     return run_id
 
 
+@_asks_mlflow
 def register_version(model: TrackedModel, example: "pd.DataFrame", workspace: Workspace) -> str:
     """Log a bundle as a model of its run, register it, and return the version's number.
 
@@ -141,18 +182,15 @@ def register_version(model: TrackedModel, example: "pd.DataFrame", workspace: Wo
     return str(version.version)
 
 
+@_asks_mlflow
 def find_registered(project: str, training: str, workspace: Workspace) -> str | None:
     """Return the version that a training registered, or None."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        found = _client(workspace).search_model_versions(f"name = '{project}'")
-    except MlflowException as error:
-        raise _unavailable(error, workspace) from error
+    found = _client(workspace).search_model_versions(f"name = '{project}'")
     mine = [str(version.version) for version in found if version.tags.get("penstock.training") == training]
     return mine[0] if mine else None
 
 
+@_asks_mlflow
 def tag_version(project: str, version: str, tags: Mapping[str, str], workspace: Workspace) -> None:
     """Set tags of a registered version."""
     client = _client(workspace)
@@ -160,6 +198,7 @@ def tag_version(project: str, version: str, tags: Mapping[str, str], workspace: 
         client.set_model_version_tag(project, version, name, value[:MAX_VALUE_LENGTH])
 
 
+@_asks_mlflow
 def add_files(run_id: str, files: Sequence[tuple[str, Path]], workspace: Workspace) -> None:
     """Add files to a run, each into a folder of the run."""
     client = _client(workspace)
@@ -167,6 +206,7 @@ def add_files(run_id: str, files: Sequence[tuple[str, Path]], workspace: Workspa
         client.log_artifact(run_id, str(path), artifact_path=folder or None)
 
 
+@_asks_mlflow
 def run_link(project: str, run_id: str, workspace: Workspace) -> str:
     """Return the page of a run in MLflow's UI."""
     experiment = _client(workspace).get_experiment_by_name(project)
@@ -187,21 +227,9 @@ def _client(workspace: Workspace) -> "MlflowClient":
     return MlflowClient(tracking_uri=workspace.mlflow_url, registry_uri=workspace.mlflow_url)
 
 
-def _unavailable(error: Exception, workspace: Workspace) -> Exception:
-    said = str(error)[:200]
-    return SourceUnavailable(
-        f"MLflow must answer at {workspace.mlflow_url}, but said {said!r}. `penstock status` shows its state."
-    )
-
-
-def _experiment(client: "MlflowClient", project: str, workspace: Workspace) -> str:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        found = client.get_experiment_by_name(project)
-        return str(found.experiment_id if found else client.create_experiment(project))
-    except MlflowException as error:
-        raise _unavailable(error, workspace) from error
+def _experiment(client: "MlflowClient", project: str) -> str:
+    found = client.get_experiment_by_name(project)
+    return str(found.experiment_id if found else client.create_experiment(project))
 
 
 def _find_run(client: "MlflowClient", experiment: str, training: str) -> str | None:
@@ -227,19 +255,26 @@ def _log_values(client: "MlflowClient", run_id: str, run: TrackedRun) -> None:
 
 
 def _log_trials(client: "MlflowClient", experiment: str, run_id: str, trials: Sequence[TrackedTrial]) -> None:
+    """Write each trial as a child of a run, all that is known of it in one call; one that is finished is left alone.
+
+    A child that a killed process began is gone on with: it is finished last, when everything is written.
+    """
     from mlflow.entities import Metric, Param
 
-    if not trials or client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{run_id}'", max_results=1):
+    if not trials:
         return
+    children = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{run_id}'", max_results=MOST_CHILDREN)
+    begun = {child.info.run_name: child.info for child in children}
     now = int(time.time() * 1000)
     for trial in trials:
-        child = client.create_run(
-            experiment, tags={"mlflow.parentRunId": run_id, "mlflow.runName": trial.name}
-        ).info.run_id
+        there = begun.get(trial.name)
+        if there is not None and there.status == "FINISHED":
+            continue
+        child = there or client.create_run(experiment, tags={"mlflow.parentRunId": run_id}, run_name=trial.name).info
         metrics = [Metric(name, value, now, 0) for name, value in trial.metrics.items() if math.isfinite(value)]
         params = [Param(name, str(value)[:MAX_VALUE_LENGTH]) for name, value in trial.parameters.items()]
-        client.log_batch(child, metrics=metrics, params=params)
-        client.set_terminated(child)
+        client.log_batch(child.run_id, metrics=metrics, params=params)
+        client.set_terminated(child.run_id)
 
 
 def _ensure_registered_model(client: "MlflowClient", project: str) -> None:

@@ -98,6 +98,29 @@ def end_training(training: Training, workspace: Workspace) -> None:
         )
 
 
+def refuse_training(training: Training, workspace: Workspace) -> None:
+    """Mark a training as one whose model cannot be served; the next one of the project searches anew."""
+    table = tables.trainings
+    with connect(workspace).begin() as connection:
+        connection.execute(
+            sa.update(table).where(table.c.id == training.id).values(state="refused", ended_at=datetime.now(UTC))
+        )
+
+
+def times_refused(training: Training, workspace: Workspace) -> int:
+    """Return how many trainings of the same dataset version and project file had a model that cannot be served."""
+    table = tables.trainings
+    mine = sa.select(table.c.dataset, table.c.spec).where(table.c.id == training.id).subquery()
+    query = sa.select(sa.func.count()).where(
+        table.c.project == training.project,
+        table.c.dataset == mine.c.dataset,
+        table.c.spec == mine.c.spec,
+        table.c.state == "refused",
+    )
+    with reading(workspace).begin() as connection:
+        return connection.execute(query).scalar_one()
+
+
 def stopped_training(project: str, workspace: Workspace) -> str | None:
     """Return a project's training that has not come to its end, if there is one."""
     table = tables.trainings

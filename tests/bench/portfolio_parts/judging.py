@@ -31,7 +31,7 @@ from tests.bench.portfolio_parts.sources import PACKAGES, SOURCES, load
 
 PROBLEMS: tuple[Problem, ...] = ("binary", "multiclass", "regression")
 DEPTHS = (0, 1, 2, 3, 5)  # configurations of each family beside its default
-FIRST = {"sklearn": ("forest", "linear", "knn"), "lightgbm": ("lightgbm",), "torch": ("mlp",)}
+FEWEST = 10  # tables of a problem that a family must be measured on before they say what is tried first
 Order = Callable[[str, "Table", Sequence["Table"]], list[int]]  # of a family: places beside the default, best first
 
 
@@ -65,12 +65,14 @@ def predictions_path(results: Path, source: str, problem: str, library: str) -> 
 
 
 def read(measured: list[dict[str, Any]], packages: Path, results: Path) -> list[Table]:
-    """Return the tables of which every library was measured."""
+    """Return the tables of which a library was measured."""
     found = []
     for source in SOURCES:
         mine = [one for one in measured if (one["source"], one["problem"]) == (source.name, source.problem)]
-        if len(mine) < len(FIRST) or any("error" in one for one in mine):
-            print(f"{source.name}: {next((one['error'] for one in mine if 'error' in one), 'not measured')}")
+        for one in [one for one in mine if "error" in one]:
+            print(f"{source.name}, {one['library']}: {one['error']}")
+        mine = [one for one in mine if "error" not in one]
+        if not mine:
             continue
         rows = make_rows(load(source, packages), SEED)
         arrays: dict[str, NDArray[Any]] = {}
@@ -144,7 +146,7 @@ def write(tables: list[Table]) -> None:
     for family in sorted(DRAWN):
         for problem in PROBLEMS:
             mine = [one for one in tables if one.problem == problem and family in one.errors]
-            if not mine:
+            if len(mine) < FEWEST:
                 continue
             measured = _measured(family, mine)
             places = sorted({place for one in mine for place in measured.best_first(one.facts)})
@@ -164,6 +166,7 @@ def write(tables: list[Table]) -> None:
             "shares": shares[one.name, one.problem],
         }
         for one in tables
+        if (one.name, one.problem) in shares
     ]
     said = {"made by": "tests/bench/portfolio.py", "packages": PACKAGES, "facts": FACTS}
     lines = json.dumps({**said, "configurations": kept, "tables": rows}, indent=1)
@@ -189,7 +192,7 @@ def _reached(table: Table, tables: Sequence[Table], order: Order, depth: int) ->
     names = [
         f"{family}-{place}"
         for family in DRAWN
-        if family in table.errors
+        if family in table.errors and any(family in one.errors for one in others)
         for place in (0, *(1 + one for one in (order(family, table, others)[:depth] if depth else ())))
         if table.errors[family][place] is not None
     ]

@@ -20,8 +20,7 @@ from penstock.search.trials import Shelf, evaluate
 from penstock.tabular.learning import make_rows
 from tests.bench.portfolio_parts.sources import SOURCES, Source, load
 
-# Draws besides the default and what is made by hand; xgboost and catboost are measured where they are installed.
-DRAWN = {"lightgbm": 8, "mlp": 5, "forest": 3, "linear": 2, "knn": 2, "xgboost": 1, "catboost": 1}
+DRAWN = {"lightgbm": 10, "mlp": 5, "forest": 3, "linear": 2, "knn": 2}  # besides the default and what is made by hand
 LONGER: list[dict[str, Value]] = [  # no search varies the epochs, which cost time: what they are worth
     {"bends": 0, "epochs": 40},
     {"bends": 0, "epochs": 40, "dropout": 0.1},
@@ -35,18 +34,16 @@ METRICS: dict[Problem, str] = {"binary": "log_loss", "multiclass": "log_loss", "
 
 
 def configurations(family: ModelFamily, problem: Problem) -> list[dict[str, Value]]:
-    """Return what is measured of a family: its default ({}), its portfolio by hand, and draws from its space."""
+    """Return what is measured of a family beside its default ({}): its portfolio by hand, and draws from its space."""
     size = (problem, USUAL_ROWS, USUAL_FEATURES)
-    default = family.default(*size)
-    space = {name: one for name, one in family.space(*size).items() if name in default}
-    by_hand = [{**default, **one} for one in family.portfolio(*size)]
-    by_hand += [{**default, **one} for one in LONGER] if family.name == "mlp" else []
-    drawn = [_draw(default, space, np.random.default_rng((SEED, place))) for place in range(DRAWN.get(family.name, 0))]
+    space = {name: one for name, one in family.space(*size).items() if name in family.default(*size)}
+    by_hand = [*family.portfolio(*size), *(LONGER if family.name == "mlp" else [])]
+    drawn = [_draw(space, np.random.default_rng((SEED, place))) for place in range(DRAWN.get(family.name, 0))]
     return [{}, *by_hand, *drawn]
 
 
-def _draw(default: dict[str, Value], space: SearchSpace, random: np.random.Generator) -> dict[str, Value]:
-    drawn = dict(default)
+def _draw(space: SearchSpace, random: np.random.Generator) -> dict[str, Value]:
+    drawn: dict[str, Value] = {}
     for name, one in space.items():
         if isinstance(one, Choice):
             drawn[name] = one.values[int(random.integers(len(one.values)))]
@@ -75,7 +72,7 @@ def measure(source: Source, library: str, folder: Path, kept: Path) -> dict[str,
     table = load(source, folder)
     rows = make_rows(table, SEED)
     families = {name: family() for name, family in find_plugins("penstock.models", ModelFamily).items()}
-    wanted = {name: one for name, one in families.items() if one.library == library and name in {*DRAWN, "baseline"}}
+    wanted = {name: one for name, one in families.items() if name == "baseline" or (name in DRAWN and one.library == library)}
     found: dict[str, Any] = {"source": source.name, "problem": source.problem, "library": library, "errors": {}}
     arrays: dict[str, Any] = {"target": rows.target, "fold": rows.fold}
     with tempfile.TemporaryDirectory(prefix="penstock-portfolio-") as study:

@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from penstock.data.drafting import choose, columns_of, draft_project
+from penstock.data.drafting import choose, columns_of, complete_spec, draft_project
+from penstock.data.ingestion import keep_table
+from penstock.domain.workspace import Workspace
 from penstock.errors import DataError, SpecError
-from penstock.spec import ProjectSpec, load_spec
+from penstock.spec import ProjectSpec, Source, load_spec
 
 NOTHING: dict[str, str | None] = {"time": None, "id": None}
 
@@ -137,3 +139,33 @@ def test_an_unknown_target_lists_what_there_is(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="target column 'churn', but has customerID, signed_up, fee, churned"):
         draft_project("t", data, "churn", NOTHING, tmp_path / "t.yaml")
     assert columns_of(data) == ["customerID", "signed_up", "fee", "churned"]
+
+
+def _spec(**said: object) -> ProjectSpec:
+    return ProjectSpec(name="shop", source=Source(kind="csv_file", path="x"), target="churned", **said)  # type: ignore[arg-type]
+
+
+def test_what_the_data_say_completes_a_project_file(workspace: Workspace) -> None:
+    dataset = keep_table(_table().assign(churned=[1.0, 0.0, 0.0, 0.0] * 25), "shop", "here", workspace)
+    spec = complete_spec(_spec(), dataset, workspace)
+    assert (spec.problem, spec.positive, spec.metric) == ("binary", 1, "roc_auc")
+
+
+@pytest.mark.parametrize(
+    ("target", "said", "words"),
+    [
+        ("churned", {"metric": "rmse"}, r"one for a binary problem \(the target has two values\), of accuracy,"),
+        ("fee", {"metric": "roc_auc"}, r"one for a regression problem \(.*\), of mae, r2, rmse, but is 'roc_auc'"),
+        (
+            "fee",
+            {"costs": {"false_negative": 5, "false_positive": 1}},
+            "`costs` must be left out, for the target",
+        ),
+    ],
+)
+def test_a_metric_that_the_target_does_not_ask_for_is_refused_once_the_target_is_read(
+    target: str, said: dict[str, object], words: str, workspace: Workspace
+) -> None:
+    dataset = keep_table(_table(), "shop", "here", workspace)
+    with pytest.raises(SpecError, match=words):
+        complete_spec(_spec(**said).model_copy(update={"target": target}), dataset, workspace)

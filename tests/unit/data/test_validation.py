@@ -127,6 +127,31 @@ def test_a_first_table_with_four_bad_rows_of_ten_is_stopped(
     assert caught.value.details[0]["column"] in {"age", "customer_id"}
 
 
+@pytest.mark.parametrize("breaks", [negative_age, new_target, text_in_numbers], ids=lambda one: one.__name__)
+def test_what_a_person_accepted_stays_accepted_for_the_same_kind_of_fault(
+    tmp_path: Path, workspace: Workspace, breaks: Break
+) -> None:
+    spec = project(tmp_path)
+    run(table(), spec, workspace)
+    run(breaks(table(), share(0.1)), spec, workspace, quarantine=True)
+    again = run(breaks(table(), share(0.15)), spec, workspace)
+    assert (again.quarantined, again.blocked) == (90, False)
+    assert "set aside, as was accepted on" in again.reasons[0]
+    with pytest.raises(Refused):  # far more of them is another fault
+        run(breaks(table(), share(0.35)), spec, workspace)
+
+
+def test_what_a_person_accepted_lets_no_other_fault_in(tmp_path: Path, workspace: Workspace) -> None:
+    spec = project(tmp_path)
+    run(table(), spec, workspace)
+    run(negative_age(table(), share(0.1)), spec, workspace, quarantine=True)
+    with pytest.raises(Refused, match=r"validation\.quarantine"):
+        run(new_target(negative_age(table(), share(0.1)), share(0.1)), spec, workspace)
+    other = spec.model_copy(update={"source": spec.source.model_copy(update={"path": "./churn.csv"})})
+    with pytest.raises(Refused, match=r"validation\.quarantine"):
+        run(negative_age(table(), share(0.1)), other, workspace)
+
+
 def test_the_good_rows_of_a_first_table_go_on_and_make_no_fault_the_rule(tmp_path: Path, workspace: Workspace) -> None:
     spec = project(tmp_path)
     report = run(negative_age(table(), share(0.1)), spec, workspace, quarantine=True)

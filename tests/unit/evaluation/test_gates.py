@@ -10,7 +10,6 @@ import pytest
 
 from penstock.domain.evaluation import Evaluation, Gate
 from penstock.domain.features import Decoding, InputColumn
-from penstock.domain.models import Signature
 from penstock.domain.workspace import Workspace
 from penstock.errors import NotFound, SpecError
 from penstock.evaluation.cases import read_cases
@@ -142,7 +141,6 @@ def test_the_same_cases_are_read_with_dates_and_booleans(tmp_path: Path) -> None
     path = tmp_path / "cases.csv"
     path.write_text("since,active,expected\n2026-01-02,true,yes\n,false,no\n")
     columns = (InputColumn("since", "date", "date", False), InputColumn("active", "boolean", "boolean", False))
-    signature = Signature("churn", "binary", "target", Decoding(columns), ("no", "yes"), 1, 0.5)
-    rows, _ = read_cases(path, signature)
+    rows, _ = read_cases(path, Decoding(columns), "binary")
     assert rows["since"].iloc[0] == pd.Timestamp("2026-01-02")
     assert rows["active"].tolist() == [True, False]

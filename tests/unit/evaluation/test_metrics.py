@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as peers
 
+from penstock.domain.metrics import METRIC_PROBLEMS, USUAL_METRICS
 from penstock.errors import ModelError, NotFound
 from penstock.evaluation import metrics
 
@@ -91,6 +92,11 @@ def test_the_best_threshold_may_call_every_row() -> None:
 
 def test_one_class_alone_scores_chance_and_not_an_error() -> None:
     assert metrics.score("roc_auc", np.ones(10), np.linspace(0, 1, 10)) == 0.5
+
+
+def test_the_names_that_a_project_file_is_checked_by_are_those_of_the_metrics() -> None:
+    assert {name: metric.problems for name, metric in metrics.METRICS.items()} == METRIC_PROBLEMS
+    assert all(metrics.find_metric(name, problem).name == name for problem, name in USUAL_METRICS.items())
 
 
 def test_an_unknown_metric_lists_those_of_the_problem() -> None:

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from penstock.domain.evaluation import Decision
-from penstock.domain.events import DRIFT_DETECTED
+from penstock.domain.events import DRIFT_DETECTED, SERVICE_DEGRADED
 from penstock.domain.monitoring import ColumnDrift, DriftReport, Monitored, Performance, Seen, Window
 from penstock.domain.workspace import Workspace
 from penstock.monitoring.drift import measure_drift
@@ -136,6 +136,108 @@ def test_so_many_labels_are_a_reason_of_their_own() -> None:
     assert chosen(seen(), every_labels=6000).verdict == "hold"
     cooling = Facts(LATER, (), Decision("d" * 36, "churn", "retrain", ("",), LATER), None, 5000)
     assert chosen(seen(), cooling, every_labels=4000).verdict == "hold"
+
+
+def test_fewer_labels_than_a_loss_asks_for_are_a_reason_if_the_project_says_so() -> None:
+    few = Facts(LATER, new_labels=50)
+    choice = chosen(seen(), few, every_labels=50, min_new_labels=200)
+    assert choice.verdict == "retrain"
+    assert choice.reasons[0] == "Retrain: 50 labels came, and `retrain.every_labels` is 50."
+    assert chosen(seen(LOST), replace(few, history=earlier(LOST)), every_labels=50).verdict == "retrain"
+    assert chosen(seen(), replace(few, new_labels=49), every_labels=50).verdict == "hold"
+    busy = replace(few, under_way="the rollout of version 2 is under way")
+    assert chosen(seen(), busy, every_labels=50).verdict == "hold"
+
+
+def timed(*times: float, **changed: Any) -> tuple[Performance, ...]:
+    return tuple(replace(SOUND, latency_ms=each, request_rows=1.0, **changed) for each in times)
+
+
+def test_a_champion_that_got_slower_is_an_alert_and_no_reason_to_retrain() -> None:
+    usual = earlier(*timed(20, 11, 10, 12, 10))
+    choice = chosen(seen(timed(21)[0]), replace(MANY, history=usual))
+    assert choice.verdict == "hold"
+    (alert,) = choice.alerts
+    assert choice.reasons[0] == alert
+    assert alert == (
+        "Alert: version 1 answers slowly in 2 windows in a row: 21 ms at the 95th percentile, where 10.50 ms were "
+        "usual and 1.2 times that is borne."
+    )
+    assert choice.reasons[1].startswith("No action: no column drifted")
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "why"),
+    [
+        (timed(21), timed(10, 11, 10, 12, 10), "one window alone"),
+        (timed(21), timed(20, 10), "nobody knows what is usual"),
+        (timed(12), timed(12, 11, 10, 12, 10), "within what is tolerated"),
+        (timed(3), timed(3, 1, 1, 1, 1), "2 ms more harm nobody"),
+        (timed(21), timed(20, 11, 30, 12, 10), "it was seen before"),
+        (timed(21, strained=True), timed(20, 11, 10, 12, 10), "this machine was training"),
+        (timed(21), (*timed(20, strained=True), *timed(11, 10, 12, 10)), "this machine was training before"),
+        (tuple(replace(each, request_rows=2.0) for each in timed(21)), timed(20, 11, 10, 12, 10), "requests grew"),
+    ],
+    ids=lambda given: given if isinstance(given, str) else "",
+)
+def test_what_is_no_alert_of_latency(now: tuple[Performance, ...], before: tuple[Performance, ...], why: str) -> None:
+    choice = chosen(seen(now[0]), replace(MANY, history=earlier(*before)))
+    assert choice.alerts == (), why
+    assert choice.reasons[0].startswith("No action")
+
+
+def test_slow_windows_of_an_earlier_version_say_nothing_of_this_one() -> None:
+    usual = earlier(*timed(20, 11, 10, 12, 10))
+    assert chosen(seen(timed(21)[0], version="2"), replace(MANY, history=usual)).alerts == ()
+
+
+def test_a_champion_that_fails_more_calls_is_an_alert() -> None:
+    sound = earlier(replace(SOUND, asked=1000, errors=1))
+    failing = replace(SOUND, asked=1000, errors=40)
+    choice = chosen(seen(failing), replace(MANY, history=sound))
+    assert (choice.verdict, len(choice.alerts)) == ("hold", 1)
+    assert choice.reasons[0] == (
+        "Alert: 40 of 1,000 calls got no answer (4.00%), where 0.10% did before and 1.00% more are borne: "
+        "see serving.log."
+    )
+    for few in (replace(failing, errors=12), replace(failing, asked=20, errors=1), replace(failing, asked=None)):
+        assert chosen(seen(few), replace(MANY, history=sound)).alerts == ()
+    usual = earlier(*[replace(SOUND, asked=1000, errors=38)] * 3)
+    assert chosen(seen(failing), replace(MANY, history=usual)).alerts == ()
+
+
+def test_an_alert_beside_a_loss_retrains_for_the_loss() -> None:
+    choice = chosen(seen(replace(LOST, asked=1000, errors=40)), replace(MANY, history=earlier(LOST)))
+    assert choice.verdict == "retrain"
+    assert choice.reasons[0].startswith("Retrain: ")
+    assert choice.reasons[-1] == choice.alerts[0]
+
+
+def test_an_alert_is_kept_and_told_and_starts_nothing(world: World) -> None:
+    world.label(world.ask(LATER, 500))
+    given = look(world, world.workspace)
+    failing = replace(given, performance=replace(given.performance, asked=1000, errors=200))
+    monitored = decide(failing, world.spec, "", world.workspace)
+    assert (monitored.decision.verdict, monitored.kind) == ("hold", "alert")
+    assert monitored.decision.reasons[0].startswith("Alert: 200 of 1,000 calls got no answer")
+    (entry,) = list_audit("churn", world.workspace)
+    assert entry.action == "monitor.alert"
+    (posted,) = outbox.list_notices("churn", world.workspace)
+    assert (posted.notice.event, posted.notice.incident) == (SERVICE_DEGRADED, None)
+    facts = find_facts(failing, world.spec, world.workspace)
+    assert facts.under_way is None
+
+
+def test_a_window_is_short_of_rows_because_calls_fail_and_says_so_once(world: World) -> None:
+    world.ask(LATER, 50)
+    window = take_window(world.spec, world.workspace)
+    assert window.table is None
+    failing = Seen(window, None, replace(UNKNOWN, asked=1000, errors=950))
+    for _ in range(2):
+        monitored = decide(failing, world.spec, "", world.workspace)
+        assert monitored.kind == "alert"
+        assert monitored.decision.reasons[1].startswith("No action: too few rows")
+    assert [each.notice.event for each in outbox.list_notices("churn", world.workspace)] == [SERVICE_DEGRADED]
 
 
 def test_every_no_action_says_why_in_one_sentence() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from penstock.domain.workspace import Workspace
-from penstock.errors import Refused, SourceUnavailable
+from penstock.errors import ModelError, PenstockError, Refused, SourceUnavailable
 from penstock.orchestration import decisions
 from penstock.store import trainings
 from penstock.store.claims import find_claim, try_claim
@@ -49,6 +49,23 @@ def test_what_may_go_well_the_next_time_leaves_the_claim_open(error: BaseExcepti
     claim = find_claim("d1", workspace)
     assert claim is not None
     assert claim.ended_at is None
+
+
+@pytest.mark.parametrize("error", [Refused("The graph answers otherwise."), ModelError("It has no graph.")])
+def test_a_training_whose_model_cannot_be_served_is_not_gone_on_with(
+    error: PenstockError, workspace: Workspace
+) -> None:
+    training = trainings.begin_training("churn", "d", "s", workspace)
+    with pytest.raises(type(error)), decisions.ending_unservable(training, workspace):
+        raise error
+    assert trainings.begin_training("churn", "d", "s", workspace).id != training.id
+
+
+def test_a_training_whose_bundle_met_a_fault_of_ours_is_gone_on_with(workspace: Workspace) -> None:
+    training = trainings.begin_training("churn", "d", "s", workspace)
+    with pytest.raises(RuntimeError), decisions.ending_unservable(training, workspace):
+        raise RuntimeError("a fault")
+    assert trainings.begin_training("churn", "d", "s", workspace).id == training.id
 
 
 def test_a_training_killed_behind_its_end_is_not_done_again(workspace: Workspace) -> None:

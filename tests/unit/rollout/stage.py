@@ -119,7 +119,7 @@ def rows_of(workspace: Workspace) -> list[tuple[str, str]]:
 
 def keep_rows(version: str, count: int, workspace: Workspace) -> None:
     """Rows of a version's dataset, as the workshop keeps them for its replay."""
-    from penstock.rollout.replay import KIND, Kept
+    from penstock.rollout.kept import KIND, Kept
 
     rows = [{**ROW, "age": 20 + number % 60} for number in range(count)]
     kept = Kept(artifacts.put_bytes(msgspec.json.encode(rows), workspace))

@@ -8,7 +8,7 @@ import pytest
 
 from penstock.domain.releases import Release
 from penstock.domain.workspace import Workspace
-from penstock.rollout import advance, replay
+from penstock.rollout import advance, kept, replay
 from penstock.rollout import release as releases
 from penstock.rollout.advance import advance_rollouts
 from penstock.rollout.release import Finding
@@ -90,7 +90,7 @@ def test_where_few_have_asked_rows_of_the_dataset_are_replayed(project: Path, wo
     keep_rows("2", 2000, workspace)
     opened = open_second(workspace, project)
     asked = list(replay.requests_before(opened, workspace))
-    assert len(asked) == replay.REQUESTS
+    assert len(asked) == kept.REQUESTS
     assert tick_until_it_ends(workspace)[-1].state == "serving"
 
 
@@ -221,7 +221,7 @@ def test_what_one_line_says_is_read_once(project: Path, workspace: Workspace) ->
     from penstock.rollout.live import ShadowPairs
 
     opened = open_second(workspace, project)
-    pairs = ShadowPairs("churn", "2", opened.opened_at)
+    pairs = ShadowPairs("churn", "2", "1", opened.opened_at)
     shadow(workspace, 3)
     assert len(list(pairs.read(workspace))) == 3
     shadow(workspace, 2)

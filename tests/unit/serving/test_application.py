@@ -51,7 +51,7 @@ def test_rows_are_answered_and_journalled(client: Client, workspace: Workspace) 
     entry = journal.find(body["request_id"], "churn", workspace)
     assert entry is not None
     assert (entry.rows, entry.predictions, entry.version) == ([ROW, {"age": 1}], body["predictions"], "1")
-    assert entry.unknown == {}
+    assert (entry.unknown, entry.others) == ({}, [])
 
 
 def test_unknown_columns_are_passed_over_counted_and_named(client: Client, workspace: Workspace) -> None:
@@ -61,6 +61,7 @@ def test_unknown_columns_are_passed_over_counted_and_named(client: Client, works
     entry = journal.find(body["request_id"], "churn", workspace)
     assert entry is not None
     assert entry.unknown == {"spy": 1, "x": 2}
+    assert entry.others == [{"spy": "secret", "x": 1}, {}, {"x": 2}]
     assert entry.rows == [{**ROW, "customer": "c1", "note": "hello"}, ROW, ROW]
     assert entry.id == "c1"
     assert b'penstock_unknown_columns_total{project="churn"} 3.0' in client.ask("GET", "/metrics")[1]

@@ -85,6 +85,20 @@ def test_a_kept_key_is_known_again_after_its_record_was_lost(workspace: Workspac
     assert keys.opening(key, "churn") == "opens"
 
 
+def test_a_revoked_key_of_a_project_is_followed_by_another_one_and_stays_revoked(workspace: Workspace) -> None:
+    first = project_key("churn", workspace)
+    (known,) = list_keys(workspace)
+    revoke_key(known.name, workspace)
+    second = project_key("churn", workspace)
+    keys = Keys(workspace)
+    keys.refresh()
+    assert [keys.opening(first, "churn"), keys.opening(second, "churn")] == ["unknown", "opens"]
+    assert project_key("churn", workspace) == second
+    assert (workspace.secrets / "churn.key").stat().st_mode & 0o777 == 0o600
+    assert [file.name for file in workspace.secrets.iterdir()] == ["churn.key"]
+    assert [known.revoked_at is None for known in list_keys(workspace)] == [False, True]
+
+
 def test_a_name_that_could_be_a_path_is_refused(workspace: Workspace) -> None:
     with pytest.raises(SpecError, match="lower-case letters"):
         project_key("../churn", workspace)

@@ -95,6 +95,8 @@ def test_a_graph_that_answers_otherwise_is_refused_with_its_worst_rows(workspace
         bundle(*material(workspace, tmp_path, Line(graph_weights=(0.03, 0.0005, 1.0))), workspace)
     assert len(refused.value.details) == 10
     assert "in Python" in refused.value.details[0]
+    assert "`penstock train churn` searches anew with another seed" in refused.value.message
+    assert "`families: {exclude: [linear]}`" in refused.value.message
 
 
 def test_without_held_out_rows_the_training_rows_are_compared(workspace: Workspace, tmp_path: Path) -> None:

@@ -59,7 +59,8 @@ def test_an_entry_is_read_as_it_was_written(workspace: Workspace) -> None:
     spool = Journal(workspace)
     rest = (
         b'"at":"2026-11-21T12:00:00.5+00:00","project":"churn","version":"2","release":3,"latency_ms":0.25,"id":"k 7",'
-        b'"pinned":true,"unknown":{"x":2},"failed":"3","rows":[{"a":1.50,"b":null,"c":"\\u00fc"}],'
+        b'"pinned":true,"unknown":{"x":2},"others":[{"x":1},{"x":[null]}],"failed":"3",'
+        b'"rows":[{"a":1.50,"b":null,"c":"\\u00fc"}],'
         b'"predictions":[{"value":1e-3}]}'
     )
     spool.append("churn", spool.ids.next(), rest)
@@ -67,10 +68,23 @@ def test_an_entry_is_read_as_it_was_written(workspace: Workspace) -> None:
     seal("churn", workspace)
     assert list(read_entries("churn", workspace)) == unsealed
     assert (unsealed[0].id, unsealed[0].unknown, unsealed[0].failed) == ("k 7", {"x": 2}, "3")
+    assert unsealed[0].others == [{"x": 1}, {"x": [None]}]
     (segment,) = list_segments("churn", workspace)
     assert (segment.from_at, segment.to_at) == (unsealed[0].at, unsealed[0].at)
     (row,) = pq.read_table(artifacts.local_path(segment.digest, workspace)).to_pylist()
     assert (row["id"], row["rows"]) == ('"k 7"', '[{"a":1.50,"b":null,"c":"\\u00fc"}]')
+
+
+def test_a_segment_that_was_sealed_without_a_column_is_read(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Journal(workspace)
+    ids = [write(spool) for _ in range(3)]
+    whole = sealing.table_of
+    monkeypatch.setattr(sealing, "table_of", lambda lines: whole(lines).drop_columns(["others"]))
+    seal("churn", workspace)
+    assert [(each.request_id, each.others) for each in read_entries("churn", workspace)] == [(each, []) for each in ids]
+    assert find_entry(ids[1], "churn", workspace) is not None
 
 
 def test_rows_of_sealed_requests_are_counted_by_their_ids_alone(

@@ -1,10 +1,15 @@
 """Leases, trainings and the audit."""
 
+import itertools
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from types import SimpleNamespace
+from unittest.mock import ANY
 
 import psutil
+import pytest
 import sqlalchemy as sa
 
 from penstock.domain.releases import Training
@@ -55,17 +60,34 @@ def test_a_process_that_took_a_dead_ones_id_is_not_the_holder() -> None:
     assert not leases.alive(os.getpid(), mine - 1000)
 
 
-def test_a_waiting_training_is_told_once_and_goes_on(workspace: Workspace) -> None:
+def test_a_waiting_training_is_told_once_for_whom_it_waits_and_goes_on(workspace: Workspace) -> None:
     holder = hold_in_another_process(workspace, "train:churn")
-    told: list[str] = []
+    told: list[leases.Holder] = []
 
-    def tell() -> None:
-        told.append("waiting")
+    def tell(found: leases.Holder) -> None:
+        told.append(found)
         holder.kill()
         holder.wait()
 
     with leases.hold_lease("train:churn", workspace, waiting=tell):
-        assert told == ["waiting"]
+        assert [each.pid for each in told] == [holder.pid]
+        assert leases.holder_of("train:churn", workspace) == replace(told[0], pid=os.getpid(), taken_at=ANY)
+
+
+def test_it_waits_as_long_as_the_holder_lives(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    holder = hold_in_another_process(workspace, "train:churn")
+    days = itertools.count(step=86_400.0)
+    looks: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 5:
+            holder.kill()
+            holder.wait()
+
+    monkeypatch.setattr(leases, "time", SimpleNamespace(sleep=sleep, monotonic=lambda: next(days)))
+    with leases.hold_lease("train:churn", workspace):
+        assert len(looks) == 5
 
 
 def test_a_killed_training_is_taken_over_and_an_ended_one_is_not(workspace: Workspace) -> None:
@@ -76,6 +98,17 @@ def test_a_killed_training_is_taken_over_and_an_ended_one_is_not(workspace: Work
     assert trainings.recall(first.id, "fit", Training, workspace) == first
     trainings.end_training(again, workspace)
     assert trainings.begin_training("churn", "d", "s", workspace).id != first.id
+
+
+def test_a_training_whose_model_cannot_be_served_is_not_taken_over_and_counts(workspace: Workspace) -> None:
+    first = trainings.begin_training("churn", "d", "s", workspace)
+    assert trainings.times_refused(first, workspace) == 0
+    trainings.refuse_training(first, workspace)
+    again = trainings.begin_training("churn", "d", "s", workspace)
+    assert (again.id == first.id, again.study == first.study, again.resumed) == (False, False, 0)
+    assert trainings.times_refused(again, workspace) == 1
+    other = trainings.begin_training("churn", "other rows", "s", workspace)
+    assert trainings.times_refused(other, workspace) == 0
 
 
 def test_a_training_of_other_data_does_not_take_over(workspace: Workspace) -> None:

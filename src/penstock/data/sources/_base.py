@@ -2,6 +2,7 @@
 
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path
@@ -24,6 +25,10 @@ class RawTable:
     frame: pd.DataFrame
     typed: bool
     notes: tuple[Finding, ...] = ()
+
+
+class ReadWhole(Exception):
+    """A table cannot be taken a part at a time."""
 
 
 class Source(ABC):
@@ -54,6 +59,24 @@ class Source(ABC):
         DataError
             If what it gave is not a table.
         """
+
+    def parts(self, source: SourceSpec, folder: Path, rows: int) -> Iterator[RawTable]:
+        """Give every row, a part of the table at a time where the source can.
+
+        Parameters
+        ----------
+        source, folder
+            As for `read`.
+        rows
+            At most so many in a part; a source that cannot gives one part.
+
+        Raises
+        ------
+        ReadWhole
+            If only `read` tells what is to be said of the table: what its texts mean, or what is wrong with it.
+        """
+        del rows
+        yield self.read(source, folder)
 
     @abstractmethod
     def describe(self, source: SourceSpec) -> str:

@@ -1,6 +1,7 @@
 """Rows of CSV files: every value as text, for `data.canonical` to give it a type."""
 
 import io
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, ClassVar, cast
 
@@ -9,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
-from penstock.data.sources._base import RawTable, Source, check_names, check_rows, find_files, join
+from penstock.data.sources._base import RawTable, ReadWhole, Source, check_names, check_rows, find_files, join
 from penstock.data.sources._csv_text import LONGEST_LINE, TextFile, look_through, open_bytes
 from penstock.domain.datasets import Finding
 from penstock.errors import DataError
@@ -32,6 +33,21 @@ class CsvFile(Source):
             parts.append((path, _parse(text)))
             notes += _notes(text)
         return RawTable(join(parts), typed=False, notes=tuple(notes))
+
+    def parts(self, source: SourceSpec, folder: Path, rows: int) -> Iterator[RawTable]:
+        """Give the rows of one file, a block at a time; those of several at once."""
+        files = find_files(source, folder)
+        text = look_through(files[0])
+        if len(files) > 1 or text.encoding == "utf-16" or text.quotes % 2:
+            raise ReadWhole
+        check_names(list(text.names), repr(files[0].name))
+        try:
+            with open_bytes(text.path) as file:
+                for batch in arrow_csv.open_csv(_without_mark(file, text), **_options(text, _stop, threads=True)):
+                    for start in range(0, batch.num_rows, rows):
+                        yield RawTable(_part(pa.Table.from_batches([batch.slice(start, rows)])), typed=False)
+        except (pa.ArrowException, OSError, EOFError) as error:
+            raise ReadWhole from error
 
     def describe(self, source: SourceSpec) -> str:
         """Return the kind and the path."""
@@ -58,23 +74,39 @@ def _read(text: TextFile, bad: list[dict[str, Any]], *, threads: bool) -> pa.Tab
         return "skip"
 
     with open_bytes(text.path) as file:
-        table = arrow_csv.read_csv(
-            _without_mark(file, text),
-            read_options=arrow_csv.ReadOptions(
-                use_threads=threads,
-                block_size=8 * LONGEST_LINE,
-                column_names=list(text.names),
-                skip_rows=text.skip,
-                encoding=text.encoding if text.guessed else "utf-8",
-            ),
-            parse_options=arrow_csv.ParseOptions(
-                delimiter=text.separator, newlines_in_values=text.quotes > 0, invalid_row_handler=keep
-            ),
-            convert_options=arrow_csv.ConvertOptions(
-                column_types=dict.fromkeys(text.names, pa.string()), strings_can_be_null=False
-            ),
-        )
+        table = arrow_csv.read_csv(_without_mark(file, text), **_options(text, keep, threads=threads))
     return _unpadded(table)
+
+
+def _options(text: TextFile, refuse: Callable[[Any], str], *, threads: bool) -> dict[str, Any]:
+    """Return how pyarrow reads a file: every value as text; `refuse` is given the rows of another width."""
+    return {
+        "read_options": arrow_csv.ReadOptions(
+            use_threads=threads,
+            block_size=8 * LONGEST_LINE,
+            column_names=list(text.names),
+            skip_rows=text.skip,
+            encoding=text.encoding if text.guessed else "utf-8",
+        ),
+        "parse_options": arrow_csv.ParseOptions(
+            delimiter=text.separator, newlines_in_values=text.quotes > 0, invalid_row_handler=refuse
+        ),
+        "convert_options": arrow_csv.ConvertOptions(
+            column_types=dict.fromkeys(text.names, pa.string()), strings_can_be_null=False
+        ),
+    }
+
+
+def _stop(row: Any) -> str:
+    del row
+    return "error"
+
+
+def _part(table: pa.Table) -> pd.DataFrame:
+    """Return a part of a table, whose blanks before values mean the same in every part: there are none."""
+    if any(pc.any(pc.starts_with(column, " ")).as_py() for column in table.columns):
+        raise ReadWhole
+    return cast("pd.DataFrame", _unpadded(table).to_pandas())
 
 
 def _without_mark(file: IO[bytes], text: TextFile) -> IO[bytes]:

@@ -1,5 +1,6 @@
 """Rows of Parquet files, in the types that they keep."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
@@ -7,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from penstock.data.sources._base import RawTable, Source, check_names, check_rows, find_files, join
+from penstock.data.sources._base import RawTable, ReadWhole, Source, check_names, check_rows, find_files, join
 from penstock.errors import DataError, SourceUnavailable
 from penstock.spec import Source as SourceSpec
 
@@ -20,6 +21,20 @@ class ParquetFile(Source):
     def read(self, source: SourceSpec, folder: Path) -> RawTable:
         """Read every row of every file."""
         return RawTable(join([(path, _read(path)) for path in find_files(source, folder)]), typed=True)
+
+    def parts(self, source: SourceSpec, folder: Path, rows: int) -> Iterator[RawTable]:
+        """Give the rows of one file, a batch at a time; those of several at once."""
+        files = find_files(source, folder)
+        if len(files) > 1:
+            yield self.read(source, folder)
+            return
+        try:
+            with pq.ParquetFile(files[0]) as file:
+                check_names(list(file.schema_arrow.names), repr(files[0].name))
+                for batch in file.iter_batches(rows):
+                    yield RawTable(pa.Table.from_batches([batch]).to_pandas(ignore_metadata=True), typed=True)
+        except (pa.ArrowException, OSError) as error:
+            raise ReadWhole from error
 
     def describe(self, source: SourceSpec) -> str:
         """Return the kind and the path."""

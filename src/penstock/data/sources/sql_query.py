@@ -7,10 +7,10 @@ from typing import ClassVar
 import pandas as pd
 import sqlalchemy as sa
 
+from penstock.data.databases import open_database, reason_of, shown_address
 from penstock.data.sources._base import RawTable, Source, check_names, check_rows, setting
-from penstock.errors import DataError, SourceUnavailable, SpecError
+from penstock.errors import DataError, SourceUnavailable
 from penstock.spec import Source as SourceSpec
-from penstock.store.workspace import secret
 
 
 class SqlQuery(Source):
@@ -24,31 +24,13 @@ class SqlQuery(Source):
     def read(self, source: SourceSpec, folder: Path) -> RawTable:
         """Send the query, and read every row."""
         query = setting(source, "query")
-        frame = _ask(_engine(setting(source, "url"), folder), query)
+        frame = _ask(open_database(setting(source, "url"), folder, "source.url"), query)
         check_rows(frame, "The query's result")
         return RawTable(frame, typed=True)
 
     def describe(self, source: SourceSpec) -> str:
         """Return the kind, the name of the secret, and the query."""
-        return f"{self.name} {_shown(source.url or '')} {' '.join((source.query or '').split())}"
-
-
-def _engine(reference: str, folder: Path) -> sa.Engine:
-    try:
-        url = sa.make_url(secret(reference))
-        if url.password and not reference.startswith("env:"):
-            raise SpecError(
-                "A project file must not hold a password. Put the whole address into an environment variable, "
-                "and write `url: env:NAME`."
-            )
-        if url.drivername.startswith("sqlite") and url.database and url.database != ":memory:":
-            url = url.set(database=str(folder / url.database))
-            if not Path(str(url.database)).exists():
-                raise SourceUnavailable(f"The database file of {_shown(reference)} must be there, but is not.")
-        return sa.create_engine(url)
-    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ModuleNotFoundError):
-        must = "`source.url` must be a database's address such as 'postgresql+psycopg://host/name'"
-        raise SpecError(f"{must}, but {_shown(reference)} is not.") from None  # the cause's text may hold the address
+        return f"{self.name} {shown_address(source.url or '')} {' '.join((source.query or '').split())}"
 
 
 def _ask(engine: sa.Engine, query: str) -> pd.DataFrame:
@@ -70,18 +52,9 @@ def _ask(engine: sa.Engine, query: str) -> pd.DataFrame:
 
 def _translated(error: sa.exc.DBAPIError) -> DataError:
     """Tell a query that is wrong from a database that does not answer."""
-    said = str(error.orig).splitlines()[0].rstrip(".") if error.orig else "no reason given"
+    said = reason_of(error)
     if isinstance(error, sa.exc.ProgrammingError) or re.search(r"no such (table|column)|syntax error", said):
         return DataError(f"The database must understand `source.query`, but says: {said}.")
     return SourceUnavailable(
         f"The database must answer, but did not ({type(error.orig).__name__}). Try again, or check its address."
     )
-
-
-def _shown(reference: str) -> str:
-    if reference.startswith("env:"):
-        return reference
-    try:
-        return sa.make_url(reference).render_as_string(hide_password=True)
-    except sa.exc.ArgumentError:
-        return "an address that is none"
