@@ -3,6 +3,7 @@
 import functools
 import logging
 import math
+import os
 import tempfile
 import time
 import warnings
@@ -65,6 +66,22 @@ def warm_up() -> None:
     """Import MLflow, which takes seconds; a search's parent does so while its slots work."""
     import mlflow
     import mlflow.pyfunc  # noqa: F401
+
+
+def make_application() -> Any:
+    """Return MLflow's application for its server to run; the tables are made before the server listens.
+
+    MLflow makes them at the first request, and two first requests make them twice: that ends in an error, and in a
+    database that no later start mends.
+    """
+    import mlflow.server
+    from mlflow.server import fastapi_app
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    SqlAlchemyStore(
+        os.environ[mlflow.server.BACKEND_STORE_URI_ENV_VAR], os.environ[mlflow.server.ARTIFACT_ROOT_ENV_VAR]
+    )
+    return fastapi_app.app
 
 
 def _asks_mlflow(step: Callable[P, R]) -> Callable[P, R]:

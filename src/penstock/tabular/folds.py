@@ -79,9 +79,13 @@ def need_rows(frame: pd.DataFrame) -> None:
 
 
 def _together(frame: pd.DataFrame) -> Digests:
-    """Return which rows are copies of each other: the same features, unless few levels make rows alike by chance."""
-    found = {str(name): value_digests(frame[name]) for name in frame if not is_counter(frame[name])}
-    found = found or {str(name): value_digests(frame[name]) for name in frame}
+    """Return which rows are copies of each other: the same features, unless few levels make rows alike by chance.
+
+    Columns count by their place: an array and a table of the same values are dealt alike.
+    """
+    columns = [(str(place), frame[name]) for place, name in enumerate(frame)]
+    found = {place: value_digests(values) for place, values in columns if not is_counter(values)}
+    found = found or {place: value_digests(values) for place, values in columns}
     content = combine(found, len(frame))
     return tell_apart(content) if alike_by_chance(found, len(frame)) else content
 

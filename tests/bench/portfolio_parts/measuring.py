@@ -72,7 +72,9 @@ def measure(source: Source, library: str, folder: Path, kept: Path) -> dict[str,
     table = load(source, folder)
     rows = make_rows(table, SEED)
     families = {name: family() for name, family in find_plugins("penstock.models", ModelFamily).items()}
-    wanted = {name: one for name, one in families.items() if name == "baseline" or (name in DRAWN and one.library == library)}
+    wanted = {
+        name: one for name, one in families.items() if name == "baseline" or (name in DRAWN and one.library == library)
+    }
     found: dict[str, Any] = {"source": source.name, "problem": source.problem, "library": library, "errors": {}}
     arrays: dict[str, Any] = {"target": rows.target, "fold": rows.fold}
     with tempfile.TemporaryDirectory(prefix="penstock-portfolio-") as study:
