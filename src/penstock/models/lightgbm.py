@@ -157,14 +157,25 @@ class LightGBM(ModelFamily):
         return {**common, "rate": 0.05, "leaves": leaves, "leaf_rows": 20, "row_share": 0.75, "column_share": 0.5}
 
     def portfolio(self, problem: Problem, rows: int, features: int) -> tuple[dict[str, Value], ...]:
-        """Return trees of another size, then random splits (after AutoGluon 1.6 and Holzmueller et al. 2024)."""
+        """Return trees of another size, then random splits (after AutoGluon 1.6 and Holzmueller et al. 2024).
+
+        Where rows are many, large trees come first: they find in few rounds what small ones never do.
+        """
         del features
         random: dict[str, Value] = {"random_splits": True, "rate": 0.04, "leaves": 39, "leaf_rows": 3}
         if problem == "multiclass":
             return ({"leaves": 50, "rate": 0.05, "leaf_rows": 5}, {**random, "rate": 0.1})
         if problem == "binary":
             small: dict[str, Value] = {"leaves": 4, "rate": 0.06, "column_share": 0.4, "leaf_rows": 30}
-            return (small, {"leaves": 40, "rate": 0.04, "leaf_rows": 40}, {**random, "leaves": 16, "leaf_rows": 20})
+            found = (small, {"leaves": 40, "rate": 0.04, "leaf_rows": 40}, {**random, "leaves": 16, "leaf_rows": 20})
+            large: dict[str, Value] = {
+                "leaves": 127,
+                "rate": 0.08,
+                "leaf_rows": 5,
+                "row_share": 0.8,
+                "column_share": 0.8,
+            }
+            return found if rows < FEW_ROWS else (large, *found)
         if rows < FEW_ROWS:
             return ({"leaves": 8, "column_share": 0.45, "row_share": 0.72}, random)
         return ({"leaves": 127, "row_share": 0.7, "column_share": 0.6}, random)

@@ -19,6 +19,7 @@ from penstock.models._target import SMEARED, TargetScale, learn_scale
 CHUNK = 20_000  # rows predicted at once
 BATCHES = ((4_000, 64), (10_000, 128))  # below so many rows batches are so small, or there would be too few steps
 LARGEST_BATCH = 256
+BENDS, MANY_CLASSES = 8, 7  # from so many classes on networks do better on numbers as they are
 GPU_ROWS = 5_000  # above this a GPU's batches are worth the way there
 BENDING = 12  # features that bend, of a usual table; the rest are indicators
 STEP_SECONDS = 7e-4  # of a step, whatever its size (one core of 2024)
@@ -42,7 +43,9 @@ class NetEstimator:
         if not self.context.classes:
             wanted = self.values.get("log_target")
             self.scale = learn_scale(y, None if wanted is None else bool(wanted))
-        self.pieces = learn_bends(x, int(self.values["bends"] or 0))
+        said = self.values["bends"]
+        bends = (0 if self.context.classes >= MANY_CLASSES else BENDS) if said is None else int(said)
+        self.pieces = learn_bends(x, bends)
         inner = None if valid is None else (self.pieces.apply(valid[0]), self._goal(valid[1]))
         self.weights = fit_net(self.pieces.apply(x), self._goal(y), inner, weight, self._settings(len(x)))
         if self.scale is not None and self.scale.logarithm:
@@ -149,7 +152,7 @@ class MLP(ModelFamily):
     def default(self, problem: Problem, rows: int, features: int) -> dict[str, Value]:
         """Return what did best untuned on the project's data sets; a binary problem overfits first."""
         del features
-        common: dict[str, Value] = {"width": 256, "bends": 8, "residual": False}
+        common: dict[str, Value] = {"width": 256, "bends": None, "residual": False}
         common["batch"] = next((size for most, size in BATCHES if rows < most), LARGEST_BATCH)
         if problem == "binary":
             return {**common, "layers": 2, "rate": 3e-3, "decay": 0.05, "dropout": 0.25, "epochs": 12}
@@ -166,7 +169,7 @@ class MLP(ModelFamily):
         del rows, features
         plain: dict[str, Value] = {"bends": 0, "decay": 0.03}
         if problem == "multiclass":
-            return ({"bends": 0, "epochs": 40}, plain)
+            return ({"bends": 0, "epochs": 40}, {"bends": BENDS, "decay": 0.03})
         return (plain, {"layers": 4, "residual": True}) if problem == "regression" else (plain,)
 
     def space(self, problem: Problem, rows: int, features: int) -> SearchSpace:
@@ -180,7 +183,7 @@ class MLP(ModelFamily):
             "width": Choice((128, 256, 384)),
             "layers": Choice((1, 2, 3, 4)),
             "residual": Choice((False, True)),
-            "bends": Choice((0, 8, 16, 32)),
+            "bends": Choice((None, 0, 8, 16, 32)),
         }
 
     def needs(self, rows: int, features: int, classes: int) -> Needs:

@@ -9,6 +9,7 @@ from penstock.errors import SpecError
 from penstock.models._base import BuildContext, ModelFamily, Needs
 
 RANGE = 2  # the ends of one
+MANY_ROWS = 10_000  # more than any table had that `near` comes from: a family's own word for them goes first
 
 Said = dict[str, Any]  # by parameter: a value that fixes it, [low, high], or the values to choose from
 
@@ -45,7 +46,8 @@ class Shaped(ModelFamily):
         """Return former configurations, then those known to be good; what was said makes some of them alike."""
         default, space = self.default(problem, rows, features), self.space(problem, rows, features)
         seen, kept = [default], []
-        good = self.inner.portfolio(problem, rows, features) if self.near is None else self.near
+        own = self.inner.portfolio(problem, rows, features)
+        good = own if self.near is None else (*own[: rows >= MANY_ROWS], *self.near)
         for one in (*self.former, *good):
             moved = self._within({**default, **{name: one[name] for name in one if name in default}}, space)
             if moved not in seen:

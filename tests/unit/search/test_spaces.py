@@ -3,10 +3,11 @@
 from penstock.domain.datasets import Problem
 from penstock.domain.search import Value
 from penstock.models.knn import Nearest
+from penstock.models.lightgbm import LightGBM
 from penstock.models.mlp import MLP
 from penstock.search.spaces import Shaped, with_portfolio
 
-SIZE: tuple[Problem, int, int] = ("binary", 10_000, 20)
+SIZE: tuple[Problem, int, int] = ("binary", 9_000, 20)
 
 
 def test_it_is_refused_trained_and_timed_as_the_family_that_it_shapes() -> None:
@@ -30,3 +31,9 @@ def test_a_family_that_was_not_measured_stays_as_it_is() -> None:
     family = MLP()
     assert with_portfolio(family, None) is family
     assert with_portfolio(family, ()).portfolio(*SIZE) == ()
+
+
+def test_with_many_rows_a_familys_own_word_goes_before_what_smaller_tables_say() -> None:
+    near: tuple[dict[str, Value], ...] = ({"leaves": 4},)
+    found = with_portfolio(LightGBM(), near).portfolio("binary", 30_000, 20)
+    assert [one["leaves"] for one in found] == [LightGBM().portfolio("binary", 30_000, 20)[0]["leaves"], 4]
