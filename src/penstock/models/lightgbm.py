@@ -167,7 +167,11 @@ class LightGBM(ModelFamily):
             return ({"leaves": 50, "rate": 0.05, "leaf_rows": 5}, {**random, "rate": 0.1})
         if problem == "binary":
             small: dict[str, Value] = {"leaves": 4, "rate": 0.06, "column_share": 0.4, "leaf_rows": 30}
-            found = (small, {"leaves": 40, "rate": 0.04, "leaf_rows": 40}, {**random, "leaves": 16, "leaf_rows": 20})
+            found: tuple[dict[str, Value], ...] = (
+                small,
+                {"leaves": 40, "rate": 0.04, "leaf_rows": 40},
+                {**random, "leaves": 16, "leaf_rows": 20},
+            )
             large: dict[str, Value] = {
                 "leaves": 127,
                 "rate": 0.08,

@@ -98,24 +98,31 @@ def has_ended(rollout: Release, evidence: Evidence, policy: RolloutSpec) -> tupl
     """
     if lasted(rollout) < timedelta(seconds=MIN_STAGE_SECONDS) or not evidence.replayed:
         return False, "the replay has not ended, or the stage has just begun"
-    counted, enough = _counted(rollout, evidence, policy)
-    safe, said = guard.is_safe(counted, policy.tolerate)
+    counted, beside, enough = _counted(rollout, evidence, policy)
+    safe, said = guard.is_safe(counted, policy.tolerate, beside)
     same, more = guard.says_the_same(evidence, policy.tolerate)
     return enough and safe and same, f"{said}; {more}"
 
 
-def _counted(rollout: Release, evidence: Evidence, policy: RolloutSpec) -> tuple[Sequence[Observation], bool]:
-    """Return the observations that a stage is judged by, and whether nothing better is to be waited for."""
+def _counted(
+    rollout: Release, evidence: Evidence, policy: RolloutSpec
+) -> tuple[Sequence[Observation], Sequence[Observation], bool]:
+    """Return what a stage is judged by, what counts beside it for latency, and whether nothing better is waited for.
+
+    Pairs count for latency once a stage has lasted: a busy machine slows one arm or the other by turns, and it would
+    take many more live answers to show that both are as quick.
+    """
     paired, live = evidence.paired, evidence.live
     if rollout.state != "partial":
-        return paired, True
-    first = guard.smallest_safe(policy.tolerate)
-    if policy.thin_traffic == "hold" or len(live) >= first:
-        return live, True
-    seconds = lasted(rollout).total_seconds()
+        return paired, (), True
+    if policy.thin_traffic == "hold":
+        return live, (), True
+    first, seconds = guard.smallest_safe(policy.tolerate), lasted(rollout).total_seconds()
+    if len(live) >= first:
+        return live, paired if seconds >= THIN_SECONDS else (), True
     thin = len(live) * THIN_SECONDS < first * seconds  # at this pace it takes longer than that
     waited = seconds >= THIN_SECONDS or (thin and len(live) >= ENOUGH_LIVE)
-    return [*live, *paired], waited and guard.is_safe(paired, policy.tolerate)[0]
+    return [*live, *paired], (), waited and guard.is_safe(paired, policy.tolerate)[0]
 
 
 def too_long(rollout: Release, evidence: Evidence, policy: RolloutSpec, said: str) -> Finding:

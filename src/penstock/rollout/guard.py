@@ -74,7 +74,7 @@ def find_harm(evidence: Evidence, tolerate: Tolerate) -> Finding | None:
     return next((found for each in looks if (found := _shown(each, ERROR / len(looks))) is not None), None)
 
 
-def is_safe(observations: Observed, tolerate: Tolerate) -> tuple[bool, str]:
+def is_safe(observations: Observed, tolerate: Tolerate, beside: Observed = ()) -> tuple[bool, str]:
     """Return whether failures and slowed requests are shown to be below what is tolerated, and the figures in words.
 
     Parameters
@@ -83,6 +83,8 @@ def is_safe(observations: Observed, tolerate: Tolerate) -> tuple[bool, str]:
         Everything that counts, in the order in which it was seen.
     tolerate
         The project's limits.
+    beside
+        What counts for latency too, behind the others.
 
     Returns
     -------
@@ -95,10 +97,11 @@ def is_safe(observations: Observed, tolerate: Tolerate) -> tuple[bool, str]:
     if len(observations) < first:
         return False, f"{len(observations)} of the {first} answers that it takes"
     seen, look = _looked_at(observations, first)
+    timed, timed_look = _looked_at([*observations, *beside], first)
     safe, said = True, []
     for what, limit, measured in (
         ("failures", tolerate.errors, errors(seen, tolerate.errors, spend(look, ERROR))),
-        ("slowed requests", MOST_SLOWED, slowness(_timed(seen), tolerate.latency, spend(look, ERROR))),
+        ("slowed requests", MOST_SLOWED, slowness(_timed(timed), tolerate.latency, spend(timed_look, ERROR))),
     ):
         safe = safe and measured.high < limit
         said.append(f"{what} at most {measured.high:.2%} ({limit:.2%} tolerated)")

@@ -138,5 +138,5 @@ def former_best(spec: ProjectSpec, workspace: Workspace) -> dict[str, tuple[dict
 
 def _best_of_each(result: SearchResult) -> dict[str, dict[str, Value]]:
     whole = [one for one in result.trials if one.state == "finished" and not one.partial and not one.over]
-    ranked = sorted(whole, key=lambda one: one.score or -np.inf)
+    ranked = sorted(whole, key=lambda one: (one.score or -np.inf, -one.number))  # of equals the earlier
     return {one.family: one.parameters for one in ranked}

@@ -74,11 +74,11 @@ def make_application() -> Any:
     MLflow makes them at the first request, and two first requests make them twice: that ends in an error, and in a
     database that no later start mends.
     """
-    from mlflow import server
     from mlflow.server import fastapi_app
+    from mlflow.server.constants import ARTIFACT_ROOT_ENV_VAR, BACKEND_STORE_URI_ENV_VAR
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    SqlAlchemyStore(os.environ[server.BACKEND_STORE_URI_ENV_VAR], os.environ[server.ARTIFACT_ROOT_ENV_VAR])
+    SqlAlchemyStore(os.environ[BACKEND_STORE_URI_ENV_VAR], os.environ[ARTIFACT_ROOT_ENV_VAR])  # type: ignore[no-untyped-call]
     return fastapi_app.app
 
 

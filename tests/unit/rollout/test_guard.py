@@ -128,3 +128,15 @@ def test_a_thousand_failures_of_one_caller_are_one_callers() -> None:
 def test_a_caller_counts_with_the_share_of_its_requests() -> None:
     seen = [Observation("one"), Observation("one", failed=True), Observation("other")]
     assert by_caller(seen, [each.failed for each in seen]) == 0.5
+
+
+def test_pairs_beside_live_answers_count_for_latency_and_not_for_errors() -> None:
+    rng = np.random.default_rng(7)
+    first = guard.smallest_safe(TOLERATE)
+    pairs = [Observation(f"pair {number}", False, 2.0, 2.0) for number in range(4 * first)]
+    busy = rng.choice([2.0, 6.0], size=(first, 2))  # one arm or the other, by turns
+    noisy = [Observation(str(number), False, float(one), float(other)) for number, (one, other) in enumerate(busy)]
+    assert not guard.is_safe(noisy, TOLERATE)[0]
+    assert guard.is_safe(noisy, TOLERATE, pairs)[0]
+    failing = [Observation(str(number), number % 50 == 0, 2.0, 2.0) for number in range(first)]
+    assert not guard.is_safe(failing, TOLERATE, pairs)[0]
