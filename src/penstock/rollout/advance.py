@@ -118,9 +118,10 @@ def _counted(
     if policy.thin_traffic == "hold":
         return live, (), True
     first, seconds = guard.smallest_safe(policy.tolerate), lasted(rollout).total_seconds()
-    if len(live) >= first:
+    asked = len({each.caller for each in live})  # a caller who asks again shows little more
+    if asked >= first:
         return live, paired if seconds >= THIN_SECONDS else (), True
-    thin = len(live) * THIN_SECONDS < first * seconds  # at this pace it takes longer than that
+    thin = asked * THIN_SECONDS < first * seconds  # at this pace it takes longer than that
     waited = seconds >= THIN_SECONDS or (thin and len(live) >= ENOUGH_LIVE)
     return [*live, *paired], (), waited and guard.is_safe(paired, policy.tolerate)[0]
 

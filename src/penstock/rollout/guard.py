@@ -94,10 +94,11 @@ def is_safe(observations: Observed, tolerate: Tolerate, beside: Observed = ()) -
         The upper bounds, or how much there is of what is needed.
     """
     first = smallest_safe(tolerate)
-    if len(observations) < first:
-        return False, f"{len(observations)} of the {first} answers that it takes"
-    seen, look = _looked_at(observations, first)
-    timed, timed_look = _looked_at([*observations, *beside], first)
+    asked = len({each.caller for each in observations})
+    if asked < first:
+        return False, f"{asked} of the {first} answers of different callers that it takes"
+    seen, look = _looked_at_callers(observations, first)
+    timed, timed_look = _looked_at_callers([*observations, *beside], first)
     safe, said = True, []
     for what, limit, measured in (
         ("failures", tolerate.errors, errors(seen, tolerate.errors, spend(look, ERROR))),
@@ -221,6 +222,20 @@ def _first_mix(evidence: Evidence) -> int:
     """Return how many pairs the first look at the mix takes: as many as the replay had, or a half or quarter of it."""
     doubled = int(math.log2(evidence.asked / FIRST_MIX)) if evidence.asked >= FIRST_MIX else 0
     return FIRST_MIX << doubled
+
+
+def _looked_at_callers(observations: Observed, first: int) -> tuple[Observed, int]:
+    """Return the observations of the newest look, and which look that is, where looks wait for so many callers.
+
+    More answers to the same callers show little: a look at them would spend error, and the bound would rise.
+    """
+    known: set[str] = set()
+    look, end = 0, 0
+    for place, each in enumerate(observations, 1):
+        known.add(each.caller)
+        if len(known) >= first << look:
+            look, end = look + 1, place
+    return observations[:end], look
 
 
 def _looked_at(observations: Sequence[T], first: int) -> tuple[Sequence[T], int]:

@@ -140,3 +140,12 @@ def test_pairs_beside_live_answers_count_for_latency_and_not_for_errors() -> Non
     assert guard.is_safe(noisy, TOLERATE, pairs)[0]
     failing = [Observation(str(number), number % 50 == 0, 2.0, 2.0) for number in range(first)]
     assert not guard.is_safe(failing, TOLERATE, pairs)[0]
+
+
+def test_callers_who_ask_again_and_again_do_not_wear_the_evidence_down() -> None:
+    first = guard.smallest_safe(TOLERATE)
+    seen = [Observation(str(number % (first + 100)), False, 2.0, 2.0) for number in range(20 * first)]
+    assert all(guard.is_safe(seen[: many * first], TOLERATE)[0] for many in (2, 4, 10, 20))
+    few, said = guard.is_safe([each for each in seen if int(each.caller) < 100], TOLERATE)
+    assert not few
+    assert "100 of the 321 answers of different callers" in said
