@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from penstock.domain.workspace import PROJECT_NAME
 from penstock.spec_faults import error_of, field_faults, plain, read_yaml, unknown
 from penstock.spec_rules import cross_faults
 
@@ -141,7 +142,7 @@ class Retrain(_Section):
 class ProjectSpec(_Section):
     """One prediction problem, as a person wrote it down."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,47}$")]
+    name: Annotated[str, Field(pattern=f"^{PROJECT_NAME}$")]
     source: Source
     target: str
     problem: Literal["binary", "multiclass", "regression"] | None = None

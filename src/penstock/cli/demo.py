@@ -10,7 +10,7 @@ import click
 
 from penstock.cli.main import json_option
 from penstock.cli.output import Output
-from penstock.domain.workspace import Workspace
+from penstock.domain.workspace import PROJECT_NAME, Workspace
 from penstock.errors import SpecError
 from penstock.store.workspace import api_key, demo_exits, find_workspace, inherited_environment
 
@@ -123,7 +123,7 @@ def _key(project: str, workspace: Workspace) -> str:
     if given is not None:
         return given
     file = workspace.secrets / f"{project}.key"
-    if not re.fullmatch(r"[a-z][a-z0-9-]{0,47}", project) or not file.exists():
+    if not re.fullmatch(PROJECT_NAME, project) or not file.exists():
         raise SpecError(
             f"The stream needs a key that opens project {project!r}: give --key or PENSTOCK_API_KEY. "
             f"`penstock run` prints one, and `penstock keys create NAME` makes one."

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+PROJECT_NAME = r"[a-z][a-z0-9-]{0,47}"  # a name never becomes a path or an address before it is one
+
 
 @dataclass(frozen=True, slots=True)
 class Clock:

@@ -8,9 +8,10 @@ which answers come more or less often than the judge saw (`mix`). Quality and se
 are, where labels have come (`quality`).
 
 Each caller counts once, with the mean of its requests, by the bounds of `bounds`. Guards look again and again, but only
-at 10, 20, 40 ... observations of a source (mix and labels: at later numbers; safety: at the first number that can show
-it; and their doubles), and each look spends its part of an error of 5 % (`penstock.evaluation.spending`): looking twice
-at the same observations costs nothing, and a harmless challenger is taken back by chance in at most 5 % of rollouts.
+at 10, 20, 40 ... observations of a source (mix and labels: at later numbers; safety: at the first number of callers
+that can show it; and their doubles), and each look spends its part of an error of 5 %
+(`penstock.evaluation.spending`): looking twice at the same observations costs nothing, and a harmless challenger is
+taken back by chance in at most 5 % of rollouts.
 """
 
 import math

@@ -10,7 +10,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from penstock.domain.workspace import Workspace
+from penstock.domain.workspace import PROJECT_NAME, Workspace
 from penstock.errors import SpecError
 from penstock.serving.doors import Opening
 from penstock.store import access
@@ -69,7 +69,7 @@ def project_key(project: str, workspace: Workspace) -> str:
     SpecError
         If the project's name could not be a project's name.
     """
-    if not re.fullmatch(r"[a-z][a-z0-9-]{0,47}", project):
+    if not re.fullmatch(PROJECT_NAME, project):
         raise SpecError(f"A project's name must be of lower-case letters, digits and dashes, but is {project!r}.")
     path = workspace.secrets / f"{project}.key"
     if not path.exists():

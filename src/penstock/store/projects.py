@@ -3,12 +3,10 @@
 import re
 from pathlib import Path
 
-from penstock.domain.workspace import Workspace
+from penstock.domain.workspace import PROJECT_NAME, Workspace
 from penstock.errors import NotFound, SpecError
 from penstock.spec import ProjectSpec, load_spec
 from penstock.store.records import list_projects, project_path, register_project
-
-NAME = re.compile(r"[a-z][a-z0-9-]{0,47}")
 
 
 def open_project(name: str, workspace: Workspace, seconds: float | None = None) -> ProjectSpec:
@@ -71,7 +69,7 @@ def project_file(name: str, workspace: Workspace) -> Path:
 
 
 def _written_by_hand(name: str, workspace: Workspace) -> Path | None:
-    if not NAME.fullmatch(name):  # a name never becomes a path before it is one
+    if not re.fullmatch(PROJECT_NAME, name):
         return None
     for folder in (Path.cwd(), workspace.home.parent):
         path = folder / "projects" / f"{name}.yaml"

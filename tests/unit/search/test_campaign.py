@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from penstock.domain.search import Trial
-from penstock.search import board, campaign
+from penstock.search import board, campaign, refit
 from penstock.search.blend import Blend
 from penstock.search.work import Found, Work
 from tests.unit.search.conftest import FOLDS, ROWS, make_rows, make_work
@@ -106,3 +106,11 @@ def test_a_family_that_needs_more_memory_than_any_slot_has_is_skipped_with_the_f
     result = campaign.run(make_work(tmp_path, "forest", memory_mb=125))
     assert states(result) == {"baseline": "finished", "forest": "skipped"}
     assert "more than the slot's 125 MB" in of(result, "forest").reason
+
+
+def test_a_mean_is_looked_for_though_what_that_takes_is_no_longer_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refit, "choosing_seconds", lambda _: 1e6)
+    found = campaign.run(make_work(tmp_path, "linear", "forest", trials=3))
+    assert not any("no time was left" in reason for reason in found.reasons)
