@@ -45,7 +45,7 @@ def test_the_tutorials_commands_do_what_it_says(stranger: Stranger) -> None:
         if line == "penstock down":
             continue
         asked = line.replace("churn", "leavers").replace("--target leaversed", "--target churned")
-        asked += " --seconds 10" if asked.startswith("penstock run") else ""
+        asked += " --seconds 6" if asked.startswith("penstock run") else ""
         out = run(stranger, asked)
         if "run leavers.csv" in asked:
             assert "promote" in out

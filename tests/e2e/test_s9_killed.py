@@ -101,9 +101,9 @@ def in_order_again(stranger: Stranger, name: str) -> Iterator[str]:
 
 
 def test_a_killed_search_goes_on_with_its_finished_trials(stranger: Stranger, table: str) -> None:
-    kill_when(stranger, table, lambda: len(finished(stranger, table)) >= 3, "--seconds", 15)
+    kill_when(stranger, table, lambda: len(finished(stranger, table)) >= 3, "--seconds", 10)
     before = finished(stranger, table)
-    again = stranger.answer("run", f"{table}.csv", "--target", "churned", "--seconds", 15)
+    again = stranger.answer("run", f"{table}.csv", "--target", "churned", "--seconds", 10)
     after = finished(stranger, table)
     assert before.items() <= after.items()
     assert again["trials"]["finished"] >= len(before)

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from penstock.search.tuning import MOST_RETRIES, Study
 
-TRIALS = 30
+TRIALS = 20
 KILLS = 4
 PATIENCE = 150
 
@@ -28,7 +29,9 @@ def start(root: Path, folder: Path) -> subprocess.Popen[str]:
 
 
 def slots_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    return psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+    with suppress(psutil.NoSuchProcess):  # the search has just ended
+        return psutil.Process(process.pid).children(recursive=True)
+    return []
 
 
 def finished(folder: Path) -> dict[int, dict[str, Any]]:
@@ -70,8 +73,9 @@ def kill_at_random(root: Path, folder: Path, draw: np.random.Generator) -> tuple
         if process.poll() is not None:
             break
         if children and draw.random() < 0.5:
-            children[draw.integers(len(children))].kill()
-            died += 1
+            with suppress(psutil.NoSuchProcess):  # the slot has just ended, and nothing is killed
+                children[draw.integers(len(children))].kill()
+                died += 1
             continue
         process.kill()
         process.communicate()
