@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from penstock.demo.generator import make_table
+from tests.bench.measures import measured
 from tests.stranger import Stranger, make_stranger
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -81,13 +82,7 @@ def main() -> None:
     for process, code in PROCESSES.items():
         took = seconds_of(code)
         print(f"  {process:22}{took:6.2f}")
-        measures[f"import of {process}"] = {
-            "value": round(took, 2),
-            "unit": "s",
-            "goal": None,
-            "met": None,
-            "peers": {},
-        }
+        measures[f"import of {process}"] = measured(round(took, 2), "s")
     with tempfile.TemporaryDirectory(prefix="penstock-bench-") as folder:
         stranger = make_stranger(Path(folder))
         targets = write_tables(stranger.folder)
@@ -110,13 +105,8 @@ def main() -> None:
                 score = body["score"]
                 print(f"{name}: {body['wall']:.1f} s (floor {floor:.1f}); {score['metric']} {score['value']:.4f}")
                 print(f"  {stages}")
-                measures[f"main job on {name}"] = {
-                    "value": round(body["wall"], 1),
-                    "unit": "s",
-                    "goal": GOAL_SECONDS,
-                    "met": body["wall"] <= GOAL_SECONDS,
-                    "peers": {"read and fit an untuned LightGBM": round(floor, 1)},
-                }
+                wall, peers = round(body["wall"], 1), {"read and fit an untuned LightGBM": round(floor, 1)}
+                measures[f"main job on {name}"] = measured(wall, "s", GOAL_SECONDS, wall <= GOAL_SECONDS, peers)
         finally:
             stranger.penstock("down")
     print(json.dumps(measures))

@@ -17,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
+sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "src"), str(Path(__file__).resolve().parents[2])]
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,7 @@ from penstock.search import campaign, placement
 from penstock.search.encoding import TrainingRows
 from penstock.search.gpus import find_gpus
 from penstock.search.work import Found, Work
+from tests.bench.measures import measured
 
 SIZES = (10_000, 100_000, 1_000_000)
 COLUMNS = 40
@@ -161,6 +162,18 @@ def devices_compared(sizes: list[int], gpu: bool) -> list[Figures]:
     return table
 
 
+def measures(summary: Figures) -> Figures:
+    """Return trials an hour beside those of one slot, and the seconds of each family beside the CPU's."""
+    alone, together = (summary[key]["trials_an_hour"] for key in ("alone", "together"))
+    found = {
+        "trials an hour": measured(together, "1/h", alone, together >= alone, {"one at a time": alone}),
+    }
+    for row in summary["compared"]:
+        name = f"{row['family']}, {row['rows']} rows: a pass on the GPU"
+        found[name] = measured(row["gpu_seconds"], "s", peers={"CPU, one core": row["cpu_seconds"]})
+    return found
+
+
 def main() -> None:
     """Measure, print, and end with one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -194,6 +207,7 @@ def main() -> None:
         "torch": torch.__version__,
     }
     print(json.dumps(summary))
+    print(json.dumps(measures(summary)))
 
 
 if __name__ == "__main__":

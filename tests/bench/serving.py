@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -35,6 +36,7 @@ from penstock.serving.shadowing import Shadowing
 from penstock.store import database, tables
 from penstock.store.schema import migrate
 from penstock.store.workspace import inherited_environment, make_folders
+from tests.bench.measures import measured
 from tests.conftest import ROOT, free_ports
 from tests.unit.serving.stand_in import ROW, keep_version, release
 
@@ -77,8 +79,8 @@ def seconds_a_call(app: Application, key: str) -> float:
     return statistics.median(took)
 
 
-async def waits(apps: list[Application], key: str) -> list[str]:
-    """Return how long callers wait for each of some applications, which are asked in blocks by turns."""
+async def waits(apps: list[Application], key: str) -> list[tuple[float, float]]:
+    """Return p50 and p99 of the microseconds that callers wait for some applications, asked in blocks by turns."""
     authorization = (b"authorization", f"Bearer {key}".encode())
     scope = {"type": "http", "method": "POST", "path": "/v1/churn/predict", "headers": [authorization]}
 
@@ -97,14 +99,19 @@ async def waits(apps: list[Application], key: str) -> list[str]:
             took[number].append(time.perf_counter() - began)
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.3)  # for what the shadow has not done yet
-    return [
-        f"{quantiles[49] * 1e6:8.1f} us {quantiles[98] * 1e6:8.1f} us"
-        for quantiles in (statistics.quantiles(each, n=100) for each in took)
-    ]
+    return [(cut[49] * 1e6, cut[98] * 1e6) for cut in (statistics.quantiles(each, n=100) for each in took)]
 
 
-def inside(workspace: Workspace) -> None:
-    """Print what the parts of a predict call cost."""
+def tell(title: str, value: float, unit: str, peers: Mapping[str, float] | None = None) -> dict[str, Any]:
+    """Print a figure, beside those of its peers, and return it as a measure."""
+    beside = "".join(f"   {name} {figure:.1f}" for name, figure in (peers or {}).items())
+    print(f"{title:52}{value:8.1f} {unit}{beside}")
+    rounded = {name: round(figure, 1) for name, figure in (peers or {}).items()}
+    return {title: measured(round(value, 1), unit, peers=rounded)}
+
+
+def inside(workspace: Workspace) -> dict[str, Any]:
+    """Print and return what the parts of a predict call cost."""
     router, keys = Router(workspace), Keys(workspace)
     router.refresh()
     keys.refresh()
@@ -128,22 +135,24 @@ def inside(workspace: Workspace) -> None:
     began = time.process_time()
     for _ in range(CALLS):
         bundle.predict_rows([ROW])
-    print(f"{'decode, graph and answer':44}{(time.process_time() - began) / CALLS * 1e6:8.1f} us")
-    print(f"{'the whole call, without a journal':44}{floor * 1e6:8.1f} us")
-    print(f"{'the journal adds':44}{(app(one, Journal(workspace)) - floor) * 1e6:8.1f} us")
-    print(f"{'a second version (the router) adds':44}{(app(two, Nowhere(workspace)) - floor) * 1e6:8.1f} us")
+    graph = {"decode, graph and answer": (time.process_time() - began) / CALLS * 1e6}
+    found = tell("the whole call, without a journal", floor * 1e6, "us", graph)
+    whole = {"the whole call": floor * 1e6}
+    found |= tell("the journal adds", (app(one, Journal(workspace)) - floor) * 1e6, "us", whole)
+    found |= tell("a second version (the router) adds", (app(two, Nowhere(workspace)) - floor) * 1e6, "us", whole)
     shadowing = Shadowing(ShadowSpool(workspace))
     shadowing.start()
     served = partial(Parts, doors=keys, journal=Journal(workspace), now=workspace.now, shadowing=shadowing)
     apps = [Application(served(lambda: one)), Application(served(lambda: shadowed))]
     alone, beside = asyncio.run(waits(apps, key))
     shadowing.stop()
-    print(f"{'100 calls a second, p50 and p99':44}{alone}")
-    print(f"{'the same beside a shadow':44}{beside}   {sum(shadowing.dropped.values())} dropped")
+    for name, slow, fast in zip(("p50", "p99"), beside, alone, strict=True):
+        found |= tell(f"100 calls a second beside a shadow, {name}", slow, "us", {"without one": fast})
+    return found | tell("calls that the shadow left out", sum(shadowing.dropped.values()), "calls")
 
 
-def outside(workspace: Workspace) -> None:
-    """Print what the running service answers to one client."""
+def outside(workspace: Workspace) -> dict[str, Any]:
+    """Print and return what the running service answers to one client, beside an empty call."""
     key = project_key("churn", workspace)
     address = ["--host", "127.0.0.1", "--port", str(workspace.ports.serving)]
     process = subprocess.Popen(
@@ -157,15 +166,22 @@ def outside(workspace: Workspace) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", workspace.ports.serving, timeout=10)
         _wait(workspace.ports.serving)
         _ask(connection, "GET", "/readyz", b"", key)  # the port is open before the process behind it is ready
-        print(f"{'an empty call':44}{_measure(connection, process.pid, ('GET', '/livez', b'', key))}")
-        print(f"{'predict, one row':44}{_measure(connection, process.pid, ('POST', '/v1/churn/predict', BODY, key))}")
+        empty = _measure(connection, process.pid, ("GET", "/livez", b"", key))
+        asked = _measure(connection, process.pid, ("POST", "/v1/churn/predict", BODY, key))
+        found: dict[str, Any] = {}
+        for (name, unit), value in asked.items():
+            found |= tell(f"predict, one row: {name}", value, unit, {"an empty call": empty[name, unit]})
+        return found
     finally:
         connection.close()
         os.killpg(process.pid, signal.SIGTERM)
         process.wait()
 
 
-def _measure(connection: http.client.HTTPConnection, pid: int, call: tuple[str, str, bytes, str]) -> str:
+def _measure(
+    connection: http.client.HTTPConnection, pid: int, call: tuple[str, str, bytes, str]
+) -> dict[tuple[str, str], float]:
+    """Return what was measured of many calls, by its name and unit."""
     workers = psutil.Process(pid).children(recursive=True)
     before = sum(sum(worker.cpu_times()[:2]) for worker in workers)
     took = []
@@ -175,10 +191,12 @@ def _measure(connection: http.client.HTTPConnection, pid: int, call: tuple[str, 
         took.append(time.perf_counter() - began)
     cpu = sum(sum(worker.cpu_times()[:2]) for worker in workers) - before
     took.sort()
-    return (
-        f"{CALLS / sum(took):8.0f} requests/s   p50 {took[CALLS // 2] * 1e3:6.2f} ms   "
-        f"p99 {took[CALLS * 99 // 100] * 1e3:6.2f} ms   {cpu / CALLS * 1e6:6.0f} us of the server's CPU"
-    )
+    return {
+        ("answers a second", "1/s"): CALLS / sum(took),
+        ("p50", "us"): took[CALLS // 2] * 1e6,
+        ("p99", "us"): took[CALLS * 99 // 100] * 1e6,
+        ("the server's processor time", "us"): cpu / CALLS * 1e6,
+    }
 
 
 def _ask(connection: http.client.HTTPConnection, method: str, path: str, body: bytes, key: str) -> int:
@@ -206,9 +224,9 @@ def main() -> None:
         for version in ("1", "2"):
             keep_version(version, workspace, Path(made) / version)
         release("1", workspace)
-        inside(workspace)
+        found = inside(workspace)
         release("1", workspace)
-        outside(workspace)
+        print(json.dumps(found | outside(workspace)))
 
 
 if __name__ == "__main__":

@@ -58,9 +58,15 @@ class Encoder(Protocol):
         ...
 
 
-def prepare_targets(y: NDArray[Any], classes: int, seed: int) -> Targets:
-    """Lay a target out for the encoders that look at it; `classes` is 0 for a regression."""
-    folds = np.random.default_rng(seed).permutation(np.arange(len(y)) % INNER_FOLDS)
+def prepare_targets(y: NDArray[Any], classes: int, seed: int, groups: NDArray[np.uint64] | None = None) -> Targets:
+    """Lay a target out for the encoders that look at it; `classes` is 0 for a regression.
+
+    Rows of one of the `groups`, shape (n_rows,), are in one inner fold; where there are no two groups, each row is one.
+    """
+    group = np.arange(len(y))
+    if groups is not None and len(np.unique(groups)) > 1:
+        group = np.unique(groups, return_inverse=True)[1]
+    folds = np.random.default_rng(seed).permutation(np.arange(group.max(initial=-1) + 1) % INNER_FOLDS)[group]
     if classes == 0:
         return Targets(np.asarray(y, np.float64)[:, None], ("mean",), folds)
     if classes == 2:  # noqa: PLR2004 - one probability says all of a binary problem

@@ -30,7 +30,9 @@ class Pipeline:
     text_names: tuple[str, ...]
     encoders: tuple[Encoder, ...]
 
-    def fit_transform(self, numbers: Matrix, texts: Texts, y: NDArray[Any]) -> Matrix:
+    def fit_transform(
+        self, numbers: Matrix, texts: Texts, y: NDArray[Any], groups: NDArray[np.uint64] | None = None
+    ) -> Matrix:
         """Learn on training rows and return their features.
 
         Parameters
@@ -41,12 +43,14 @@ class Pipeline:
             Shape (n_rows, n_texts), strings.
         y
             Shape (n_rows,): class codes, or values. What looks at it is cross-fitted.
+        groups
+            Shape (n_rows,): rows of one group are never encoded by each other's targets. None if each row is its own.
 
         Returns
         -------
         ndarray of float32, shape (n_rows, n_features)
         """
-        targets = prepare_targets(np.asarray(y), self.classes, self.seed)
+        targets = prepare_targets(np.asarray(y), self.classes, self.seed, groups)
         return _beside([encoder.fit_transform(numbers, texts, targets) for encoder in self.encoders])
 
     def transform(self, numbers: Matrix, texts: Texts) -> Matrix:

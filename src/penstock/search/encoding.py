@@ -143,11 +143,12 @@ class Encoding:
         rows, trains = self.rows, self.rows.training(fold)
         pipeline = build_pipeline(rows.plan.columns, flavour, rows.classes, self.seed)
         if trains.all():
-            encoded = pipeline.fit_transform(rows.numbers, rows.texts, rows.target)
+            encoded = pipeline.fit_transform(rows.numbers, rows.texts, rows.target, rows.group)
             _replace(model, pickle.dumps(pipeline))
             _save(path, encoded)
         else:
-            learnt = pipeline.fit_transform(rows.numbers[trains], rows.texts[trains], rows.target[trains])
+            seen = (rows.numbers[trains], rows.texts[trains], rows.target[trains], rows.group[trains])
+            learnt = pipeline.fit_transform(*seen)
             _replace(model, pickle.dumps(pipeline))
             _write_both(path, trains, learnt, pipeline.transform(rows.numbers[~trains], rows.texts[~trains]))
         self._learn(flavour, pipeline)
@@ -165,7 +166,7 @@ def fitted_pipeline(rows: TrainingRows, flavour: Flavour, folder: Path, seed: in
     if model.exists() and _marked(folder) == rows.name:
         return _read(model)
     pipeline = build_pipeline(rows.plan.columns, flavour, rows.classes, seed)
-    pipeline.fit_transform(rows.numbers, rows.texts, rows.target)
+    pipeline.fit_transform(rows.numbers, rows.texts, rows.target, rows.group)
     return pipeline
 
 

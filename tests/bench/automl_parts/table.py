@@ -11,6 +11,7 @@ from tests.bench.automl_parts import statistics
 from tests.bench.automl_parts.keeping import Key
 from tests.bench.automl_parts.sets import METRICS
 from tests.bench.automl_parts.statistics import Cells, Interval
+from tests.bench.measures import measured
 
 US = "penstock"
 MOST_BEHIND = {"roc_auc": 0.01, "r2": 0.01, "log_loss": 0.03}  # what a set may be behind its best
@@ -209,7 +210,7 @@ def measures(comparison: Comparison) -> dict[str, dict[str, Any]]:
 
 def _measure(values: dict[str, Any], unit: str, goal: float | None, met: bool | None) -> dict[str, Any]:
     peers = {system: value for system, value in values.items() if system != US}
-    return {"value": values.get(US), "unit": unit, "goal": goal, "met": met, "peers": peers}
+    return measured(values.get(US), unit, goal, met, peers)
 
 
 def _seeds_agree(comparison: Comparison, name: str, other: str) -> bool:

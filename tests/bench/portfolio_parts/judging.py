@@ -18,6 +18,7 @@ from penstock.search import portfolios
 from penstock.search.ensemble import Evidence, mix
 from penstock.search.portfolios import FACTS, FILE, Measured, facts_of
 from penstock.tabular.learning import make_rows
+from tests.bench.measures import measured
 from tests.bench.portfolio_parts.measuring import (
     DRAWN,
     FOLDS,
@@ -133,9 +134,7 @@ def measures(tables: list[Table]) -> dict[str, Any]:
         }
         value = means.pop("nearest first")
         goal = max(means.values(), default=None)
-        found[f"way to the best, {problem}"] = {
-            "value": value, "unit": "share", "goal": goal, "met": goal is None or value >= goal, "peers": means,
-        }  # fmt: skip
+        found[f"way to the best, {problem}"] = measured(value, "share", goal, goal is None or value >= goal, means)
     return found
 
 

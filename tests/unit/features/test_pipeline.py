@@ -126,6 +126,25 @@ def test_a_level_that_names_its_row_tells_nothing_of_its_own_target() -> None:
     assert np.all(honest[:, 0] == 0)
 
 
+@BOTH
+def test_a_group_is_never_encoded_by_its_own_targets(flavour: Flavour) -> None:
+    random = np.random.default_rng(0)
+    group = np.repeat(np.arange(120, dtype=np.uint64), 5)
+    y = np.repeat(random.integers(0, 2, 120), 5)  # a group is of one class
+    texts = np.array([[f"customer {one}", f"w{one}", "said", f"w{one}", "again", "", ""] for one in group], object)
+    columns = (ColumnPlan("customer", "string", "category", ""), ColumnPlan("note", "string", "text", "", tokens=6))
+    numbers = np.empty((len(y), 0), np.float32)
+
+    def told(groups: NDArray[np.uint64] | None) -> float:
+        pipeline = build_pipeline(columns, flavour, 2)
+        learnt = pipeline.fit_transform(numbers, texts, y, groups)
+        looks = [place for place, name in enumerate(pipeline.feature_names) if "target" in name or "linear" in name]
+        return max(abs(float(np.nan_to_num(np.corrcoef(learnt[:, place], y)[0, 1]))) for place in looks)
+
+    assert told(None) > 0.9
+    assert told(group) < 0.3
+
+
 def test_words_of_pure_noise_do_not_tell_the_training_rows_their_target() -> None:
     random = np.random.default_rng(0)
     y = random.integers(0, 2, 600)
