@@ -28,7 +28,14 @@ SHARED_DATA = ROOT.parent / "shared" / "data"
 UNIT = ROOT / "tests" / "unit"
 # Files whose scenarios share a stack, or more: a worker plays them one after another, the longest groups first.
 SHARING = (
-    ("test_s1_first_model", "test_s1_real_data", "test_s2_bad_data", "test_s9_killed", "test_flows_from_prefect"),
+    (
+        "test_s1_first_model",
+        "test_s1_real_data",
+        "test_s2_bad_data",
+        "test_s9_killed",
+        "test_flows_from_prefect",
+        "test_s10_two_gigabytes",
+    ),
     ("test_loop_together", "test_s9_loop_killed", "test_held_again"),
     ("test_s4_loop",),
     ("test_traffic", "test_s6_guard", "test_s7_alias", "test_s8_rollback"),

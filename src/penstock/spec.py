@@ -69,6 +69,7 @@ class Columns(_Section):
     forbidden: list[str] = []
     monotone: dict[str, Literal["increasing", "decreasing"]] = {}
     sensitive: list[str] = []
+    embeddings: str | None = None
 
 
 class SplitSpec(_Section):

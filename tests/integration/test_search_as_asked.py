@@ -1,20 +1,26 @@
 """From a project file to a model: what a person asked for arrives in every step."""
 
 import hashlib
+import shutil
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from penstock.data import ingestion, splitting
 from penstock.domain.models import Bundle, FittedModel
 from penstock.domain.search import SearchResult
 from penstock.domain.workspace import Workspace
+from penstock.errors import NotFound
 from penstock.evaluation.gates import limit_gates
+from penstock.features.embeddings import model_digest
 from penstock.search import steps
 from penstock.search.loading import former_best
 from penstock.serving.bundle import bundle
 from penstock.spec import ProjectSpec
 from penstock.store import frames, trainings
+from tests.unit.features.test_embeddings import notes, write_model
 from tests.unit.search.test_control import MINE
 from tests.unit.search.test_costs import make_spec
 
@@ -59,6 +65,30 @@ def test_an_estimator_of_ones_own_is_served_without_its_file(workspace: Workspac
     assert served.certificate.held
     (tmp_path / "mine.py").unlink()
     assert frames.load_model(model.digest, workspace).to_onnx()
+
+
+def test_what_words_mean_elsewhere_is_learnt_with_and_served_without_the_models_folder(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    words, kind = notes(range(300), 600, 1)
+    texts = [f"{first} and then {second} said {third} again today" for first, second, third in words]
+    file = tmp_path / "notes.csv"
+    pd.DataFrame({"note": texts, "bought": np.where(kind == 1, "yes", "no")}).to_csv(file, index=False)
+    folder = write_model(tmp_path / "models" / "toy")
+    columns = {"embeddings": "models/toy", "kinds": {"note": "text"}}
+    asked = {"source": {"kind": "csv_file", "path": "notes.csv"}, "families": {"include": ["linear"]}}
+    spec = make_spec(tmp_path, columns=columns, budget={"seconds": 60, "trials": 2}, **asked)
+    dataset = ingestion.ingest(spec, workspace)
+    split = splitting.split(dataset, None, spec, workspace)
+    plan = steps.plan(split, (), spec, workspace)
+    assert f"toy ({model_digest(folder)[:12]})" in plan.used[0].reason
+    _, model, served = trained(spec, workspace)
+    shutil.rmtree(folder)
+    assert served.certificate.held
+    said = frames.load_model(model.digest, workspace).predict(frames.load_table(dataset.digest, workspace))
+    assert np.mean((said[:, 1] > 0.5) == (kind == 1)) > 0.95
+    with pytest.raises(NotFound, match=r"columns\.embeddings"):
+        steps.plan(split, (), spec, workspace)
 
 
 def test_a_deterministic_project_trains_the_same_graph_twice(workspace: Workspace, tmp_path: Path) -> None:

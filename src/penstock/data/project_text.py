@@ -48,6 +48,7 @@ COMMENTS = {
     "columns.forbidden": "must not be used; the run stops if one is needed",
     "columns.monotone": "the prediction may only rise or fall with it, such as {income: increasing}",
     "columns.sensitive": "masked in what people see, and watched by the fairness gate",
+    "columns.embeddings": "a folder with a static model of words (Model2Vec, StaticEmbedding); null: words alone",
     "split": "what is kept back from all search",
     "split.holdout": "share of the rows; 0 is for benchmarks only",
     "validation": "what is done with rows that fail the contract",

@@ -1,6 +1,6 @@
 """Build what the plan says: from decoded arrays to the features of a flavour of models."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from penstock.domain.features import ColumnPlan, FeaturePlan, Flavour
 from penstock.errors import ModelError
 from penstock.features._base import Encoder, Feature, Matrix, Texts, prepare_targets
 from penstock.features.categories import MANY_LEVELS, LevelCodes, LevelIndicators, LevelMeans
+from penstock.features.embeddings import Meanings, WordMeanings
 from penstock.features.numbers import PERIODS, Cycles, Gaps, PlainNumbers, ScaledNumbers
 from penstock.features.texts import TextScores, WordVectors
 
@@ -79,7 +80,13 @@ class Pipeline:
         return signs if any(signs) else ()
 
 
-def build_pipeline(columns: tuple[ColumnPlan, ...], flavour: Flavour, classes: int, seed: int = 0) -> Pipeline:
+def build_pipeline(
+    columns: tuple[ColumnPlan, ...],
+    flavour: Flavour,
+    classes: int,
+    seed: int = 0,
+    meanings: Mapping[str, Meanings] | None = None,
+) -> Pipeline:
     """Return an unfitted pipeline for what a plan uses.
 
     Parameters
@@ -92,6 +99,8 @@ def build_pipeline(columns: tuple[ColumnPlan, ...], flavour: Flavour, classes: i
         The number of classes; 0 for a regression.
     seed
         Seeds the cross-fitting and the words' directions.
+    meanings
+        What a model says of the words of a text column, by the column's name.
 
     Raises
     ------
@@ -104,7 +113,7 @@ def build_pipeline(columns: tuple[ColumnPlan, ...], flavour: Flavour, classes: i
     decoder = compile_decoding(FeaturePlan("", "", "", used).decoding)
     numbers = _number_encoders(used, decoder, flavour)
     categories = _category_encoders(used, decoder, flavour, _with_means(used, flavour, classes))
-    encoders = (*numbers, *categories, *_text_encoders(used, decoder, seed))
+    encoders = (*numbers, *categories, *_text_encoders(used, decoder, seed, meanings or {}))
     return Pipeline(flavour, classes, seed, decoder.number_names, decoder.text_names, encoders)
 
 
@@ -178,7 +187,9 @@ def _category_encoders(
     return encoders
 
 
-def _text_encoders(columns: tuple[ColumnPlan, ...], decoder: Decoder, seed: int) -> list[Encoder]:
+def _text_encoders(
+    columns: tuple[ColumnPlan, ...], decoder: Decoder, seed: int, meanings: Mapping[str, Meanings]
+) -> list[Encoder]:
     encoders: list[Encoder] = []
     for column in columns:
         if column.treatment == "text":
@@ -186,6 +197,8 @@ def _text_encoders(columns: tuple[ColumnPlan, ...], decoder: Decoder, seed: int)
             encoders.append(WordVectors(positions, column.name, seed))
             if column.parts:
                 encoders.append(TextScores(positions, column.name))
+            if column.name in meanings:
+                encoders.append(WordMeanings(positions, column.name, meanings[column.name]))
     return encoders
 
 

@@ -40,7 +40,8 @@ class PlanFacts:
     `time` is the column that orders the split (None: rows are not ordered); `dropped`, `allowed`, `kinds`,
     `forbidden` and `sensitive` are the project file's `columns`; `leaks` are findings whose columns are left out
     unless allowed; `unlisted` are columns that the contract does not allow yet, `optional` those that it does not
-    call required; `group` are columns that say which rows belong together.
+    call required; `group` are columns that say which rows belong together; `embeddings` names the model that says
+    what words mean, "" for none.
     """
 
     target: str
@@ -56,6 +57,7 @@ class PlanFacts:
     group: tuple[str, ...] = ()
     forbidden: tuple[str, ...] = ()
     sensitive: tuple[str, ...] = ()
+    embeddings: str = ""
 
 
 def plan_features(frame: pd.DataFrame, profiles: tuple[ColumnProfile, ...], facts: PlanFacts) -> tuple[ColumnPlan, ...]:
@@ -116,7 +118,8 @@ def _plan(profile: ColumnProfile, values: pd.Series, frame: pd.DataFrame, facts:
         tokens = _tokens(values)
         prose = tokens >= PROSE_WORDS
         also = " Pairs of words are read too, and letters, digits, capitals and marks counted." if prose else ""
-        reason = f"{reason} The first {tokens} words are read.{also}"
+        meant = f" What words mean is said by the model {facts.embeddings}." if facts.embeddings else ""
+        reason = f"{reason} The first {tokens} words are read.{also}{meant}"
         parts = TEXT_PARTS if prose else ()
         return ColumnPlan(profile.name, profile.type, "text", reason + note, required, tokens=tokens, parts=parts)
     levels = _levels(values) if treatment == "category" else ()

@@ -54,18 +54,18 @@ class WordVectors:
         """Learn the vocabulary and its vectors; rows get the words for a target from other inner folds."""
         del numbers
         self.targets = targets.names
-        self.vocabulary = _vocabulary(texts[:, self.positions])
+        self.vocabulary = vocabulary_of(texts[:, self.positions])
         counts = self._counts(texts)
         centred = targets.values - targets.values.mean(axis=0)
         directions = _directions(counts, self.seed)
         speaks = _speaks(counts, centred)
         scale = np.where(np.abs(speaks).max(axis=0) > 0, np.abs(speaks).max(axis=0), 1.0)
-        self.vectors = _on_grid(np.hstack([directions, speaks / scale]))
+        self.vectors = grid_of(np.hstack([directions, speaks / scale]))
         features = self._features(counts)
         for fold in range(INNER_FOLDS):
             own = targets.folds == fold
-            others = _on_grid(_speaks(counts[~own], centred[~own]) / scale)
-            features[own, directions.shape[1] : -1] = _sums(counts[own], others)
+            others = grid_of(_speaks(counts[~own], centred[~own]) / scale)
+            features[own, directions.shape[1] : -1] = sums_of(counts[own], others)
         return features
 
     def transform(self, numbers: Matrix, texts: Texts) -> Matrix:
@@ -79,7 +79,7 @@ class WordVectors:
         counts = count_words(graph, pick(graph, texts, self.positions), self.vocabulary)
         sums = graph.add("MatMul", counts, graph.constant(self.vectors))
         number = graph.add("ReduceSum", counts, graph.constant(np.array([1], np.int64)), keepdims=1)
-        roots = graph.constant(_roots(len(self.positions))[:, None])
+        roots = graph.constant(roots_to(len(self.positions))[:, None])
         whole = graph.cast(graph.add("Squeeze", number, graph.constant(np.array([1], np.int64))), "int64")
         return graph.concat([graph.add("Div", sums, graph.add("Gather", roots, whole, axis=0)), number])
 
@@ -93,7 +93,7 @@ class WordVectors:
 
     def _features(self, counts: sparse.csr_matrix) -> Matrix:
         number = np.asarray(counts.sum(axis=1), np.float32)
-        return np.hstack([_sums(counts, self.vectors), number], dtype=np.float32)
+        return np.hstack([sums_of(counts, self.vectors), number], dtype=np.float32)
 
 
 @dataclass(slots=True)
@@ -121,7 +121,7 @@ class TextScores:
         """Learn words, pairs and their weights; rows get what a model of the other inner folds says."""
         del numbers
         self.targets = targets.names
-        self.words = _vocabulary(texts[:, self.positions], LEAST_SEEN_GRAM)
+        self.words = vocabulary_of(texts[:, self.positions], LEAST_SEEN_GRAM)
         self.pairs = self._frequent_pairs(texts)
         counts = self._counts(texts)
         seen = np.asarray((counts > 0).sum(axis=0)).ravel()
@@ -129,17 +129,17 @@ class TextScores:
         said = np.zeros(targets.values.shape, np.float32)
         for fold in range(INNER_FOLDS):
             own = targets.folds == fold
-            others = _on_grid(_ridge(counts[~own], rarity, targets.values[~own]))
-            said[own] = _sums(counts[own], others)
+            others = grid_of(_ridge(counts[~own], rarity, targets.values[~own]))
+            said[own] = sums_of(counts[own], others)
         spread = said.std(axis=0)
         scale = np.where(spread > 0, spread, 1.0).astype(np.float32)
-        self.vectors = _on_grid(_ridge(counts, rarity, targets.values) / scale)
+        self.vectors = grid_of(_ridge(counts, rarity, targets.values) / scale)
         return said / scale
 
     def transform(self, numbers: Matrix, texts: Texts) -> Matrix:
         """Sum the weights of each text's words and pairs."""
         del numbers
-        return np.asarray(_sums(self._counts(texts), self.vectors), np.float32)
+        return np.asarray(sums_of(self._counts(texts), self.vectors), np.float32)
 
     def write(self, graph: GraphBuilder, numbers: str, texts: str) -> str:
         """Sum the weights of each text's words and pairs."""
@@ -147,7 +147,7 @@ class TextScores:
         counts = count_words(graph, pick(graph, texts, self.positions), self.words, self._named_pairs())
         sums = graph.add("MatMul", counts, graph.constant(self.vectors))
         number = graph.add("ReduceSum", counts, graph.constant(np.array([1], np.int64)), keepdims=0)
-        roots = graph.constant(_roots(2 * len(self.positions))[:, None])
+        roots = graph.constant(roots_to(2 * len(self.positions))[:, None])
         return graph.add("Div", sums, graph.add("Gather", roots, graph.cast(number, "int64"), axis=0))
 
     def _named_pairs(self) -> list[tuple[str, str]]:
@@ -190,7 +190,7 @@ def _ridge(counts: sparse.csr_matrix, rarity: NDArray[np.float64], targets: NDAr
     if not len(targets) or not counts.nnz:
         return np.zeros((counts.shape[1], targets.shape[1]))
     number = np.asarray(counts.sum(axis=1)).ravel().astype(np.int64)
-    roots = _roots(int(number.max(initial=0)))[number]
+    roots = roots_to(int(number.max(initial=0)))[number]
     weighted = sparse.diags(1.0 / roots) @ counts @ sparse.diags(rarity)
     deviation = np.where(targets.std(axis=0) > 0, targets.std(axis=0), 1.0)
     model = Ridge(SHRINK * float(np.mean(rarity)) ** 2, solver="sparse_cg", tol=1e-3)
@@ -199,13 +199,13 @@ def _ridge(counts: sparse.csr_matrix, rarity: NDArray[np.float64], targets: NDAr
     return found
 
 
-def _vocabulary(words: NDArray[Any], least: int = LEAST_SEEN) -> list[str]:
+def vocabulary_of(words: NDArray[Any], least: int = LEAST_SEEN, most: int = MOST_WORDS) -> list[str]:
     """Return the words in enough rows, most frequent first; one that is never met if there are none."""
     codes, names = pd.factorize(words.ravel())
     cells = np.unique(np.repeat(np.arange(len(words)), words.shape[1]) * len(names) + codes) % max(1, len(names))
     seen = np.bincount(cells, minlength=len(names))
     order = sorted(range(len(names)), key=lambda place: (-seen[place], names[place]))
-    return [names[place] for place in order if names[place] and seen[place] >= least][:MOST_WORDS] or ["\x1f"]
+    return [names[place] for place in order if names[place] and seen[place] >= least][:most] or ["\x1f"]
 
 
 def _directions(counts: sparse.csr_matrix, seed: int) -> NDArray[np.float64]:
@@ -221,7 +221,7 @@ def _directions(counts: sparse.csr_matrix, seed: int) -> NDArray[np.float64]:
     weighted = sparse.diags(1 / np.where(norms > 0, norms, 1.0)) @ weighted
     _, _, main = randomized_svd(weighted, width, n_iter=2, random_state=seed)
     vectors = rarity[:, None] * main.T
-    deviation = _sums(counts, vectors).std(axis=0)
+    deviation = sums_of(counts, vectors).std(axis=0)
     scaled: NDArray[np.float64] = vectors / np.where(deviation > 0, deviation, 1.0)
     return scaled
 
@@ -236,7 +236,7 @@ def _speaks(counts: sparse.csr_matrix, centred: NDArray[np.float64]) -> NDArray[
     return np.asarray(has.T @ centred) / deviation / (seen + SMOOTHING)
 
 
-def _on_grid(vectors: NDArray[np.float64]) -> Matrix:
+def grid_of(vectors: NDArray[np.float64]) -> Matrix:
     """Round to a grid of a power of two, so that sums of them are exact in float32."""
     largest = np.abs(vectors).max(axis=0, initial=1e-6)
     step = 2.0 ** np.ceil(np.log2(largest)) / STEPS
@@ -244,11 +244,12 @@ def _on_grid(vectors: NDArray[np.float64]) -> Matrix:
     return rounded
 
 
-def _sums(counts: sparse.csr_matrix, vectors: NDArray[Any]) -> NDArray[Any]:
+def sums_of(counts: sparse.csr_matrix, vectors: NDArray[Any]) -> NDArray[Any]:
+    """Return the sum of each row's vectors over the root of their number, shape (n_rows, n_directions)."""
     number = np.asarray(counts.sum(axis=1)).ravel().astype(np.int64)
-    return np.asarray(counts @ vectors) / _roots(int(number.max(initial=0)))[number][:, None]
+    return np.asarray(counts @ vectors) / roots_to(int(number.max(initial=0)))[number][:, None]
 
 
-def _roots(most: int) -> Matrix:
+def roots_to(most: int) -> Matrix:
     """Return the roots of 1, 1, 2, ... `most`: what a sum over so many words is divided by."""
     return np.sqrt(np.maximum(np.arange(most + 1), 1)).astype(np.float32)

@@ -6,6 +6,7 @@ import pickle  # noqa: TID251  a pipeline that this search fitted, read back by 
 import shutil
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from penstock.domain.datasets import Problem
 from penstock.domain.features import FeaturePlan, Flavour
 from penstock.domain.search import EncodedFolds
+from penstock.features.embeddings import Meanings
 from penstock.features.pipeline import Pipeline, build_pipeline
 
 MARK = "rows.json"
@@ -30,7 +32,8 @@ class TrainingRows:
 
     `numbers` float32 (n, k) and `texts` strings (n, m) are the decoder's; `target` (n,) class codes or values;
     `fold` int8 (n,) the fold that validates a row, -3 for none; `group` uint64 (n,); `classes` 0 for a regression.
-    `name` says by content what the rows are: encoded rows of another name are not used again.
+    `name` says by content what the rows are: encoded rows of another name are not used again. `meanings` is what a
+    model says of the words of a text column, by the column's name.
     """
 
     numbers: NDArray[np.float32]
@@ -44,6 +47,7 @@ class TrainingRows:
     folds: int
     time_ordered: bool
     name: str
+    meanings: Mapping[str, Meanings] = field(default_factory=dict)
 
     def training(self, fold: int | None) -> NDArray[np.bool_]:
         """Return which rows train a fold (None: all)."""
@@ -141,7 +145,7 @@ class Encoding:
             self._learn(flavour, _read(model))
             return
         rows, trains = self.rows, self.rows.training(fold)
-        pipeline = build_pipeline(rows.plan.columns, flavour, rows.classes, self.seed)
+        pipeline = build_pipeline(rows.plan.columns, flavour, rows.classes, self.seed, rows.meanings)
         if trains.all():
             encoded = pipeline.fit_transform(rows.numbers, rows.texts, rows.target, rows.group)
             _replace(model, pickle.dumps(pipeline))
@@ -165,7 +169,7 @@ def fitted_pipeline(rows: TrainingRows, flavour: Flavour, folder: Path, seed: in
     model = pipeline_path(folds_folder(folder), flavour, None)
     if model.exists() and _marked(folder) == rows.name:
         return _read(model)
-    pipeline = build_pipeline(rows.plan.columns, flavour, rows.classes, seed)
+    pipeline = build_pipeline(rows.plan.columns, flavour, rows.classes, seed, rows.meanings)
     pipeline.fit_transform(rows.numbers, rows.texts, rows.target, rows.group)
     return pipeline
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from penstock.domain.models import Target
 from penstock.domain.search import SearchResult, Value
 from penstock.domain.workspace import Workspace
 from penstock.errors import DataError
+from penstock.features.embeddings import Meanings, learn_meanings, model_digest
 from penstock.features.planning import PlanFacts
 from penstock.search.asked import objective_of, own_of
 from penstock.search.encoding import TrainingRows
@@ -54,7 +56,16 @@ def facts_of(dataset: DatasetVersion, split: Split, leaks: tuple[Finding, ...], 
         optional=_optional(spec),
         forbidden=tuple(columns.forbidden),
         sensitive=tuple(columns.sensitive),
+        embeddings=_embeddings(spec),
     )
+
+
+def _embeddings(spec: ProjectSpec) -> str:
+    """Return the words for the model of `columns.embeddings`: its folder's name and its digest; "" without one."""
+    if spec.columns.embeddings is None:
+        return ""
+    folder = spec.folder / spec.columns.embeddings
+    return f"{folder.name} ({model_digest(folder)[:12]})"
 
 
 def _problem(dataset: DatasetVersion, spec: ProjectSpec) -> Problem:
@@ -105,8 +116,19 @@ def load(split: Split, plan: FeaturePlan, spec: ProjectSpec, workspace: Workspac
         folds=split.folds,
         time_ordered=split.time_ordered,
         name=_name(split, plan, problem, spec),
+        meanings=_meanings(texts, plan, spec),
     )
     return Loaded(rows, positions, classes)
+
+
+def _meanings(texts: NDArray[Any], plan: FeaturePlan, spec: ProjectSpec) -> dict[str, Meanings]:
+    """Return what the model of `columns.embeddings` says of the words of each text column."""
+    if spec.columns.embeddings is None:
+        return {}
+    sources = np.array(compile_decoding(plan.decoding).text_sources)
+    found = [column.name for column in plan.used if column.treatment == "text"]
+    folder = spec.folder / spec.columns.embeddings
+    return {name: learn_meanings(texts[:, sources == name], folder) for name in found}
 
 
 def _name(split: Split, plan: FeaturePlan, problem: Problem, spec: ProjectSpec) -> str:
