@@ -25,7 +25,7 @@ from penstock.store.workspace import make_folders, use_environment
 ROOT = Path(__file__).resolve().parents[1]
 POSTGRES = os.environ.get("POSTGRES_FOR_TESTS")  # a server's address: tests of the store then run on it, one at a time
 SHARED_DATA = ROOT.parent / "shared" / "data"
-UNIT = ROOT / "tests" / "unit"
+UNIT, INTEGRATION = ROOT / "tests" / "unit", ROOT / "tests" / "integration"
 # Files whose scenarios share a stack, or more: a worker plays them one after another, the longest groups first.
 SHARING = (
     (
@@ -84,8 +84,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> BySharing:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest; otherwise files keep their order."""
-    items.sort(key=lambda item: PLACES.get(item.path.stem, len(SHARING)))
+    """Begin with what takes longest, so that no worker waits for it at the end; otherwise files keep their order."""
+    items.sort(key=lambda item: (PLACES.get(item.path.stem, len(SHARING)), INTEGRATION not in item.path.parents))
 
 
 @pytest.fixture(scope="session")
