@@ -64,8 +64,9 @@ def prepare_targets(y: NDArray[Any], classes: int, seed: int, groups: NDArray[np
     Rows of one of the `groups`, shape (n_rows,), are in one inner fold; where there are no two groups, each row is one.
     """
     group = np.arange(len(y))
-    if groups is not None and len(np.unique(groups)) > 1:
-        group = np.unique(groups, return_inverse=True)[1]
+    if groups is not None:
+        found, places = np.unique(groups, return_inverse=True)
+        group = places if len(found) > 1 else group
     folds = np.random.default_rng(seed).permutation(np.arange(group.max(initial=-1) + 1) % INNER_FOLDS)[group]
     if classes == 0:
         return Targets(np.asarray(y, np.float64)[:, None], ("mean",), folds)

@@ -9,17 +9,15 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from penstock.errors import MissingExtra, NotFound, SpecError
 from penstock.features._base import Feature, Matrix, Targets, Texts
-from penstock.features.categories import count_words, find_places, index_of
+from penstock.features.categories import count_words
 from penstock.features.numbers import pick
-from penstock.features.texts import grid_of, roots_to, sums_of, vocabulary_of
+from penstock.features.texts import counts_of, grid_of, sums_of, vocabulary_of, write_sums
 from penstock.graphs import GraphBuilder
 
 FILES = ("tokenizer.json", "model.safetensors")
@@ -60,17 +58,14 @@ class WordMeanings:
     def transform(self, numbers: Matrix, texts: Texts) -> Matrix:
         """Sum the vectors of each text's words."""
         del numbers
-        counts = _counts(texts[:, self.positions], self.known.words)
+        counts = counts_of(texts[:, self.positions], list(self.known.words))
         return np.asarray(sums_of(counts, self.known.vectors), np.float32)
 
     def write(self, graph: GraphBuilder, numbers: str, texts: str) -> str:
         """Sum the vectors of each text's words."""
         del numbers
         counts = count_words(graph, pick(graph, texts, self.positions), list(self.known.words))
-        sums = graph.add("MatMul", counts, graph.constant(self.known.vectors))
-        number = graph.add("ReduceSum", counts, graph.constant(np.array([1], np.int64)), keepdims=0)
-        roots = graph.constant(roots_to(len(self.positions))[:, None])
-        return graph.add("Div", sums, graph.add("Gather", roots, graph.cast(number, "int64"), axis=0))
+        return write_sums(graph, counts, self.known.vectors, len(self.positions))
 
 
 def model_digest(folder: Path) -> str:
@@ -117,7 +112,7 @@ def learn_meanings(words: Texts, folder: Path) -> Meanings:
     if not known:
         return Meanings(("\x1f",), np.zeros((1, 1), np.float32))
     names, table = tuple(known), np.vstack(list(known.values())).astype(np.float64)
-    counts = _counts(words, names)
+    counts = counts_of(words, list(names))
     weight = np.sqrt(np.asarray(counts.sum(axis=0)).ravel())[:, None]
     centred = (table - np.average(table, axis=0, weights=weight.ravel() ** 2)) * weight
     _, _, main = np.linalg.svd(centred, full_matrices=False)
@@ -149,6 +144,11 @@ def read_model(folder: Path) -> Callable[[str], NDArray[np.float32] | None]:
     unknown = {tokenizer.token_to_id(name) for name in ("[UNK]", "<unk>")}
     rows = tensors.get("mapping", np.arange(len(table)))
     weight = tensors.get("weights", np.ones(len(rows)))
+    if tokenizer.get_vocab_size() > len(rows):
+        raise SpecError(
+            f"{str(weights)!r} must hold a vector for each of the {tokenizer.get_vocab_size()} tokens of "
+            f"{tokens.name!r}, but holds {len(rows)}: the two files are not of one model."
+        )
 
     def embed(word: str) -> NDArray[np.float32] | None:
         ids = [one for one in tokenizer.encode(word, add_special_tokens=False).ids if one not in unknown]
@@ -166,10 +166,3 @@ def _files(folder: Path) -> tuple[Path, Path]:
         f"`columns.embeddings` must name a folder with {' and '.join(FILES)}, but there are none in {str(folder)!r}. "
         f"Put the folder of a static model there (Model2Vec, StaticEmbedding): nothing is fetched."
     )
-
-
-def _counts(words: NDArray[Any], known: tuple[str, ...]) -> sparse.csr_matrix:
-    """Return how often each row has each known word, shape (n_rows, n_words)."""
-    codes = find_places(index_of(list(known)), words.ravel()).reshape(words.shape)
-    rows, places = np.nonzero(codes >= 0)
-    return sparse.csr_matrix((np.ones(len(rows), np.float32), (rows, codes[rows, places])), (len(words), len(known)))

@@ -84,12 +84,7 @@ class WordVectors:
         return graph.concat([graph.add("Div", sums, graph.add("Gather", roots, whole, axis=0)), number])
 
     def _counts(self, texts: Texts) -> sparse.csr_matrix:
-        """Return how often each row has each known word, shape (n_rows, n_words)."""
-        words = texts[:, self.positions]
-        codes = find_places(index_of(self.vocabulary), words.ravel()).reshape(words.shape)
-        rows, places = np.nonzero(codes >= 0)
-        ones = np.ones(len(rows), np.float32)
-        return sparse.csr_matrix((ones, (rows, codes[rows, places])), (len(words), len(self.vocabulary)))
+        return counts_of(texts[:, self.positions], self.vocabulary)
 
     def _features(self, counts: sparse.csr_matrix) -> Matrix:
         number = np.asarray(counts.sum(axis=1), np.float32)
@@ -145,10 +140,7 @@ class TextScores:
         """Sum the weights of each text's words and pairs."""
         del numbers
         counts = count_words(graph, pick(graph, texts, self.positions), self.words, self._named_pairs())
-        sums = graph.add("MatMul", counts, graph.constant(self.vectors))
-        number = graph.add("ReduceSum", counts, graph.constant(np.array([1], np.int64)), keepdims=0)
-        roots = graph.constant(roots_to(2 * len(self.positions))[:, None])
-        return graph.add("Div", sums, graph.add("Gather", roots, graph.cast(number, "int64"), axis=0))
+        return write_sums(graph, counts, self.vectors, 2 * len(self.positions))
 
     def _named_pairs(self) -> list[tuple[str, str]]:
         width = len(self.words)
@@ -248,6 +240,21 @@ def sums_of(counts: sparse.csr_matrix, vectors: NDArray[Any]) -> NDArray[Any]:
     """Return the sum of each row's vectors over the root of their number, shape (n_rows, n_directions)."""
     number = np.asarray(counts.sum(axis=1)).ravel().astype(np.int64)
     return np.asarray(counts @ vectors) / roots_to(int(number.max(initial=0)))[number][:, None]
+
+
+def counts_of(words: NDArray[Any], known: list[str]) -> sparse.csr_matrix:
+    """Return how often each row has each known word, shape (n_rows, n_words)."""
+    codes = find_places(index_of(known), words.ravel()).reshape(words.shape)
+    rows, places = np.nonzero(codes >= 0)
+    return sparse.csr_matrix((np.ones(len(rows), np.float32), (rows, codes[rows, places])), (len(words), len(known)))
+
+
+def write_sums(graph: GraphBuilder, counts: str, vectors: Matrix, most: int) -> str:
+    """Add the nodes that do what `sums_of` does, where a row has at most so many words."""
+    sums = graph.add("MatMul", counts, graph.constant(vectors))
+    number = graph.add("ReduceSum", counts, graph.constant(np.array([1], np.int64)), keepdims=0)
+    roots = graph.constant(roots_to(most)[:, None])
+    return graph.add("Div", sums, graph.add("Gather", roots, graph.cast(number, "int64"), axis=0))
 
 
 def roots_to(most: int) -> Matrix:

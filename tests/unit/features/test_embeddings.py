@@ -1,6 +1,7 @@
 """What words mean by a static model of a local folder: a toy one is written here and read as any other."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ from penstock.features.pipeline import Pipeline, build_pipeline
 KIND = [f"kind{number}" for number in range(300)]
 RUDE = [f"rude{number}" for number in range(300)]
 COLUMN = ColumnPlan("note", "string", "text", "", tokens=3)
-NO_NUMBERS = 0
 
 
 def write_model(folder: Path, table: str = "embeddings", more: dict[str, NDArray[Any]] | None = None) -> Path:
@@ -56,13 +56,13 @@ def notes(words: range, count: int, seed: int) -> tuple[NDArray[Any], NDArray[np
 
 def pipeline_of(flavour: Flavour, words: NDArray[Any], y: NDArray[Any], known: dict[str, Meanings]) -> Pipeline:
     pipeline = build_pipeline((COLUMN,), flavour, 2, meanings=known)
-    pipeline.fit_transform(np.empty((len(words), NO_NUMBERS), np.float32), words, y)
+    pipeline.fit_transform(np.empty((len(words), 0), np.float32), words, y)
     return pipeline
 
 
 def told(pipeline: Pipeline, words: NDArray[Any], y: NDArray[np.int64], mark: str) -> float:
     """Return how much the best feature of a name says of the sort of texts, as a correlation."""
-    found = pipeline.transform(np.empty((len(words), NO_NUMBERS), np.float32), words)
+    found = pipeline.transform(np.empty((len(words), 0), np.float32), words)
     places = [place for place, name in enumerate(pipeline.feature_names) if mark in name]
     return max((abs(float(np.corrcoef(found[:, place], y)[0, 1])) for place in places), default=0.0)
 
@@ -122,13 +122,16 @@ def test_what_is_no_model_is_said_with_what_to_do(model: Path, tmp_path: Path) -
     wrong = write_model(tmp_path / "wrong", "layers.0.weight")
     with pytest.raises(SpecError, match="Only a static model serves"):
         embeddings.read_model(wrong)
+    save_file({"embeddings": np.ones((600, 8), np.float32)}, wrong / "model.safetensors")
+    with pytest.raises(SpecError, match="each of the 602 tokens"):
+        embeddings.read_model(wrong)
     (model / "tokenizer.json").write_text(json.dumps({"version": "1.0"}))
     with pytest.raises(SpecError, match="reading them failed"):
         embeddings.read_model(model)
 
 
 def test_a_missing_library_is_named_with_its_extra(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "tokenizers", None)
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
     with pytest.raises(MissingExtra, match=r"penstock\[embeddings\]"):
         embeddings.read_model(model)
 
