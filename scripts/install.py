@@ -87,6 +87,8 @@ def _install(kind: str) -> None:
     subprocess.run([*install, "--compile-bytecode", *requirements], env=environment, check=True)
     sources = [ROOT / name for name in ("src", "flows", "tasks") if (ROOT / name).is_dir()]
     subprocess.run([PYTHON, "-m", "compileall", "-q", "-j", "0", *sources], check=False)  # a fault shows when it runs
+    _say("making the tables that Prefect and MLflow begin with")
+    subprocess.run([PYTHON, "-m", "penstock.stack.first_tables"], check=True)
     kinds = {"run": _wanted("run")} | ({"test": _wanted("test")} if kind == "test" else {})
     STAMP.write_text(json.dumps({"place": str(VENV), **kinds}))
     UNFINISHED.unlink()

@@ -11,6 +11,7 @@ from penstock.domain.workspace import Workspace
 from penstock.orchestration import deploying
 from penstock.orchestration.processes import end
 from penstock.orchestration.server import wait_for_prefect
+from penstock.stack.first_tables import take_tables
 from penstock.store.database import connect
 from penstock.store.schema import migrate
 from penstock.store.workspace import inherited_environment, make_folders
@@ -23,6 +24,7 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     workspace = Workspace(home=tmp_path_factory.mktemp("prefect"), app=ROOT, ports=free_ports())
     make_folders(workspace)
     migrate(workspace)
+    take_tables("prefect", workspace)
     command = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(workspace.ports.prefect)]
     with (workspace.logs / "prefect.log").open("wb") as log:
         server = subprocess.Popen(

@@ -22,6 +22,13 @@ from penstock.store.ledger import list_audit
 from penstock.store.workspace import inherited_environment
 
 NO_PATIENCE = timedelta(0)
+EARLIER = timedelta(seconds=1)  # of the server's clock, which is this one: a minute would list every test's flow runs
+
+
+@pytest.fixture(autouse=True)
+def one_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let questions for flow runs look back a second alone."""
+    monkeypatch.setattr(events, "EARLIER", EARLIER)
 
 
 def drift(project: str, workspace: Workspace) -> str:
@@ -39,7 +46,9 @@ def posted(decision: str, project: str, workspace: Workspace) -> Posted:
 
 def runs_of(decision: str, workspace: Workspace) -> list[dict[str, Any]]:
     """Return the flow runs for a decision."""
-    return events.runs_for(decision, datetime.now(UTC) - timedelta(minutes=5), workspace)
+    told = sa.select(tables.outbox.c.created_at).where(tables.outbox.c.key == decision)
+    with connect(workspace).connect() as connection:
+        return events.runs_for(decision, connection.execute(told).scalar_one(), workspace)
 
 
 def seen(event: str, project: str, workspace: Workspace) -> list[dict[str, Any]]:
@@ -240,7 +249,7 @@ def ask(method, path, *rest, **others):
     return answer
 
 server.ask = ask
-events.PAUSE = timedelta(0)
+events.PAUSE, events.EARLIER = timedelta(0), timedelta(seconds=1)
 events.send_outbox(workspace)
 events.start_missing(workspace, timedelta(0))
 """

@@ -1,47 +1,34 @@
 """One search within one budget: from the start of the slots to the estimator fitted on all rows."""
 
-import json
 import math
 import threading
 import time
-from pathlib import Path
 
-import numpy as np
-
-from penstock.domain.features import Flavour
 from penstock.domain.search import Slot
 from penstock.errors import ModelError
-from penstock.search import memory, placement
+from penstock.search import memory
 from penstock.search.admission import Admission
-from penstock.search.choosing import choosing_seconds
+from penstock.search.clock import START_SECONDS, Clock
 from penstock.search.encoding import Encoding, folds_folder, prepare
 from penstock.search.footprints import judged
-from penstock.search.grids import grid_sizes
 from penstock.search.laying import Unencoded, fit_here, laid_here, lay, most_seconds, shelf_for
 from penstock.search.limits import Limits
-from penstock.search.messages import Answer, FoldDone, GoOn, JobFailed, Setting, TrialJob
-from penstock.search.plans import BASELINE, Plan, Shape
-from penstock.search.refit import Refit, estimator_path
-from penstock.search.rounds import Rounds
+from penstock.search.messages import Answer, FoldDone, GoOn, JobFailed
+from penstock.search.opening import COMPILED, ROOM_FOR_TWO_MB, schedule_of, setting_of, start_slots
+from penstock.search.plans import BASELINE, Plan
+from penstock.search.refit import Refit
 from penstock.search.schedule import Schedule
 from penstock.search.slots import Crew, Host, need_one_library
 from penstock.search.spaces import still_asked
 from penstock.search.telling import progress_of
 from penstock.search.tuning import Study
-from penstock.search.work import AtWork, Found, Hooks, Work
+from penstock.search.work import LEAST_GRACE, AtWork, Found, Hooks, Work
 
 STOPPED = "stopped by a person after {:.1f} s of the search: the best so far was taken"
 POLL_SECONDS = 0.05
 QUIET_POLL_SECONDS = 0.01  # while no trial runs, nobody says when the first rows are encoded
 TELL_SECONDS = 0.5
-START_SECONDS = 3.0  # a slot's process loads its libraries in about as long
-LEAST_GRACE = 1.0  # seconds: a fit that stops by its deadline still has to predict and to answer
-GRACE = 0.2  # of a trial's time, where more is left: a busy machine answers late, and the whole trial would be lost
-FIRST_FOLD = 0.5  # of a trial's time: one that has not scored its first fold by then hangs, or will not be whole
-FIRST_LEAST = 3.0  # seconds, where that is less: a busy machine is no hanging trial
 LATE_SECONDS = 1.2  # how long after the budget's end what is nearly done is waited for
-ROOM_FOR_TWO_MB = 1500  # a slot with less memory holds one library's process at a time
-COMPILED = ("lightgbm", "torch")  # never in one process
 
 
 def run(work: Work, hooks: Hooks | None = None) -> Found:
@@ -77,9 +64,10 @@ class Campaign:
     """The loop: fills free slots, hears what they say, and keeps to the clock."""
 
     def __init__(self, work: Work, hooks: Hooks) -> None:
-        self.began = self.told = time.monotonic()
+        self.told = time.monotonic()
         self.work, self.hooks = work, hooks
         prepare(work.folder, work.rows.name)
+        self.clock = Clock(work.folder, began=self.told)
         flavours = tuple(sorted({family.flavour for family in work.families.values()}))
         settings = work.settings
         self.encoding = Encoding(work.rows, flavours, folds_folder(work.folder), settings.seed, settings.monotone)
@@ -96,13 +84,11 @@ class Campaign:
         self.at_work: dict[int, AtWork] = {}
         self.finale = False
         self.stopped = ""
-        self.spent = _spent(work.folder)
-        self.end = self.began + max(settings.budget.seconds - self.spent, self._least())
-        self.end = math.inf if settings.deterministic else self.end
+        self.end = self.clock.end(settings, self.earlier)
 
     def start(self) -> None:
         """Start the slots and, while their processes load, the encoding; fail what a dead process left running."""
-        self._start_slots()
+        start_slots(self.crew, self.work)
         self.encoding.start()
         self.study.reap()
 
@@ -147,7 +133,7 @@ class Campaign:
         if not asked or self.stopped or not any(one.trial.state == "finished" for one in schedule.ended):
             return
         now = time.monotonic()
-        self.stopped = STOPPED.format(now - self.began + self.spent)
+        self.stopped = STOPPED.format(self.clock.seconds() + self.clock.spent)
         for work in list(self.at_work.values()):
             if work.host is not None:
                 self._drop(work.host, "the search was stopped")
@@ -183,7 +169,7 @@ class Campaign:
             parameters=best.parameters if pick.mixture else refit.parameters(pick.members[0][0]),
             model=model,
             out_of_fold=pick.write(self.work.folder),
-            seconds=time.monotonic() - self.began,
+            seconds=self.clock.seconds(),
             resumed=self.resumed,
             reasons=(*([self.stopped] if self.stopped else []), *pick.reasons, *memory.told(trials)),
             experience=self.admission.experience,
@@ -196,75 +182,22 @@ class Campaign:
 
     def close(self) -> None:
         """End every process and the encoding; keep what was spent."""
-        self._keep_spent()
+        self.clock.keep()
         self.crew.close()
         self.encoding.stop()
 
     # --- slots -----------------------------------------------------------------------------------------------------
-
-    def _start_slots(self) -> None:
-        """Start one process a slot, in turn of the compiled libraries, so that each is at hand somewhere."""
-        wanted = {family.library for family in self.work.families.values()}
-        compiled = [library for library in COMPILED if library in wanted] or ["sklearn"]
-        for slot in self.work.slots:
-            first = slot.number % len(compiled) if slot.gpu is None else -1
-            self.crew.start(slot, compiled[first])
-        if len(self.work.slots) == 1 and self.work.slots[0].memory_mb >= ROOM_FOR_TWO_MB:
-            for library in compiled[1:]:
-                self.crew.start(self.work.slots[0], library)
 
     def _introduce(self) -> None:
         """Tell the slots what all trials have in common, once the first rows are encoded."""
         if not self.encoding.known.is_set():
             return
         self.encoding.check()
-        work, encoding = self.work, self.encoding
-        folds = encoding.encoded
-        self.crew.tell(
-            Setting(
-                folds=folds,
-                metric=work.settings.metric,
-                seed=work.settings.seed,
-                costs=work.costs,
-                categorical=encoding.categorical,
-                monotone=encoding.monotone,
-                limits=work.settings.limits,
-                own=work.settings.own,
-            )
-        )
-        self.schedule = self._make_schedule(dict(folds.features))
+        setting = setting_of(self.work, self.encoding)
+        self.crew.tell(setting)
+        self.schedule = schedule_of(self.work, setting, self.earlier, self.admission.memory)
         if self.hooks.meanwhile is not None:
             threading.Thread(target=self.hooks.meanwhile, name="meanwhile", daemon=True).start()
-
-    def _make_schedule(self, features: dict[Flavour, int]) -> Schedule:
-        rows, settings = self.work.rows, self.work.settings
-        fold_rows = tuple(int(rows.training(fold).sum()) for fold in range(rows.folds))
-        shape = Shape(fold_rows, int(rows.target.shape[0]), features, rows.classes)
-        sizes = {name: (rows.problem, shape.rows, features[one.flavour]) for name, one in self.work.families.items()}
-        schedule = (Rounds if settings.deterministic else Schedule)(
-            families=self.work.families,
-            shape=shape,
-            budget=settings.budget,
-            slots=len(self.work.slots),
-            defaults={name: one.default(*sizes[name]) for name, one in self.work.families.items()},
-            spaces={name: one.space(*sizes[name]) for name, one in self.work.families.items()},
-            portfolios={name: one.portfolio(*sizes[name]) for name, one in self.work.families.items()},
-            ended=list(self.earlier),
-            bagging=not rows.time_ordered,
-            limits=Limits(settings.limits),
-            points=grid_sizes(settings, {name: one.space(*sizes[name]) for name, one in self.work.families.items()}),
-            closing=choosing_seconds(self.work),
-            memory=self.admission.memory,
-        )
-        for name, family in self.work.families.items():
-            reasons = [placement.refusal(schedule.memory_mb(name), family.library, slot) for slot in self.work.slots]
-            refused = family.refusal(*sizes[name])
-            if refused is not None or all(reasons):
-                schedule.skips[name] = refused or str(reasons[0])
-        schedule.fitted |= {
-            one.trial.number for one in schedule.ended if estimator_path(self.work.folder, one).exists()
-        }
-        return schedule
 
     def _fill(self, schedule: Schedule) -> None:
         for library, reason in self.crew.broken.items():
@@ -293,24 +226,11 @@ class Campaign:
         placed = self.admission.place(plan.family, schedule, host)
         given = schedule.given(plan)
         draft = self.study.ask(plan.family, plan.kind, given, schedule.spaces[plan.family])
-        grace = max(LEAST_GRACE, min(GRACE * (plan.deadline - now), schedule.must_fit(self.end) - plan.deadline))
-        job = TrialJob(
-            number=draft.number,
-            family=plan.family,
-            parameters=draft.parameters,
-            deadline=plan.deadline,
-            latest=plan.deadline + grace,
-            folds=plan.folds,
-            device=placed.device,
-            most_rows=plan.most_rows,
-            compare=placed.compare,
-            first_by=now + max(FIRST_LEAST, FIRST_FOLD * (plan.deadline - now)) if len(plan.folds) > 1 else math.inf,
-        )
         schedule.running[draft.number] = plan
         if plan.kind == "portfolio":
             schedule.begun[plan.family] = plan.place + 1
-        self.at_work[draft.number] = AtWork(draft, plan, host, now, placed)
-        self.crew.submit(host, job, placed.gpu_mb)
+        work = self.at_work[draft.number] = AtWork(draft, plan, host, now, placed)
+        self.crew.submit(host, work.job(schedule.must_fit(self.end)), placed.gpu_mb)
 
     def _lay(self, schedule: Schedule) -> None:
         """Try and fit the baseline in this process, and what is as quick while no slot has loaded."""
@@ -320,7 +240,7 @@ class Campaign:
         tried = {one.trial.family for one in (*schedule.ended, *self.failed)}
         tried |= {plan.family for plan in schedule.running.values()}
         now = time.monotonic()
-        for name in laid_here(schedule, self.work, most_seconds(now - self.began, self.end - now)):
+        for name in laid_here(schedule, self.work, most_seconds(now - self.clock.began, self.end - now)):
             late = name != BASELINE and (schedule.enough() or any(host.told for host in self._hosts()))
             waits = not self.encoding.done and not isinstance(shelf_for(name, setting), Unencoded)
             if name in tried or late or waits:
@@ -372,7 +292,7 @@ class Campaign:
             work.scores.append(answer.score)
             work.seconds.append(answer.seconds)
             more = len(work.scores) < len(work.plan.folds)
-            work.pruned = more and self._is_behind(work, self.schedule)
+            work.pruned = more and self.schedule.behind(work.plan, work.scores)
             self.crew.answer(host, GoOn(go=not work.pruned))
             return
         del self.at_work[answer.number], self.schedule.running[answer.number]
@@ -387,27 +307,9 @@ class Campaign:
                 self.schedule.failed.add(ended.trial.family)
         else:
             self.schedule.ended.append(ended)
-        self._keep_spent()
+        self.clock.keep()
 
-    @staticmethod
-    def _is_behind(work: AtWork, schedule: Schedule) -> bool:
-        """Return whether a trial ends here: a tuned one that cannot win, another that not even a mean would take."""
-        if work.plan.kind == "tuned":
-            return schedule.hopeless(work.draft.family, work.scores)
-        return work.plan.kind in {"default", "portfolio"} and schedule.far_behind(work.scores)
-
-    # --- time ------------------------------------------------------------------------------------------------------
-
-    def _least(self) -> float:
-        """Return the seconds that a search has, however much of its budget an earlier process spent."""
-        fit = max((float(np.mean(one.fold_seconds)) * 2 for one in self.earlier if one.fold_seconds), default=0.0)
-        return min(self.work.settings.budget.seconds, START_SECONDS + fit)
-
-    def _keep_spent(self) -> None:
-        spent = self.spent + time.monotonic() - self.began
-        draft = self.work.folder / ".spent.json"  # put in place as a whole: a kill leaves the former one, or this
-        draft.write_text(json.dumps({"seconds": round(spent, 3)}), encoding="utf-8")
-        draft.replace(self.work.folder / "spent.json")
+    # --- progress --------------------------------------------------------------------------------------------------
 
     def _tell_progress(self) -> None:
         now = time.monotonic()
@@ -417,8 +319,3 @@ class Campaign:
         ended = self.schedule.ended if self.schedule else self.earlier
         left_out = len(self.at_work), len(self.schedule.skips) if self.schedule else 0
         self.hooks.progress(progress_of(ended, left_out, self.work, self.end - now))
-
-
-def _spent(folder: Path) -> float:
-    path = folder / "spent.json"
-    return float(json.loads(path.read_text(encoding="utf-8"))["seconds"]) if path.exists() else 0.0

@@ -45,6 +45,12 @@ class Schedule(Board):
         plan = plan or self._from_portfolio(libraries, now, end) or self._tuned(libraries, now, end)
         return None if plan is None else replace(plan, deadline=min(plan.deadline, self.must_fit(end) - AFTER_TRIAL))
 
+    def behind(self, plan: Plan, fold_scores: list[float]) -> bool:
+        """Return whether a trial ends here: a tuned one that cannot win, another that not even a mean would take."""
+        if plan.kind == "tuned":
+            return self.hopeless(plan.family, fold_scores)
+        return plan.kind in {"default", "portfolio"} and self.far_behind(fold_scores)
+
     def must_fit(self, end: float) -> float:
         """Return when the final fit of the best so far must begin; the end, if it is fitted."""
         leading = eligible([one for one in self.ended if one.trial.state == "finished" and not one.trial.over])

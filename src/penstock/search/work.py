@@ -1,5 +1,6 @@
 """What a search is given, what it tells while it goes, and what it finds."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,11 +10,15 @@ from penstock.domain.search import Experience, Mark, SearchSettings, Slot, Trial
 from penstock.models._base import ModelFamily
 from penstock.search.devices import Placed
 from penstock.search.encoding import TrainingRows
-from penstock.search.messages import Cause, JobDone, JobFailed
+from penstock.search.messages import Cause, JobDone, JobFailed, TrialJob
 from penstock.search.plans import Plan
 from penstock.search.slots import Host
 from penstock.search.tuning import Draft, Ended
 
+LEAST_GRACE = 1.0  # seconds: a fit that stops by its deadline still has to predict and to answer
+GRACE = 0.2  # of a trial's time, where more is left: a busy machine answers late, and the whole trial would be lost
+FIRST_FOLD = 0.5  # of a trial's time: one that has not scored its first fold by then hangs, or will not be whole
+FIRST_LEAST = 3.0  # seconds, where that is less: a busy machine is no hanging trial
 MARKS: dict[Cause, Mark] = {"error": "", "memory": "over memory", "deadline": "over deadline", "died": "process died"}
 
 
@@ -90,6 +95,29 @@ class AtWork:
     scores: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     pruned: bool = False
+
+    def job(self, must_fit: float) -> TrialJob:
+        """Return what the slot is told to do, with the time after which it is ended from outside.
+
+        Parameters
+        ----------
+        must_fit
+            When the final fit must begin, as `time.monotonic()`; a trial has grace after its deadline until then.
+        """
+        plan, given = self.plan, self.plan.deadline - self.began
+        grace = max(LEAST_GRACE, min(GRACE * given, must_fit - plan.deadline))
+        return TrialJob(
+            number=self.draft.number,
+            family=plan.family,
+            parameters=self.draft.parameters,
+            deadline=plan.deadline,
+            latest=plan.deadline + grace,
+            folds=plan.folds,
+            device=self.placed.device,
+            most_rows=plan.most_rows,
+            compare=self.placed.compare,
+            first_by=self.began + max(FIRST_LEAST, FIRST_FOLD * given) if len(plan.folds) > 1 else math.inf,
+        )
 
     def ended(self, answer: JobDone | JobFailed, predicted_mb: int) -> Ended:
         """Return the trial as it ended."""

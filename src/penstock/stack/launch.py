@@ -14,6 +14,7 @@ from penstock.domain.workspace import Workspace
 from penstock.orchestration.processes import PART_VARIABLE, end, own_processes, worked_on, write_identity
 from penstock.orchestration.runs import close_orphaned_runs, hand_back_runs
 from penstock.orchestration.server import flow_runs_named, make_pool, wait_for_prefect
+from penstock.stack.first_tables import take_tables
 from penstock.stack.parts import SUPERVISOR, find_part, record_of
 from penstock.stack.supervisor import supervisor_command
 from penstock.store.workspace import find_workspace, inherited_environment, mlflow_database_url
@@ -40,6 +41,11 @@ def main(name: str) -> None:
     os.execve(command[0], command, environment)  # noqa: S606  the command is ours
 
 
+def _prepare_prefect(workspace: Workspace, _: set[str]) -> None:
+    """Let Prefect begin with the tables of the installation."""
+    _say(take_tables("prefect", workspace))
+
+
 def _prepare_worker(workspace: Workspace, stopped: set[str]) -> None:
     """Wait for Prefect, and give every flow run that no process stands behind the state it deserves.
 
@@ -53,6 +59,7 @@ def _prepare_worker(workspace: Workspace, stopped: set[str]) -> None:
 
 def _prepare_mlflow(workspace: Workspace, _: set[str]) -> None:
     """Let MLflow's SQLite file write ahead, and bring a database that another MLflow wrote to this one's schema."""
+    _say(take_tables("mlflow", workspace))
     path, wrote = workspace.home / "mlflow.db", workspace.parts / "mlflow-version"
     installed = version("mlflow")
     if workspace.database_server is None:
@@ -65,11 +72,17 @@ def _prepare_mlflow(workspace: Workspace, _: set[str]) -> None:
     wrote.write_text(installed)
 
 
+def _say(line: str) -> None:
+    """Write a line to the part's log, before another program takes this process over."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def _nothing(_: Workspace, __: set[str]) -> None:
     """Prepare nothing: the part does it itself."""
 
 
-PREPARATIONS = {"worker": _prepare_worker, "mlflow": _prepare_mlflow}
+PREPARATIONS = {"prefect": _prepare_prefect, "worker": _prepare_worker, "mlflow": _prepare_mlflow}
 
 if __name__ == "__main__":
     main(sys.argv[1])

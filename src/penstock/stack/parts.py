@@ -8,6 +8,7 @@ from pathlib import Path
 from penstock.domain.workspace import Workspace
 from penstock.orchestration.heartbeat import control_is_well
 from penstock.orchestration.server import POOL, worker_is_online
+from penstock.store.tracking import ARTIFACT_ROOT
 from penstock.store.workspace import mlflow_database_url
 
 WORKER = "penstock-worker"
@@ -76,7 +77,7 @@ def _mlflow_environment(workspace: Workspace) -> dict[str, str]:
     return {
         "_MLFLOW_SERVER_FILE_STORE": database,
         "_MLFLOW_SERVER_REGISTRY_STORE": database,
-        "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
+        "_MLFLOW_SERVER_ARTIFACT_ROOT": ARTIFACT_ROOT,
         "_MLFLOW_SERVER_ARTIFACT_DESTINATION": str(workspace.home / "mlflow"),
         "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
         "_MLFLOW_SGI_NAME": "uvicorn",

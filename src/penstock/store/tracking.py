@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 MODEL_CODE = Path(__file__).parents[1] / "serving" / "mlflow_model.py"
+ARTIFACT_ROOT = "mlflow-artifacts:/"  # of the experiment that MLflow begins with
 MAX_VALUE_LENGTH = 480  # MLflow refuses a parameter over 6,000 characters and a tag's page shows the first 500
 AWAY = {"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE"}  # MLflow's words for a server that gave no answer, or none of use
 SERVER_FAILED = 500  # HTTP: from here on it is the server that failed
@@ -75,11 +76,17 @@ def make_application() -> Any:
     database that no later start mends.
     """
     from mlflow.server import fastapi_app
-    from mlflow.server.constants import ARTIFACT_ROOT_ENV_VAR, BACKEND_STORE_URI_ENV_VAR
+    from mlflow.server.constants import BACKEND_STORE_URI_ENV_VAR
+
+    make_tables(os.environ[BACKEND_STORE_URI_ENV_VAR])
+    return fastapi_app.app
+
+
+def make_tables(database: str) -> None:
+    """Make MLflow's tables, with the experiment it begins with, in the database of an address, unless they are there."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    SqlAlchemyStore(os.environ[BACKEND_STORE_URI_ENV_VAR], os.environ[ARTIFACT_ROOT_ENV_VAR])  # type: ignore[no-untyped-call]
-    return fastapi_app.app
+    SqlAlchemyStore(database, ARTIFACT_ROOT)  # type: ignore[no-untyped-call]
 
 
 def _asks_mlflow(step: Callable[P, R]) -> Callable[P, R]:
