@@ -1,9 +1,9 @@
-"""GPUs that are not there: the driver's library as `penstock.search.gpus` asks it, with planted answers."""
+"""GPUs that are not there: the driver's library as `penstock.search.machine.gpus` asks it, with planted answers."""
 
 import ctypes
 from typing import Any
 
-from penstock.search.gpus import MB, _Memory, _Use
+from penstock.search.machine.gpus import MB, _Memory, _Use
 
 POINTER = ctypes.c_void_p
 

@@ -29,7 +29,7 @@ from penstock.models._base import BuildContext, ModelFamily
 from penstock.plugins import find_plugins
 from penstock.search import campaign, placement
 from penstock.search.encoding import TrainingRows
-from penstock.search.gpus import find_gpus
+from penstock.search.machine.gpus import find_gpus
 from penstock.search.work import Found, Work
 from tests.bench.measures import measured
 

@@ -25,7 +25,7 @@ MAY_LOAD = {
     "penstock.data.decoding": {"numpy"},
     "penstock.evaluation.metrics": {"numpy", "scipy", "sklearn"},
     "penstock.estimators": {"numpy", "optuna", "pandas", "pyarrow", "pydantic", "scipy", "sklearn"},
-    "penstock.search.trials": {"numpy", "scipy", "sklearn"},  # each slot's process, while a search waits for it
+    "penstock.search.machine.trials": {"numpy", "scipy", "sklearn"},  # each slot's process, while a search waits for it
     "penstock.serving.sealing": {"numpy", "sqlalchemy"},
     "penstock.serving.service": {"bentoml", "numpy", "onnxruntime", "prometheus_client", "pydantic", "sqlalchemy"},
 }

@@ -18,7 +18,7 @@ from penstock.domain.search import SearchResult
 from penstock.domain.workspace import Workspace
 from penstock.models._base import ModelFamily
 from penstock.plugins import find_plugins
-from penstock.search.choosing import ENSEMBLE
+from penstock.search.phases.choosing import ENSEMBLE
 from penstock.store import frames, records, trainings
 from tests.stranger import Stranger, ask, rows_of
 

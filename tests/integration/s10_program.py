@@ -15,7 +15,7 @@ from penstock.models._base import ModelFamily
 from penstock.plugins import find_plugins
 from penstock.search import campaign, placement
 from penstock.search.encoding import TrainingRows
-from penstock.search.recipe import Recipe
+from penstock.search.model.recipe import Recipe
 from penstock.search.work import Work
 
 NUMBERS, CATEGORIES, FOLDS = 50, 10, 5

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from penstock.domain.tracking import TrackedRun, TrackedTrial
 from penstock.domain.workspace import Workspace
 from penstock.errors import SourceUnavailable
 from penstock.rollout import reconcile
@@ -17,7 +18,6 @@ from penstock.rollout.reconcile import reconcile_aliases
 from penstock.stack.parts import PARTS
 from penstock.store import frames, records, registry_aliases, tracking
 from penstock.store.alias_requests import list_requests
-from penstock.store.tracking import TrackedRun, TrackedTrial
 from penstock.store.workspace import inherited_environment
 from tests.unit.rollout.stage import keep, open_release, write_project
 

@@ -9,7 +9,7 @@ import pytest
 
 from penstock.domain.search import Budget
 from penstock.search import campaign, placement
-from penstock.search.gpus import LIBRARY
+from penstock.search.machine.gpus import LIBRARY
 from penstock.search.work import Found
 from tests.planted_gpus import Driver
 from tests.unit.search.conftest import make_work

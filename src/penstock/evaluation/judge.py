@@ -14,8 +14,9 @@ from penstock.domain.workspace import Workspace
 from penstock.evaluation import looks
 from penstock.evaluation.answers import Answers, metric_of, read_answers
 from penstock.evaluation.comparing import Gain, compare
+from penstock.evaluation.costs import cost_matrix
 from penstock.evaluation.influence import estimate
-from penstock.evaluation.metrics import Choosing, Values, cost_matrix
+from penstock.evaluation.metrics import Choosing, Values
 from penstock.evaluation.spending import spend
 from penstock.evaluation.wording import count, figure, title
 from penstock.spec import Gates, ProjectSpec

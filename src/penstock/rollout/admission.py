@@ -1,9 +1,19 @@
 """What a version must have shown before any traffic may go to it."""
 
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
 from penstock.domain.evaluation import Decision
 from penstock.domain.workspace import Workspace
 from penstock.errors import Refused
+from penstock.rollout import history
 from penstock.store import records
+
+if TYPE_CHECKING:  # pydantic is not needed to move traffic by hand
+    from penstock.spec import RolloutSpec
+
+CONFIRMED = 3  # proposals that people confirm before `until_trusted` acts by itself
 
 
 def promoted(decision: Decision) -> str:
@@ -44,3 +54,19 @@ def judged(project: str, version: str, workspace: Workspace) -> Decision:
         said = "; ".join(f"{gate.name}: {gate.detail}" for gate in broken)
         raise Refused(f"Version {version} of {project!r} must hold every gate, but does not: {said}", details=[said])
     return decision
+
+
+def refuse_taken_back(connection: sa.Connection, project: str, version: str) -> None:
+    """Refuse a version that was rolled back, unless a person has released it since."""
+    if history.was_taken_back(connection, project, version):
+        raise Refused(
+            f"Version {version} of {project!r} was rolled back, so only a person may release it again: "
+            f"`penstock release {project} {version}`."
+        )
+
+
+def asks_approval(connection: sa.Connection, policy: "RolloutSpec", project: str) -> bool:
+    """Return whether a person must agree before a version gets traffic."""
+    if policy.approve == "until_trusted":
+        return history.approvals(connection, project) < CONFIRMED
+    return policy.approve

@@ -14,7 +14,7 @@ from penstock.domain.events import ALIAS_REFUSED, Notice
 from penstock.domain.releases import AliasRequest, Release
 from penstock.domain.workspace import Workspace
 from penstock.errors import NotFound, Refused, SourceUnavailable
-from penstock.rollout import aliases, history, release
+from penstock.rollout import admission, aliases, history, release
 from penstock.rollout.admission import judged
 from penstock.rollout.writing import Cause
 from penstock.store import outbox, records, registry_aliases
@@ -191,7 +191,7 @@ def _follow(current: Release | None, request: AliasRequest, workspace: Workspace
                 f"Version {version} of {project!r} was rolled back, so releasing it again needs a reason: "
                 f"`penstock release {project} {version} --reason ...`."
             )
-        asks = release.asks_approval(connection, policy, project)
+        asks = admission.asks_approval(connection, policy, project)
     came = "set" if request.before is None else f"moved from version {request.before}"
     reason = f"The alias was {came} to version {version}."
     if asks and current is not None and current.champion != version:

@@ -17,16 +17,14 @@ from penstock.domain.releases import Release
 from penstock.domain.workspace import Workspace
 from penstock.errors import Refused
 from penstock.rollout import history, writing
-from penstock.rollout.admission import judged, promoted
+from penstock.rollout.admission import asks_approval, judged, promoted, refuse_taken_back
 from penstock.rollout.writing import VALID_SECONDS, Cause
 from penstock.store import records, tables
 from penstock.store.database import connect
 from penstock.store.ledger import Act, append_audit
 
 if TYPE_CHECKING:  # pydantic is not needed to move traffic by hand
-    from penstock.spec import ProjectSpec, RolloutSpec
-
-CONFIRMED = 3  # proposals that people confirm before `until_trusted` acts by itself
+    from penstock.spec import ProjectSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,22 +265,6 @@ def renew(release: Release, workspace: Workspace) -> None:
     with connect(workspace).begin() as connection:
         lasting = sa.and_(table.c.id == release.id, table.c.state.in_(["shadow", "partial"]))
         connection.execute(sa.update(table).where(lasting).values(valid_until=until))
-
-
-def refuse_taken_back(connection: sa.Connection, project: str, version: str) -> None:
-    """Refuse a version that was rolled back, unless a person has released it since."""
-    if history.was_taken_back(connection, project, version):
-        raise Refused(
-            f"Version {version} of {project!r} was rolled back, so only a person may release it again: "
-            f"`penstock release {project} {version}`."
-        )
-
-
-def asks_approval(connection: sa.Connection, policy: "RolloutSpec", project: str) -> bool:
-    """Return whether a person must agree before a version gets traffic."""
-    if policy.approve == "until_trusted":
-        return history.approvals(connection, project) < CONFIRMED
-    return policy.approve
 
 
 def _prepare_replay(project: str, version: str, workspace: Workspace) -> None:

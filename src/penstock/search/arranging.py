@@ -10,8 +10,8 @@ from penstock.domain.search import Experience, SearchSettings
 from penstock.models._base import ModelFamily
 from penstock.search import placement
 from penstock.search.encoding import TrainingRows
-from penstock.search.portfolios import portfolio_of
-from penstock.search.spaces import with_portfolio
+from penstock.search.order.portfolios import portfolio_of
+from penstock.search.wishes.spaces import with_portfolio
 from penstock.search.work import Work
 
 

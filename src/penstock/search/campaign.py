@@ -6,22 +6,22 @@ import time
 
 from penstock.domain.search import Slot
 from penstock.errors import ModelError
-from penstock.search import memory
-from penstock.search.admission import Admission
-from penstock.search.clock import START_SECONDS, Clock
 from penstock.search.encoding import Encoding, folds_folder, prepare
-from penstock.search.footprints import judged
-from penstock.search.laying import Unencoded, fit_here, laid_here, lay, most_seconds, shelf_for
-from penstock.search.limits import Limits
-from penstock.search.messages import Answer, FoldDone, GoOn, JobFailed
-from penstock.search.opening import COMPILED, ROOM_FOR_TWO_MB, schedule_of, setting_of, start_slots
-from penstock.search.plans import BASELINE, Plan
-from penstock.search.refit import Refit
-from penstock.search.schedule import Schedule
-from penstock.search.slots import Crew, Host, need_one_library
-from penstock.search.spaces import still_asked
+from penstock.search.machine import memory
+from penstock.search.machine.footprints import judged
+from penstock.search.machine.messages import Answer, FoldDone, GoOn, JobFailed
+from penstock.search.machine.slots import Crew, Host, need_one_library
+from penstock.search.model.limits import Limits
+from penstock.search.order.plans import BASELINE, Plan
+from penstock.search.order.schedule import Schedule
+from penstock.search.phases.admission import Admission
+from penstock.search.phases.clock import START_SECONDS, Clock
+from penstock.search.phases.laying import Unencoded, fit_here, laid_here, lay, most_seconds, shelf_for
+from penstock.search.phases.opening import COMPILED, ROOM_FOR_TWO_MB, schedule_of, setting_of, start_slots
+from penstock.search.phases.refit import Refit
 from penstock.search.telling import progress_of
 from penstock.search.tuning import Study
+from penstock.search.wishes.spaces import still_asked
 from penstock.search.work import LEAST_GRACE, AtWork, Found, Hooks, Work
 
 STOPPED = "stopped by a person after {:.1f} s of the search: the best so far was taken"

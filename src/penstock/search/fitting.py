@@ -11,8 +11,8 @@ from penstock.data.decoding import compile_decoding
 from penstock.domain.features import FeaturePlan
 from penstock.domain.models import Signature
 from penstock.graphs import join
-from penstock.search.blend import Blend
-from penstock.search.calibration import Calibrator
+from penstock.search.model.blend import Blend
+from penstock.search.model.calibration import Calibrator
 
 CHUNK = 100_000  # rows encoded at once, so that a large table needs no second copy of itself
 

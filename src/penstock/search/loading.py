@@ -20,10 +20,10 @@ from penstock.domain.workspace import Workspace
 from penstock.errors import DataError
 from penstock.features.embeddings import Meanings, learn_meanings, model_digest
 from penstock.features.planning import PlanFacts
-from penstock.search.asked import objective_of, own_of
 from penstock.search.encoding import TrainingRows
-from penstock.search.own import file_digest
 from penstock.search.targets import codes_of_target
+from penstock.search.wishes.asked import objective_of, own_of
+from penstock.search.wishes.own import file_digest
 from penstock.spec import ProjectSpec
 from penstock.store import frames, trainings
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from penstock.domain.search import Budget, Machine, Slot
-from penstock.search.gpus import find_gpus
-from penstock.search.slots import own_memory_mb
+from penstock.search.machine.gpus import find_gpus
+from penstock.search.machine.slots import own_memory_mb
 
 if TYPE_CHECKING:
     from penstock.search.encoding import TrainingRows  # the doctor looks at the machine, and loads no pipeline

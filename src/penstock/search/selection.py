@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from penstock.errors import ModelError
-from penstock.search.plans import BASELINE, eligible, score_of
+from penstock.search.order.plans import BASELINE, eligible, score_of
 from penstock.search.tuning import Ended
 
 SAME = 1e-9  # scores that differ by less, relative to their size, are equal: the smaller, then the earlier one is taken

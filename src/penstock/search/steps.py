@@ -18,14 +18,14 @@ from penstock.evaluation.cases import read_cases
 from penstock.features.planning import plan_features
 from penstock.search import campaign
 from penstock.search.arranging import Given, arrange
-from penstock.search.asked import costs_of, families_of, objective_of, settings_of, shaped_of
 from penstock.search.encoding import TrainingRows
-from penstock.search.finishing import Aim, finish
 from penstock.search.loading import Loaded, facts_of, former_best, load
-from penstock.search.memory import merged
+from penstock.search.machine.memory import merged
+from penstock.search.model.finishing import Aim, finish
 from penstock.search.stopping import stop_on_interrupt
 from penstock.search.targets import out_of_fold_table
 from penstock.search.telling import line_of
+from penstock.search.wishes.asked import costs_of, families_of, objective_of, settings_of, shaped_of
 from penstock.search.work import Found, Hooks, Progress, Work
 from penstock.search.worth import gains_told, group_gains
 from penstock.spec import ProjectSpec

@@ -20,8 +20,8 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from penstock.domain.search import Choice, Footprint, Real, SearchSpace, Trial, Value, Whole
-from penstock.search.grids import grid
-from penstock.search.slots import lives, owner
+from penstock.search.machine.slots import lives, owner
+from penstock.search.wishes.grids import grid
 
 MOST_RETRIES = 2  # a configuration whose process died twice more is what kills it
 

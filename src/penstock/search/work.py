@@ -8,11 +8,11 @@ from pathlib import Path
 
 from penstock.domain.search import Experience, Mark, SearchSettings, Slot, Trial, Value
 from penstock.models._base import ModelFamily
-from penstock.search.devices import Placed
 from penstock.search.encoding import TrainingRows
-from penstock.search.messages import Cause, JobDone, JobFailed, TrialJob
-from penstock.search.plans import Plan
-from penstock.search.slots import Host
+from penstock.search.machine.devices import Placed
+from penstock.search.machine.messages import Cause, JobDone, JobFailed, TrialJob
+from penstock.search.machine.slots import Host
+from penstock.search.order.plans import Plan
 from penstock.search.tuning import Draft, Ended
 
 LEAST_GRACE = 1.0  # seconds: a fit that stops by its deadline still has to predict and to answer

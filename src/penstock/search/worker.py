@@ -19,7 +19,18 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from penstock.search.messages import Broken, Cause, FoldDone, GoOn, Job, JobDone, JobFailed, Ready, Setting, TrialJob
+from penstock.search.machine.messages import (
+    Broken,
+    Cause,
+    FoldDone,
+    GoOn,
+    Job,
+    JobDone,
+    JobFailed,
+    Ready,
+    Setting,
+    TrialJob,
+)
 
 NICENESS = 3  # serving answers first; a search takes what is left
 PR_SET_PDEATHSIG = 1
@@ -61,8 +72,8 @@ def main(socket: int, parent: int, library: str, device: str, memory_mb: int) ->
 
 
 def _serve(connection: "Connection[Any, Any]", families: dict[str, Any]) -> None:
-    trials = importlib.import_module("penstock.search.trials")
-    shelter = importlib.import_module("penstock.search.shelter")
+    trials = importlib.import_module("penstock.search.machine.trials")
+    shelter = importlib.import_module("penstock.search.machine.shelter")
     shelf = None
 
     def ask(done: object) -> bool:
@@ -74,7 +85,8 @@ def _serve(connection: "Connection[Any, Any]", families: dict[str, Any]) -> None
         message = connection.recv()
         if isinstance(message, Setting):
             shelf = trials.Shelf(message)
-            families |= importlib.import_module("penstock.search.own").own_families(message.own) if message.own else {}
+            if message.own:
+                families |= importlib.import_module("penstock.search.wishes.own").own_families(message.own)
             continue
         doing = _Doing(shelf, ask)
         try:
@@ -97,7 +109,7 @@ class _Doing:
     ask: Callable[[FoldDone], bool]
 
     def __call__(self, family: Any, job: Job) -> JobDone:
-        trials = importlib.import_module("penstock.search.trials")
+        trials = importlib.import_module("penstock.search.machine.trials")
         if isinstance(job, TrialJob):
             done: JobDone = trials.evaluate(job, family, self.shelf, self.ask)
         else:
@@ -108,7 +120,7 @@ class _Doing:
 def _families() -> dict[str, Any]:
     plugins = importlib.import_module("penstock.plugins")
     base = importlib.import_module("penstock.models._base")
-    importlib.import_module("penstock.search.trials")
+    importlib.import_module("penstock.search.machine.trials")
     return {name: family() for name, family in plugins.find_plugins("penstock.models", base.ModelFamily).items()}
 
 

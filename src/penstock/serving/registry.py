@@ -14,6 +14,7 @@ from penstock.domain.evaluation import Gate
 from penstock.domain.events import MODEL_REGISTERED, Notice
 from penstock.domain.models import Bundle, FittedModel, ModelVersion, Package
 from penstock.domain.outcomes import Trained
+from penstock.domain.tracking import TrackedModel, TrackedRun, TrackedTrial
 from penstock.domain.workspace import Workspace
 from penstock.errors import NotFound
 from penstock.evaluation.plots import write_plots
@@ -61,7 +62,7 @@ def register(trained: Trained, spec: ProjectSpec, flow_run: str, workspace: Work
     run_id = tracking.log_run(_tracked(trained, spec, flow_run, workspace), sample, model.dataset, workspace)
     used = [column.name for column in trained.plan.used]
     folder = artifacts.local_folder(bundle.digest, workspace)
-    tracked = tracking.TrackedModel(spec.name, run_id, training.id, folder)
+    tracked = TrackedModel(spec.name, run_id, training.id, folder)
     number = tracking.register_version(tracked, _example(sample[used].head(5)), workspace)
     version = ModelVersion(
         project=spec.name,
@@ -182,7 +183,7 @@ def _found(kind: str, key: str, project: str, form: type[R], workspace: Workspac
     return record
 
 
-def _tracked(trained: Trained, spec: ProjectSpec, flow_run: str, workspace: Workspace) -> tracking.TrackedRun:
+def _tracked(trained: Trained, spec: ProjectSpec, flow_run: str, workspace: Workspace) -> TrackedRun:
     evaluation, result = trained.evaluation, trained.result
     score = evaluation.score
     metrics = {
@@ -200,7 +201,7 @@ def _tracked(trained: Trained, spec: ProjectSpec, flow_run: str, workspace: Work
     }
     plots = write_plots(trained.evaluation, trained.explanation, trained.model, workspace)
     certificate = artifacts.local_folder(trained.bundle.digest, workspace) / "certificate.json"
-    return tracking.TrackedRun(
+    return TrackedRun(
         project=spec.name,
         training=trained.training.id,
         name=f"dataset {trained.report.accepted.number}",
@@ -212,11 +213,11 @@ def _tracked(trained: Trained, spec: ProjectSpec, flow_run: str, workspace: Work
     )
 
 
-def _worth_keeping(trained: Trained) -> list[tracking.TrackedTrial]:
+def _worth_keeping(trained: Trained) -> list[TrackedTrial]:
     finished = [one for one in trained.result.trials if one.score is not None and not one.partial and not one.over]
     best = sorted(finished, key=lambda trial: -(trial.score or 0.0))[:TRACKED_TRIALS]
     return [
-        tracking.TrackedTrial(
+        TrackedTrial(
             f"trial {trial.number} {trial.family}",
             {"family": trial.family, **trial.parameters},
             {"selection_score": trial.score or 0.0, "seconds": trial.seconds, "peak_mb": float(trial.peak_mb)},

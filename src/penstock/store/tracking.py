@@ -8,10 +8,10 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from penstock.domain.tracking import TrackedModel, TrackedRun, TrackedTrial
 from penstock.domain.workspace import Workspace
 from penstock.errors import NotFound, SourceUnavailable
 from penstock.store import artifacts
@@ -28,39 +28,6 @@ MAX_VALUE_LENGTH = 480  # MLflow refuses a parameter over 6,000 characters and a
 AWAY = {"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE"}  # MLflow's words for a server that gave no answer, or none of use
 SERVER_FAILED = 500  # HTTP: from here on it is the server that failed
 MOST_CHILDREN = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class TrackedTrial:
-    """A trial worth keeping: its name, parameters and metrics."""
-
-    name: str
-    parameters: Mapping[str, object]
-    metrics: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class TrackedRun:
-    """What one training tells MLflow."""
-
-    project: str
-    training: str
-    name: str
-    parameters: Mapping[str, object]
-    metrics: Mapping[str, float]
-    tags: Mapping[str, str]
-    files: Sequence[tuple[str, Path]] = ()
-    trials: Sequence[TrackedTrial] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class TrackedModel:
-    """A bundle's folder, to be registered as a version of the project by its run and training."""
-
-    project: str
-    run_id: str
-    training: str
-    bundle: Path
 
 
 def warm_up() -> None:
@@ -83,7 +50,7 @@ def make_application() -> Any:
 
 
 def make_tables(database: str) -> None:
-    """Make MLflow's tables, with the experiment it begins with, in the database of an address, unless they are there."""
+    """Make MLflow's tables and the experiment it begins with, in the database of an address, unless they are there."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     SqlAlchemyStore(database, ARTIFACT_ROOT)  # type: ignore[no-untyped-call]

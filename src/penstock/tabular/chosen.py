@@ -12,9 +12,9 @@ from penstock.domain.search import Value
 from penstock.evaluation import metrics
 from penstock.features.pipeline import Pipeline, build_pipeline
 from penstock.models._base import BuildContext
-from penstock.search.blend import Blend, Member, Part
-from penstock.search.calibration import Calibrator
 from penstock.search.fitting import TrainedModel
+from penstock.search.model.blend import Blend, Member, Part
+from penstock.search.model.calibration import Calibrator
 from penstock.tabular import checking
 from penstock.tabular.folds import need_rows
 from penstock.tabular.learning import Table, choose_families, decode, describe, plan_table

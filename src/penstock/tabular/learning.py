@@ -19,16 +19,16 @@ from penstock.domain.features import FeaturePlan
 from penstock.domain.models import Signature, Target
 from penstock.domain.search import SearchSettings
 from penstock.errors import DataError, NotFound
-from penstock.evaluation import metrics
+from penstock.evaluation.costs import cost_matrix
 from penstock.features.planning import PlanFacts, plan_features
 from penstock.models._base import ModelFamily
 from penstock.plugins import find_plugins
 from penstock.search import campaign
 from penstock.search.arranging import Given, arrange
 from penstock.search.encoding import TrainingRows
-from penstock.search.finishing import Aim, finish
 from penstock.search.fitting import TrainedModel
-from penstock.search.recipe import Recipe
+from penstock.search.model.finishing import Aim, finish
+from penstock.search.model.recipe import Recipe
 from penstock.search.stopping import stop_on_interrupt
 from penstock.search.work import Found, Hooks
 from penstock.store.workspace import visible_gpus
@@ -104,7 +104,7 @@ def learn(table: Table, wanted: Wanted, hooks: Hooks) -> Learnt:
     """
     began = time.monotonic()
     settings = wanted.settings
-    costs = metrics.cost_matrix(wanted.costs, tuple(str(name) for name in table.classes))
+    costs = cost_matrix(wanted.costs, tuple(str(name) for name in table.classes))
     families = choose_families(wanted.families)
     rows = make_rows(table, settings.seed)
     given = Given(costs, visible_gpus=visible_gpus(), most_slots=wanted.slots, alone=False)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from penstock.domain.features import FeaturePlan
 from penstock.evaluation import metrics
-from penstock.search.choosing import ENSEMBLE
+from penstock.search.phases.choosing import ENSEMBLE
 from penstock.search.work import Found, Progress
 
 Verbosity = bool | Literal["auto"]

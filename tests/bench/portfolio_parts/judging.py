@@ -14,9 +14,9 @@ from penstock.domain.datasets import Problem
 from penstock.domain.search import Value
 from penstock.models._base import ModelFamily
 from penstock.plugins import find_plugins
-from penstock.search import portfolios
-from penstock.search.ensemble import Evidence, mix
-from penstock.search.portfolios import FACTS, FILE, Measured, facts_of
+from penstock.search.model.ensemble import Evidence, mix
+from penstock.search.order import portfolios
+from penstock.search.order.portfolios import FACTS, FILE, Measured, facts_of
 from penstock.tabular.learning import make_rows
 from tests.bench.measures import measured
 from tests.bench.portfolio_parts.measuring import (

@@ -15,8 +15,8 @@ from penstock.domain.search import Choice, SearchSpace, Value, Whole
 from penstock.models._base import ModelFamily
 from penstock.plugins import find_plugins
 from penstock.search.encoding import Encoding, TrainingRows, folds_folder
-from penstock.search.messages import FoldDone, Setting, TrialJob, out_of_fold_path
-from penstock.search.trials import Shelf, evaluate
+from penstock.search.machine.messages import FoldDone, Setting, TrialJob, out_of_fold_path
+from penstock.search.machine.trials import Shelf, evaluate
 from penstock.tabular.learning import make_rows
 from tests.bench.portfolio_parts.sources import SOURCES, Source, load
 

@@ -23,7 +23,8 @@ class Absent:
             raise ModuleNotFoundError(name)
 
 sys.meta_path.insert(0, Absent())
-from penstock.search import calibration, campaign, fitting, placement
+from penstock.search.model import calibration
+from penstock.search import campaign, fitting, placement
 print(*sorted({{"lightgbm", "torch"}} & set(sys.modules)))
 """
 

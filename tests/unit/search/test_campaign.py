@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from penstock.domain.search import Trial
-from penstock.search import board, campaign, refit
-from penstock.search.blend import Blend
+from penstock.search import campaign
+from penstock.search.model.blend import Blend
+from penstock.search.order import board
+from penstock.search.phases import refit
 from penstock.search.work import Found, Work
 from tests.unit.search.conftest import FOLDS, ROWS, make_rows, make_work
 

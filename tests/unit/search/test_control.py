@@ -13,11 +13,12 @@ from penstock.errors import ModelError, NotFound, SpecError
 from penstock.models._base import BuildContext
 from penstock.models.forest import Forest
 from penstock.models.lightgbm import LightGBM
-from penstock.search import asked, campaign
-from penstock.search.grids import grid, grid_sizes
-from penstock.search.own import OwnFamily
-from penstock.search.spaces import Shaped
+from penstock.search import campaign
 from penstock.search.tuning import Study
+from penstock.search.wishes import asked
+from penstock.search.wishes.grids import grid, grid_sizes
+from penstock.search.wishes.own import OwnFamily
+from penstock.search.wishes.spaces import Shaped
 from penstock.search.work import Found, Work
 from penstock.spec import ProjectSpec
 from tests.unit.search.conftest import make_work

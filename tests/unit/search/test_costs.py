@@ -11,8 +11,9 @@ from penstock.domain.models import FittedModel
 from penstock.domain.search import SearchResult
 from penstock.domain.workspace import Workspace
 from penstock.evaluation.metrics import Choosing, chosen
-from penstock.search import asked, steps
-from penstock.search.scoring import Scoring
+from penstock.search import steps
+from penstock.search.model.scoring import Scoring
+from penstock.search.wishes import asked
 from penstock.spec import ProjectSpec
 from penstock.store import frames, trainings
 

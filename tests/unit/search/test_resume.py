@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from penstock.search import campaign
-from penstock.search.slots import start_time
+from penstock.search.machine.slots import start_time
 from penstock.search.tuning import Study
 from tests.unit.search.conftest import make_work
 

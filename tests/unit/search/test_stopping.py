@@ -15,9 +15,9 @@ from penstock.domain.workspace import Workspace
 from penstock.models.forest import Forest
 from penstock.models.linear import Linear
 from penstock.search import campaign
-from penstock.search.spaces import Shaped, still_asked
 from penstock.search.stopping import stop_on_interrupt
 from penstock.search.tuning import Study
+from penstock.search.wishes.spaces import Shaped, still_asked
 from penstock.search.work import Hooks
 from penstock.store import trainings
 from tests.unit.search.conftest import make_work

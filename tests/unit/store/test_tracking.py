@@ -6,10 +6,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from penstock.domain.tracking import TrackedModel, TrackedRun
 from penstock.domain.workspace import Workspace
 from penstock.errors import SourceUnavailable
 from penstock.store import frames, tracking
-from penstock.store.tracking import TrackedModel, TrackedRun
 
 Asks = Callable[[Workspace, Path], object]
 

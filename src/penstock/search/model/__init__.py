@@ -1,0 +1,1 @@
+"""What a found model is made of: members, calibration, limits, and the file it is kept in."""

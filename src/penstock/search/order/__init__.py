@@ -1,0 +1,1 @@
+"""What is tried next: defaults, portfolios, then tuning, as time and memory allow."""

@@ -1,0 +1,1 @@
+"""What a person asks of a search: families, spaces, grids, estimators of her own."""
