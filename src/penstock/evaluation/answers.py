@@ -11,12 +11,12 @@ from penstock.domain.datasets import Split
 from penstock.domain.models import FittedModel, Signature, Target
 from penstock.domain.workspace import Workspace
 from penstock.errors import DataError
+from penstock.evaluation.costs import cost_matrix
 from penstock.evaluation.dependence import Dependence, find_dependence
 from penstock.evaluation.metrics import (
     BINARY,
     Choosing,
     Values,
-    cost_matrix,
     default_metric,
     find_metric,
     positive_last,
