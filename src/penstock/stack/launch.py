@@ -62,7 +62,7 @@ def _prepare_mlflow(workspace: Workspace, _: set[str]) -> None:
     _say(take_tables("mlflow", workspace))
     path, wrote = workspace.home / "mlflow.db", workspace.parts / "mlflow-version"
     installed = version("mlflow")
-    if workspace.database_server is None:
+    if workspace.database_server is None and path.exists():
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
     if wrote.exists() and wrote.read_text() != installed:

@@ -4,10 +4,12 @@ import functools
 import logging
 import math
 import os
+import sqlite3
 import tempfile
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 MODEL_CODE = Path(__file__).parents[1] / "serving" / "mlflow_model.py"
+SQLITE = "sqlite:///"
 ARTIFACT_ROOT = "mlflow-artifacts:/"  # of the experiment that MLflow begins with
 MAX_VALUE_LENGTH = 480  # MLflow refuses a parameter over 6,000 characters and a tag's page shows the first 500
 AWAY = {"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE"}  # MLflow's words for a server that gave no answer, or none of use
@@ -50,10 +53,23 @@ def make_application() -> Any:
 
 
 def make_tables(database: str) -> None:
-    """Make MLflow's tables and the experiment it begins with, in the database of an address, unless they are there."""
+    """Make MLflow's tables and the experiment it begins with, in the database of an address, unless they are there.
+
+    A SQLite file is put in place whole, for MLflow does not mend one in which a killed process made half of them.
+    """
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    SqlAlchemyStore(database, ARTIFACT_ROOT)  # type: ignore[no-untyped-call]
+    path = Path(database.removeprefix(SQLITE))
+    if not database.startswith(SQLITE) or path.exists():
+        SqlAlchemyStore(database, ARTIFACT_ROOT)  # type: ignore[no-untyped-call]
+        return
+    draft = path.with_name(f"draft-{path.name}")
+    for left in path.parent.glob(f"{draft.name}*"):
+        left.unlink()
+    SqlAlchemyStore(f"{SQLITE}{draft}", ARTIFACT_ROOT).engine.dispose()  # type: ignore[no-untyped-call]
+    with closing(sqlite3.connect(draft)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+    draft.replace(path)
 
 
 def _asks_mlflow(step: Callable[P, R]) -> Callable[P, R]:
