@@ -95,7 +95,9 @@ def _plan(plan: FeaturePlan) -> None:
 
 
 def _leaderboard(result: SearchResult) -> None:
-    from penstock.evaluation.leaderboard import rows_of  # its room takes a second, and every task imports this file
+    from penstock.evaluation.reporting.leaderboard import (
+        rows_of,  # its room takes a second, and every task imports this file
+    )
 
     reasons = " ".join(f"{reason[0].upper()}{reason[1:]}." for reason in result.reasons)
     create_table_artifact(

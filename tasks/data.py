@@ -2,7 +2,8 @@
 
 from prefect import task
 
-from penstock.data import contract, drafting, ingestion, leaks, splitting, training, validation
+from penstock.data import contract, ingestion, leaks, splitting, training, validation
+from penstock.data.drafts import drafting
 from tasks._publish import publish, worth_retrying
 
 ingest = task(retries=2, retry_delay_seconds=1, retry_condition_fn=worth_retrying, on_completion=[publish])(

@@ -2,8 +2,9 @@
 
 from prefect import task
 
-from penstock.evaluation import explanation, gates, holdout, material, report, verdicts
+from penstock.evaluation import explanation, gates, holdout, report, verdicts
 from penstock.evaluation import judge as judging
+from penstock.evaluation.reporting import material
 from tasks._publish import publish
 
 evaluate = task()(holdout.evaluate)

@@ -3,7 +3,8 @@
 from prefect import task
 
 from penstock.serving import bundle as bundles
-from penstock.serving import packaging, registry, scoring, sealing, standing
+from penstock.serving import packaging, registry, scoring, standing
+from penstock.serving.journals import sealing
 from tasks._publish import worth_retrying
 
 bundle = task()(bundles.bundle)

@@ -24,8 +24,8 @@ from penstock.orchestration.runs import close_orphaned_runs
 from penstock.orchestration.schedules import keep_schedules, start_overdue_monitors
 from penstock.rollout.advance import advance_rollouts
 from penstock.rollout.reconcile import reconcile_aliases
+from penstock.serving.journals.sealing import seal_waiting
 from penstock.serving.labels import adopt_all_parked
-from penstock.serving.sealing import seal_waiting
 from penstock.store.audit_heads import keep_head, stamp_releases
 from penstock.store.leases import free_dead_leases
 from penstock.store.workspace import find_workspace, use_environment

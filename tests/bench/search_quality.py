@@ -17,10 +17,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from penstock.data.canonical import to_canonical
 from penstock.data.decoding import compile_decoding
 from penstock.data.profiling import profile_table
 from penstock.data.sources._base import RawTable
+from penstock.data.types.canonical import to_canonical
 from penstock.domain.datasets import Problem
 from penstock.domain.features import FeaturePlan
 from penstock.domain.search import Budget, SearchSettings, Slot

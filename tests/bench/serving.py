@@ -27,12 +27,12 @@ import sqlalchemy as sa
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from penstock.domain.workspace import Workspace
-from penstock.serving.application import Application, Parts
 from penstock.serving.auth import Keys, project_key
+from penstock.serving.http.application import Application, Parts
+from penstock.serving.http.shadowing import Shadowing
 from penstock.serving.journal import Journal
+from penstock.serving.journals.shadow_spool import ShadowSpool
 from penstock.serving.router import Router
-from penstock.serving.shadow_spool import ShadowSpool
-from penstock.serving.shadowing import Shadowing
 from penstock.store import database, tables
 from penstock.store.schema import migrate
 from penstock.store.workspace import inherited_environment, make_folders

@@ -26,7 +26,7 @@ MAY_LOAD = {
     "penstock.evaluation.metrics": {"numpy", "scipy", "sklearn"},
     "penstock.estimators": {"numpy", "optuna", "pandas", "pyarrow", "pydantic", "scipy", "sklearn"},
     "penstock.search.machine.trials": {"numpy", "scipy", "sklearn"},  # each slot's process, while a search waits for it
-    "penstock.serving.sealing": {"numpy", "sqlalchemy"},
+    "penstock.serving.journals.sealing": {"numpy", "sqlalchemy"},
     "penstock.serving.service": {"bentoml", "numpy", "onnxruntime", "prometheus_client", "pydantic", "sqlalchemy"},
 }
 NO_HEAVY_LIBRARY_AT_THE_TOP = (

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from penstock.data.canonical import to_canonical
 from penstock.data.sources._base import RawTable, Source
+from penstock.data.types.canonical import to_canonical
 from penstock.errors import DataError, NotFound, SourceUnavailable, SpecError
 from penstock.plugins import find_plugin, find_plugins
 from penstock.spec import Source as SourceSpec

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from penstock.serving.openapi import SCHEMAS
+from penstock.serving.http.openapi import SCHEMAS
 
 ROOT = Path(__file__).resolve().parents[2]
 ANSWERS = json.loads((ROOT / "docs" / "reference" / "http.json").read_text())["$defs"]

@@ -10,7 +10,7 @@ import pytest
 
 from penstock.errors import Refused
 from penstock.orchestration.processes import read_identity
-from penstock.serving.reading import read_entries
+from penstock.serving.journals.reading import read_entries
 from penstock.stack.parts import record_of
 from penstock.store import ledger
 from tests.e2e.rollouts import Orders, add_version, alias, answers_again, begin_rollout, served, settle, wait_until

@@ -12,7 +12,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from penstock.serving.reading import read_entries
+from penstock.serving.journals.reading import read_entries
 from tests.e2e.loop import come_to_rest
 from tests.e2e.rollouts import workspace_of
 from tests.stranger import Stranger, ask, make_quick

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 from penstock.data.contract import check_contract
-from penstock.data.drafting import complete_spec, draft_project
-from penstock.data.hash_split import HOLDOUT
+from penstock.data.drafts.drafting import complete_spec, draft_project
 from penstock.data.ingestion import ingest
 from penstock.data.leaks import find_leaks
+from penstock.data.sides.hash_split import HOLDOUT
 from penstock.data.splitting import load_assignment, split
 from penstock.data.training import begin_training
 from penstock.data.validation import admit, validate

@@ -22,7 +22,7 @@ import pytest
 from penstock.domain.workspace import Workspace
 from penstock.serving import journal
 from penstock.serving.auth import project_key
-from penstock.serving.reading import find_entry, read_entries
+from penstock.serving.journals.reading import find_entry, read_entries
 from penstock.store.database import connect
 from penstock.store.workspace import inherited_environment, make_folders
 from tests.conftest import ROOT, free_ports

@@ -39,7 +39,7 @@ def list_them(name: str, as_json: bool) -> None:
 @json_option
 def readmit(name: str, identity: str, rows: tuple[int, ...], as_json: bool) -> None:
     """Let rows in that were set aside: the next run of project NAME takes them as they are."""
-    from penstock.data.quarantine import readmit as let_in
+    from penstock.data.checks.quarantine import readmit as let_in
 
     workspace, output = find_workspace(), Output(as_json=as_json)
     schema.migrate(workspace)

@@ -10,7 +10,7 @@ LINES = 10
 
 def leaderboard(project: str, version: str, workspace: Workspace) -> str:
     """Return the best trials of the search that made a version, with their selection scores, and its reasons."""
-    from penstock.evaluation.leaderboard import best_rows  # the workshop is loaded once a training has run
+    from penstock.evaluation.reporting.leaderboard import best_rows  # the workshop is loaded once a training has run
 
     training = records.find_version(project, version, workspace).training
     result = trainings.recall(training, "search", SearchResult, workspace)

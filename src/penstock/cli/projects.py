@@ -12,7 +12,7 @@ from penstock.store.projects import project_file
 
 def columns_said(path: Path) -> str:
     """Return a sentence with the columns of a file."""
-    from penstock.data.drafting import columns_of
+    from penstock.data.drafts.drafting import columns_of
 
     return f"{path} has: {', '.join(columns_of(path))}."
 
@@ -71,7 +71,7 @@ def _as_said(file: Path, target: str | None, overrides: dict[str, str | None]) -
     _same_target(file, target)
     notes = []
     if any(value is not None for value in overrides.values()):
-        from penstock.data.project_changes import change_columns
+        from penstock.data.drafts.project_changes import change_columns
 
         notes = change_columns(file, overrides)
     spec = load_spec(file)
@@ -84,7 +84,7 @@ def _same_target(file: Path, target: str | None) -> None:
         return
     source = spec.folder / (spec.source.path or "")
     if source.is_file():
-        from penstock.data.drafting import columns_of
+        from penstock.data.drafts.drafting import columns_of
 
         columns = columns_of(source)
         if target not in columns:
@@ -99,13 +99,13 @@ def draft(
     name: str, path: Path, target: str, overrides: dict[str, str | None], workspace: Workspace
 ) -> tuple[Path, list[str]]:
     """Write a project file, or keep the one that is there, and record where it lies; return it and what was chosen."""
-    from penstock.data.drafting import draft_project
+    from penstock.data.drafts.drafting import draft_project
 
     file = Path("projects").resolve() / f"{name}.yaml"
     written = file.exists()
     notes = draft_project(name, path.resolve(), target, overrides, file)
     if written and any(overrides.values()):
-        from penstock.data.project_changes import change_columns
+        from penstock.data.drafts.project_changes import change_columns
 
         notes += change_columns(file, overrides)
     records.register_project(name, file, workspace)

@@ -9,7 +9,7 @@ from penstock.cli.output import Output, table
 from penstock.cli.stack import require_stack
 from penstock.errors import NotFound
 from penstock.serving import auth, scoring
-from penstock.serving.outputs import is_database
+from penstock.serving.files.outputs import is_database
 from penstock.store import access, ledger, records, schema
 from penstock.store.ledger import Act
 from penstock.store.workspace import actor, find_workspace
@@ -49,7 +49,7 @@ def label(name: str, file: Path, as_json: bool) -> None:
     FILE has the columns request_id, row, value and perhaps observed_at; or the project's id column, its target and,
     if there is one, its time column: a label is then of the row that was answered for that time.
     """
-    from penstock.serving.label_tables import label_file
+    from penstock.serving.files.label_tables import label_file
 
     workspace, output = find_workspace(), Output(as_json=as_json)
     schema.migrate(workspace)

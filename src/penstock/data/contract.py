@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pandas as pd
 
-from penstock.data.canonical import canonical_type
-from penstock.data.conforming import MOST_MUST_FIT, as_text, coerce, fits, rename
+from penstock.data.checks.first_file import expect
 from penstock.data.contract_file import add_columns, contract_path, find_contract
-from penstock.data.first_file import expect
 from penstock.data.renames import find_renames
+from penstock.data.types.canonical import canonical_type
+from penstock.data.types.conforming import MOST_MUST_FIT, as_text, coerce, fits, rename
 from penstock.domain.datasets import Contract, ContractChange, ContractColumn, DatasetVersion, ValidationReport
 from penstock.domain.workspace import Workspace
 from penstock.spec import ProjectSpec

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from penstock.data.canonical import UNREADABLE_COLUMNS, Canonical, Wishes, to_canonical
 from penstock.data.joining import join_answers, keep_journalled
 from penstock.data.profiling import profile_table
 from penstock.data.sources._base import RawTable, Source
 from penstock.data.targets import check_target
+from penstock.data.types.canonical import UNREADABLE_COLUMNS, Canonical, Wishes, to_canonical
 from penstock.domain.datasets import DatasetVersion, Reading
 from penstock.domain.workspace import Workspace
 from penstock.plugins import find_plugin

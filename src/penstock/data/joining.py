@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from penstock.data.canonical import UNREADABLE_COLUMNS, canonical_type, names_of
-from penstock.data.cells import column_of
-from penstock.data.conforming import coerce
 from penstock.data.contract_file import find_contract
-from penstock.data.digests import Digests, combine, count_distinct, value_digests
 from penstock.data.journalled import LabelledRow, labelled_rows
+from penstock.data.sides.digests import Digests, combine, count_distinct, value_digests
+from penstock.data.types.canonical import UNREADABLE_COLUMNS, canonical_type, names_of
+from penstock.data.types.cells import column_of
+from penstock.data.types.conforming import coerce
 from penstock.domain.datasets import ColumnType, Contract, DatasetVersion, Journalled
 from penstock.domain.workspace import Workspace
 from penstock.spec import ProjectSpec

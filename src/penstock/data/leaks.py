@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from penstock.data.canonical import canonical_type, names_of
-from penstock.data.equations import find_equation
-from penstock.data.hash_split import HOLDOUT
 from penstock.data.joining import journalled_rows
-from penstock.data.lone_predictors import Aim, alone, make_aim, told
+from penstock.data.leakage.equations import find_equation
+from penstock.data.leakage.lone_predictors import Aim, alone, make_aim, told
+from penstock.data.sides.hash_split import HOLDOUT
 from penstock.data.splitting import load_assignment, training_rows
 from penstock.data.targets import infer_problem
+from penstock.data.types.canonical import canonical_type, names_of
 from penstock.domain.datasets import DatasetVersion, Finding, Split
 from penstock.domain.workspace import Workspace
 from penstock.spec import ProjectSpec

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from penstock.data.canonical import canonical_type
+from penstock.data.types.canonical import canonical_type
 from penstock.domain.datasets import ColumnProfile
 
 MOST_LEVELS = 50  # levels kept with their counts; more are an identifier's

@@ -6,8 +6,8 @@ import re
 import numpy as np
 import pandas as pd
 
-from penstock.data.canonical import canonical_type
 from penstock.data.profiling import as_text
+from penstock.data.types.canonical import canonical_type
 
 ALIKE = 0.8  # share of two distributions that overlaps; less is another column
 SAMPLE = 20_000  # rows; enough to tell distributions apart to a hundredth

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from penstock.data import digests, time_split
-from penstock.data.canonical import canonical_type, names_of
-from penstock.data.digests import Digests
-from penstock.data.grouping import FEWEST_ROWS, Likeness, find_likeness, group_digests
-from penstock.data.hash_split import HOLDOUT, UNUSED, Assignment, HashRule, assign_by_hash, train_only
 from penstock.data.joining import picked_rows
+from penstock.data.sides import digests, time_split
+from penstock.data.sides.digests import Digests
+from penstock.data.sides.grouping import FEWEST_ROWS, Likeness, find_likeness, group_digests
+from penstock.data.sides.hash_split import HOLDOUT, UNUSED, Assignment, HashRule, assign_by_hash, train_only
 from penstock.data.targets import infer_problem, plain
+from penstock.data.types.canonical import canonical_type, names_of
 from penstock.domain.datasets import DatasetVersion, Split
 from penstock.domain.models import FittedModel, ModelVersion
 from penstock.domain.workspace import Workspace

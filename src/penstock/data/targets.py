@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from penstock.data.canonical import canonical_type
+from penstock.data.types.canonical import canonical_type
 from penstock.domain.datasets import Problem
 from penstock.errors import DataError
 

@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from penstock.data import conforming
-from penstock.data import quarantine as quarantines
-from penstock.data.accepted_faults import accept, find_accepted
+from penstock.data.checks import quarantine as quarantines
+from penstock.data.checks.accepted_faults import accept, find_accepted
+from penstock.data.checks.expectations import Suite, draft_suite, find_suite, rule_of, suite_path, write_suite
+from penstock.data.checks.failing_rows import Checked, excuse, excuse_answers, result_of, row_faults, type_result
+from penstock.data.checks.findings import check_first_file
+from penstock.data.checks.first_file import signs
+from penstock.data.checks.page import write_page
 from penstock.data.contract import compare, draft_contract, used_columns
 from penstock.data.contract_file import contract_path, find_contract, write_contract
-from penstock.data.expectations import Suite, draft_suite, find_suite, rule_of, suite_path, write_suite
-from penstock.data.failing_rows import Checked, excuse, excuse_answers, result_of, row_faults, type_result
-from penstock.data.findings import check_first_file
-from penstock.data.first_file import signs
 from penstock.data.ingestion import find_reading, keep_table, source_of, unreadable_values
 from penstock.data.joining import find_journalled, keep_accepted
-from penstock.data.page import write_page
+from penstock.data.types import conforming
 from penstock.domain.datasets import (
     Contract,
     ContractChange,

@@ -12,7 +12,7 @@ from penstock.domain.models import FittedModel, Signature, Target
 from penstock.domain.workspace import Workspace
 from penstock.errors import DataError
 from penstock.evaluation.costs import cost_matrix
-from penstock.evaluation.dependence import Dependence, find_dependence
+from penstock.evaluation.intervals.dependence import Dependence, find_dependence
 from penstock.evaluation.metrics import (
     BINARY,
     Choosing,

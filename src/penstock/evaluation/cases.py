@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from penstock.data.conforming import MUST
+from penstock.data.types.conforming import MUST
 from penstock.domain.datasets import ColumnType, Problem
 from penstock.domain.features import Decoding
 from penstock.domain.models import Signature

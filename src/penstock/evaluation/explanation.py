@@ -19,11 +19,11 @@ from penstock.evaluation.answers import (
     ordered_classes,
     read_out_of_fold,
 )
-from penstock.evaluation.dependence import find_dependence
-from penstock.evaluation.importance import Setting, permutation_importance, rows_for
-from penstock.evaluation.labelling import Segment, most_uncertain, worst_segment
+from penstock.evaluation.insight.importance import Setting, permutation_importance, rows_for
+from penstock.evaluation.insight.labelling import Segment, most_uncertain, worst_segment
+from penstock.evaluation.insight.suspicion import find_suspicions
+from penstock.evaluation.intervals.dependence import find_dependence
 from penstock.evaluation.metrics import Values
-from penstock.evaluation.suspicion import find_suspicions
 from penstock.evaluation.wording import count, figure, interval, listed, title
 from penstock.spec import ProjectSpec
 from penstock.store import frames, records

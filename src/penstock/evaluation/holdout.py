@@ -12,13 +12,13 @@ from penstock.domain.models import FittedModel
 from penstock.domain.workspace import Workspace
 from penstock.errors import DataError
 from penstock.evaluation.answers import HOLDOUT, UNUSED, Answers, codes_of, metric_of, read_answers, read_out_of_fold
-from penstock.evaluation.comparing import compare
 from penstock.evaluation.costs import best_threshold
-from penstock.evaluation.dependence import Dependence
-from penstock.evaluation.influence import Estimate, estimate
+from penstock.evaluation.insight.slices import find_slices
+from penstock.evaluation.intervals.comparing import compare
+from penstock.evaluation.intervals.dependence import Dependence
+from penstock.evaluation.intervals.influence import Estimate, estimate
+from penstock.evaluation.intervals.resampling import Interval, Resampling, interval, normal_interval
 from penstock.evaluation.metrics import BINARY, METRICS, Choosing, Values, chosen, find_metric, shown
-from penstock.evaluation.resampling import Interval, Resampling, interval, normal_interval
-from penstock.evaluation.slices import find_slices
 from penstock.evaluation.wording import count
 from penstock.spec import ProjectSpec
 from penstock.store import frames, records

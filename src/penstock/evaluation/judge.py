@@ -11,13 +11,13 @@ from penstock.domain.datasets import Split
 from penstock.domain.evaluation import Comparison, Decision, Evaluation, Gate, Predictions, VerdictWord
 from penstock.domain.models import FittedModel, Target
 from penstock.domain.workspace import Workspace
-from penstock.evaluation import looks
 from penstock.evaluation.answers import Answers, metric_of, read_answers
-from penstock.evaluation.comparing import Gain, compare
 from penstock.evaluation.costs import cost_matrix
-from penstock.evaluation.influence import estimate
+from penstock.evaluation.intervals import looks
+from penstock.evaluation.intervals.comparing import Gain, compare
+from penstock.evaluation.intervals.influence import estimate
+from penstock.evaluation.intervals.spending import spend
 from penstock.evaluation.metrics import Choosing, Values
-from penstock.evaluation.spending import spend
 from penstock.evaluation.wording import count, figure, title
 from penstock.spec import Gates, ProjectSpec
 from penstock.store import frames, records, trainings

@@ -14,11 +14,11 @@ from penstock.domain.features import FeaturePlan
 from penstock.domain.models import Bundle, FittedModel, Package, Signature
 from penstock.domain.search import SearchResult, Trial
 from penstock.domain.workspace import Workspace
-from penstock.evaluation import plain
 from penstock.evaluation.answers import metric_of, ordered_classes
-from penstock.evaluation.leaderboard import interval, tradeoffs
 from penstock.evaluation.metrics import shown
-from penstock.evaluation.plots import BARS, figures_of, read_points
+from penstock.evaluation.reporting import plain
+from penstock.evaluation.reporting.leaderboard import interval, tradeoffs
+from penstock.evaluation.reporting.plots import BARS, figures_of, read_points
 from penstock.evaluation.wording import count, figure, share, title
 from penstock.spec import ProjectSpec
 from penstock.store import artifacts, frames

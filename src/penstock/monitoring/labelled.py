@@ -13,7 +13,7 @@ from penstock.domain.releases import Label
 from penstock.domain.workspace import Workspace
 from penstock.evaluation.answers import Answers, choosing_of, ordered_classes
 from penstock.evaluation.metrics import Values
-from penstock.serving.reading import read_rows
+from penstock.serving.journals.reading import read_rows
 from penstock.serving.session import class_name
 from penstock.spec import ProjectSpec
 from penstock.store.labels import labels_since

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from penstock.evaluation.answers import Answers
-from penstock.evaluation.dependence import Dependence, find_dependence, standard_error
-from penstock.evaluation.influence import estimate
+from penstock.evaluation.intervals.dependence import Dependence, find_dependence, standard_error
+from penstock.evaluation.intervals.influence import estimate
 from penstock.evaluation.metrics import find_metric
 
 LOST_ERROR = 0.005  # one-sided: the holdout's own luck stays the same window after window, so 5 % would be too much

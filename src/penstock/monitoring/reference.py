@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from penstock.data.conforming import as_text
+from penstock.data.types.conforming import as_text
 from penstock.domain.features import ColumnPlan
 from penstock.domain.outcomes import Trained
 from penstock.domain.workspace import Workspace

@@ -17,7 +17,7 @@ from penstock.domain.monitoring import Window
 from penstock.domain.workspace import Workspace
 from penstock.errors import NotFound
 from penstock.serving.journal import Entry
-from penstock.serving.reading import read_entries
+from penstock.serving.journals.reading import read_entries
 from penstock.serving.registry import model_of
 from penstock.serving.session import class_name
 from penstock.spec import ProjectSpec

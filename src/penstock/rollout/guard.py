@@ -9,9 +9,9 @@ are, where labels have come (`quality`).
 
 Each caller counts once, with the mean of its requests, by the bounds of `bounds`. Guards look again and again, but only
 at 10, 20, 40 ... observations of a source (mix and labels: at later numbers; safety: at the first number of callers
-that can show it; and their doubles), and each look spends its part of an error of 5 %
-(`penstock.evaluation.spending`): looking twice at the same observations costs nothing, and a harmless challenger is
-taken back by chance in at most 5 % of rollouts.
+that can show it; and their doubles), and each look spends its part of an error of 5 % (see
+`penstock.evaluation.intervals.spending`): looking twice at the same observations costs nothing, and a harmless
+challenger is taken back by chance in at most 5 % of rollouts.
 """
 
 import math
@@ -21,7 +21,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from penstock.evaluation.spending import spend
+from penstock.evaluation.intervals.spending import spend
 from penstock.rollout import mix, quality
 from penstock.rollout.bounds import Measured, balance, caller_means, least, number_callers, share_high, share_low
 from penstock.rollout.observations import Evidence, Missed, Observation, by_caller, callers

@@ -68,7 +68,7 @@ def keep_for_replay(project: str, champion: str, challenger: str, workspace: Wor
 
 def keep_rows(project: str, challenger: str, columns: tuple[InputColumn, ...], workspace: Workspace) -> None:
     """Keep the last rows of a challenger's dataset."""
-    from penstock.serving.rows import rows_of_frame
+    from penstock.serving.files.rows import rows_of_frame
     from penstock.store import frames
 
     table = frames.load_table(records.find_version(project, challenger, workspace).dataset, workspace)
@@ -79,7 +79,7 @@ def keep_rows(project: str, challenger: str, columns: tuple[InputColumn, ...], w
 
 def keep_judged(decision: Decision, columns: tuple[InputColumn, ...], workspace: Workspace) -> None:
     """Keep the newest rows that a decision on two versions was made by."""
-    from penstock.serving.rows import rows_of_frame
+    from penstock.serving.files.rows import rows_of_frame
     from penstock.store import frames
 
     place = _place_of(decision, workspace)

@@ -11,8 +11,8 @@ import msgspec
 from penstock.domain.workspace import Workspace
 from penstock.rollout.observations import MOST_ROWS, Answered, Observation, said_of
 from penstock.serving.journal import Entry
-from penstock.serving.request_ids import first_id_at, seconds_of
-from penstock.serving.shadow_spool import Shadowed, shadow_folder
+from penstock.serving.journals.request_ids import first_id_at, seconds_of
+from penstock.serving.journals.shadow_spool import Shadowed, shadow_folder
 
 LATE_SECONDS = 2.0  # a request's line may follow those of later ones of another process
 NEAR_SECONDS = 5.0  # answers further apart are not compared: the machine may have been another one
@@ -34,7 +34,7 @@ class LiveAnswers:
 
     def read(self, workspace: Workspace) -> Iterator[Seen]:
         """Give what is new: of the challenger, paired with the champion's answers nearest before it, and of labels."""
-        from penstock.serving.reading import read_entries
+        from penstock.serving.journals.reading import read_entries
 
         self._after = self._after or first_id_at(self.since.timestamp())
         newest = self._after

@@ -14,7 +14,7 @@ from penstock.errors import PenstockError
 from penstock.rollout.kept import REQUESTS, judged_rows, kept_rows
 from penstock.rollout.observations import MOST_ROWS as MOST_SAID
 from penstock.rollout.observations import Answered, Observation, Said, said_of
-from penstock.serving.request_ids import first_id_at
+from penstock.serving.journals.request_ids import first_id_at
 from penstock.store import artifacts, records
 from penstock.store.segments import list_segments
 
@@ -150,7 +150,7 @@ def _answered(asked: Asked, before: Timed, after: Timed) -> Answered | None:
 
 def requests_before(release: Release, workspace: Workspace) -> Iterator[Asked]:
     """Give the newest requests before a rollout began, newest last, and then rows of the challenger's dataset."""
-    from penstock.serving.reading import read_entries
+    from penstock.serving.journals.reading import read_entries
 
     until = first_id_at(release.opened_at.timestamp())
     newest: deque[Asked] = deque(maxlen=REQUESTS)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from penstock.domain.workspace import PROJECT_NAME, Workspace
 from penstock.errors import SpecError
-from penstock.serving.doors import Opening
+from penstock.serving.http.doors import Opening
 from penstock.store import access
 from penstock.store.access import Key
 

@@ -20,7 +20,7 @@ from penstock.domain.workspace import Workspace
 from penstock.errors import Refused
 from penstock.graphs import count_operations
 from penstock.serving.certificate import certify, make_hard_rows
-from penstock.serving.rows import arrays_of, rows_of_frame
+from penstock.serving.files.rows import arrays_of, rows_of_frame
 from penstock.serving.session import CERTIFICATE, EXAMPLES, GRAPH, SCHEMA, SIGNATURE, LoadedBundle
 from penstock.spec import ProjectSpec
 from penstock.store import artifacts, frames

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from penstock.domain.workspace import Workspace
-from penstock.serving.request_ids import LENGTH, RequestIds, is_request_id, seconds_of
+from penstock.serving.journals.request_ids import LENGTH, RequestIds, is_request_id, seconds_of
 
 logger = logging.getLogger(__name__)
 

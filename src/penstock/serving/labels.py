@@ -14,8 +14,8 @@ from penstock.domain.releases import Label, LabelCounts
 from penstock.domain.workspace import Workspace
 from penstock.errors import NotFound
 from penstock.serving import journal
-from penstock.serving.request_ids import LENGTH
-from penstock.serving.segments import sealed_rows
+from penstock.serving.journals.request_ids import LENGTH
+from penstock.serving.journals.segments import sealed_rows
 from penstock.serving.session import SIGNATURE, class_name
 from penstock.store import artifacts, records
 from penstock.store.labels import adopt_labels, parked_labels, save_labels

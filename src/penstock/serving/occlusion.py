@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from penstock.serving.rows import arrays_of
+from penstock.serving.files.rows import arrays_of
 from penstock.serving.session import LoadedBundle
 
 

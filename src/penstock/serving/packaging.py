@@ -16,15 +16,15 @@ import penstock
 from penstock.domain.models import Bundle, ModelVersion, Package
 from penstock.domain.workspace import Workspace
 from penstock.errors import ModelError
-from penstock.serving.smoke import SMOKE_KEY
-from penstock.serving.standalone import VERSION, Served
+from penstock.serving.packages.smoke import SMOKE_KEY
+from penstock.serving.packages.standalone import VERSION, Served
 from penstock.spec import ProjectSpec
 from penstock.store import artifacts
 from penstock.store.workspace import inherited_environment
 
 PATIENCE_SECONDS = 120
 LIBRARIES = ("bentoml", "msgspec", "numpy", "onnxruntime", "prometheus-client")
-ROOTS = ("penstock.serving.standalone", "penstock.serving.front", "penstock.serving.smoke")
+ROOTS = ("penstock.serving.packages.standalone", "penstock.serving.http.front", "penstock.serving.packages.smoke")
 
 # Run in a process of its own, which loads nothing of the workshop: it builds, forgets the code that it built from, and
 # asks the code that the Bento carries. One process for both, since to load BentoML is nearly all that either costs.
@@ -35,7 +35,7 @@ print(built.path, flush=True)
 for name in [name for name in sys.modules if name.partition(".")[0] in ("service", "penstock")]:
     del sys.modules[name]
 sys.path.insert(0, str(built.path_of("src")))
-runpy.run_module("penstock.serving.smoke", run_name="__main__")
+runpy.run_module("penstock.serving.packages.smoke", run_name="__main__")
 """
 
 SERVICE = '''\
@@ -44,8 +44,8 @@ SERVICE = '''\
 from pathlib import Path
 
 import bentoml
-from penstock.serving.front import FastPath
-from penstock.serving.standalone import open_application
+from penstock.serving.http.front import FastPath
+from penstock.serving.packages.standalone import open_application
 
 
 @bentoml.service(

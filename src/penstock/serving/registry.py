@@ -17,7 +17,7 @@ from penstock.domain.outcomes import Trained
 from penstock.domain.tracking import TrackedModel, TrackedRun, TrackedTrial
 from penstock.domain.workspace import Workspace
 from penstock.errors import NotFound
-from penstock.evaluation.plots import write_plots
+from penstock.evaluation.reporting.plots import write_plots
 from penstock.spec import ProjectSpec
 from penstock.store import artifacts, frames, records, tracking
 from penstock.store.database import connect

@@ -13,7 +13,7 @@ from penstock.domain.evaluation import Held
 from penstock.domain.releases import Release
 from penstock.domain.workspace import Workspace
 from penstock.errors import PenstockError
-from penstock.serving.routes import Failure, LiveVersion, Route, Routing, Validity, shares_of, wanted
+from penstock.serving.http.routes import Failure, LiveVersion, Route, Routing, Validity, shares_of, wanted
 from penstock.serving.session import LoadedBundle
 from penstock.store import artifacts, records
 

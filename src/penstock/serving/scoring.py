@@ -15,11 +15,11 @@ from penstock.domain.evaluation import Predictions
 from penstock.domain.models import Bundle
 from penstock.domain.workspace import Workspace
 from penstock.errors import ModelError, NotFound
+from penstock.serving.files.outputs import FileOutput, TableOutput, output_of
+from penstock.serving.files.rows import arrays_of
+from penstock.serving.files.tables import read_parts, read_rows
 from penstock.serving.occlusion import explain_rows
-from penstock.serving.outputs import FileOutput, TableOutput, output_of
-from penstock.serving.rows import arrays_of
 from penstock.serving.session import LoadedBundle
-from penstock.serving.tables import read_parts, read_rows
 from penstock.store import artifacts, frames, records
 
 Side = Literal["holdout", "train"]

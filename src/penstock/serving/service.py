@@ -8,14 +8,14 @@ import logging
 
 import bentoml
 
-from penstock.serving.application import Application, Parts
 from penstock.serving.auth import Keys
-from penstock.serving.front import FastPath
+from penstock.serving.http.application import Application, Parts
+from penstock.serving.http.front import FastPath
+from penstock.serving.http.shadowing import Shadowing
 from penstock.serving.journal import Journal
+from penstock.serving.journals.shadow_spool import ShadowSpool
 from penstock.serving.labels import WorkspaceDesk
 from penstock.serving.router import Router
-from penstock.serving.shadow_spool import ShadowSpool
-from penstock.serving.shadowing import Shadowing
 from penstock.store.workspace import find_workspace
 
 # fewer and rarer collections: at BentoML's defaults a full one stops the process for 120 to 280 ms

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from penstock.data.digests import Digests, combine, value_digests
-from penstock.data.hash_split import HashRule, assign_by_hash
-from penstock.data.repeats import alike_by_chance, is_counter, tell_apart
-from penstock.data.time_split import assign_by_time
+from penstock.data.sides.digests import Digests, combine, value_digests
+from penstock.data.sides.hash_split import HashRule, assign_by_hash
+from penstock.data.sides.repeats import alike_by_chance, is_counter, tell_apart
+from penstock.data.sides.time_split import assign_by_time
 from penstock.errors import DataError
 
 FOLDS = 5

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from penstock.data.canonical import Wishes, canonical_type, names_of, to_canonical, unsupported
 from penstock.data.profiling import as_text
 from penstock.data.sources._base import RawTable
+from penstock.data.types.canonical import Wishes, canonical_type, names_of, to_canonical, unsupported
 from penstock.domain.datasets import ColumnType
 from penstock.errors import DataError
 

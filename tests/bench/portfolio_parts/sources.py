@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from penstock.data.canonical import to_canonical
 from penstock.data.sources._base import RawTable
+from penstock.data.types.canonical import to_canonical
 from penstock.domain.datasets import Problem
 from penstock.search.targets import codes_of_target
 from penstock.tabular.learning import TARGET, Table

@@ -9,7 +9,7 @@ import msgspec
 from penstock.domain.releases import Label
 from penstock.domain.workspace import Workspace
 from penstock.serving.journal import Journal
-from penstock.serving.sealing import seal
+from penstock.serving.journals.sealing import seal
 from penstock.store.labels import save_labels
 
 ASKED = datetime(2026, 3, 1, tzinfo=UTC)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from penstock.data.contract import check_contract
-from penstock.data.drafting import complete_spec, draft_project
+from penstock.data.drafts.drafting import complete_spec, draft_project
 from penstock.data.ingestion import find_reading, ingest, unreadable_values
 from penstock.data.leaks import find_leaks
 from penstock.data.splitting import load_assignment, split

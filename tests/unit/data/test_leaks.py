@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from penstock.data.equations import find_equation
 from penstock.data.ingestion import ingest, keep_table
+from penstock.data.leakage.equations import find_equation
 from penstock.data.leaks import find_leaks
 from penstock.data.splitting import split
 from penstock.demo.generator import make_table

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from penstock.data.checks.expectations import suite_path
+from penstock.data.checks.quarantine import REASONS, readmit
 from penstock.data.contract import check_contract
 from penstock.data.contract_file import contract_path, load_contract
-from penstock.data.expectations import suite_path
 from penstock.data.ingestion import ingest
-from penstock.data.quarantine import REASONS, readmit
 from penstock.data.validation import admit, validate
 from penstock.domain.datasets import ValidationReport
 from penstock.domain.workspace import Workspace

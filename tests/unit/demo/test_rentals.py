@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from penstock.data.drafting import draft_project
+from penstock.data.drafts.drafting import draft_project
 from penstock.demo.rentals import PROJECT, SETTINGS, TARGET, hours_of, shorten, write_year
 from penstock.spec import load_spec
 

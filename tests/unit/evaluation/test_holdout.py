@@ -8,10 +8,10 @@ import pytest
 
 from penstock.domain.evaluation import Score
 from penstock.domain.workspace import Workspace
-from penstock.evaluation.dependence import Dependence, find_dependence
 from penstock.evaluation.holdout import evaluate
-from penstock.evaluation.resampling import Resampling, interval
-from penstock.evaluation.slices import holm
+from penstock.evaluation.insight.slices import holm
+from penstock.evaluation.intervals.dependence import Dependence, find_dependence
+from penstock.evaluation.intervals.resampling import Resampling, interval
 from penstock.store import frames
 from tests.unit.evaluation.conftest import World, make_table, make_world
 

@@ -10,8 +10,8 @@ import pytest
 from penstock.domain.evaluation import Decision, Gate, Predictions
 from penstock.domain.workspace import Workspace
 from penstock.evaluation.holdout import evaluate
+from penstock.evaluation.intervals.looks import take_look
 from penstock.evaluation.judge import Judged, judge
-from penstock.evaluation.looks import take_look
 from penstock.store import frames, records, trainings
 from tests.unit.evaluation.conftest import World, make_table, make_world
 

@@ -17,8 +17,8 @@ from penstock.evaluation.explanation import explain
 from penstock.evaluation.gates import check_gates
 from penstock.evaluation.holdout import evaluate
 from penstock.evaluation.judge import Judged, judge
-from penstock.evaluation.plots import write_plots
 from penstock.evaluation.report import ReportMaterial, standings, write_report
+from penstock.evaluation.reporting.plots import write_plots
 from penstock.store import artifacts
 from tests.unit.evaluation.conftest import World, make_table, make_world
 

@@ -11,8 +11,8 @@ from penstock.domain.evaluation import Decision
 from penstock.domain.monitoring import Monitored, Performance, Window
 from penstock.domain.workspace import Workspace
 from penstock.monitoring.calls import calls_since, count_calls
-from penstock.serving.meters import Meters
-from penstock.serving.routes import Routing
+from penstock.serving.http.meters import Meters
+from penstock.serving.http.routes import Routing
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from penstock.monitoring.drift import measure_drift
 from penstock.monitoring.performance import measure_performance
 from penstock.monitoring.policy import decide
 from penstock.monitoring.windows import stored_name, take_window
-from penstock.serving.sealing import seal
+from penstock.serving.journals.sealing import seal
 from penstock.spec import ProjectSpec, Source
 from penstock.store import frames
 from penstock.store.windows import list_windows

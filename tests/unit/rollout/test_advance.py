@@ -12,8 +12,8 @@ from penstock.rollout import advance, kept, replay
 from penstock.rollout import release as releases
 from penstock.rollout.advance import advance_rollouts
 from penstock.rollout.release import Finding
-from penstock.serving.request_ids import RequestIds
-from penstock.serving.shadow_spool import Shadowed, ShadowSpool
+from penstock.serving.journals.request_ids import RequestIds
+from penstock.serving.journals.shadow_spool import Shadowed, ShadowSpool
 from penstock.store import ledger, records
 from tests.spoiled import raising, slow
 from tests.unit.rollout.stage import (

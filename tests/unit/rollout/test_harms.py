@@ -10,7 +10,7 @@ from penstock.domain.workspace import Workspace
 from penstock.rollout import kept
 from penstock.rollout.advance import advance_rollouts
 from penstock.rollout.release import Finding
-from penstock.serving.reading import read_entries
+from penstock.serving.journals.reading import read_entries
 from penstock.store import artifacts, ledger, records
 from penstock.store.labels import save_labels
 from tests.spoiled import turned

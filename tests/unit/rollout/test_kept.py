@@ -13,7 +13,7 @@ from penstock.domain.datasets import Split
 from penstock.domain.evaluation import Comparison, Decision
 from penstock.domain.releases import Release
 from penstock.domain.workspace import Workspace
-from penstock.evaluation import looks
+from penstock.evaluation.intervals import looks
 from penstock.evaluation.judge import NAMESPACE
 from penstock.rollout import kept
 from penstock.rollout import release as releases

@@ -10,7 +10,7 @@ import pytest
 from penstock.domain.workspace import Workspace
 from penstock.serving import journal
 from penstock.serving.journal import Journal
-from penstock.serving.reading import read_entries
+from penstock.serving.journals.reading import read_entries
 
 REST = (
     b'"at":"2026-11-21T12:00:00+00:00","project":"churn","version":"1","release":1,"latency_ms":0.5,'

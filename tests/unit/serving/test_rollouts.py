@@ -12,13 +12,13 @@ import sqlalchemy as sa
 
 from penstock.domain.evaluation import Held
 from penstock.domain.workspace import Workspace
-from penstock.serving.application import Application, Parts
 from penstock.serving.auth import Keys, project_key
+from penstock.serving.http.application import Application, Parts
+from penstock.serving.http.shadowing import MOST_WAITING, Shadowing, Task
 from penstock.serving.journal import Journal
-from penstock.serving.reading import read_entries
+from penstock.serving.journals.reading import read_entries
+from penstock.serving.journals.shadow_spool import Shadowed, ShadowSpool, shadow_folder
 from penstock.serving.router import Router
-from penstock.serving.shadow_spool import Shadowed, ShadowSpool, shadow_folder
-from penstock.serving.shadowing import MOST_WAITING, Shadowing, Task
 from penstock.store import artifacts, database, records, tables
 from tests.spoiled import graph_of, put_spoiled, raising
 from tests.unit.serving.stand_in import ROW, Client, keep_version, release
@@ -236,7 +236,7 @@ def test_a_held_challenger_is_shadowed_beside_the_champion_it_was_held_against(
 
 
 def test_old_files_of_shadows_make_way(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    from penstock.serving import shadow_spool
+    from penstock.serving.journals import shadow_spool
 
     monkeypatch.setattr(shadow_spool, "FILE_BYTES", 200)
     spool = ShadowSpool(workspace)

@@ -14,8 +14,8 @@ from penstock.domain.models import Signature
 from penstock.domain.workspace import Workspace
 from penstock.errors import DataError, ModelError, NotFound, SpecError
 from penstock.serving import scoring
+from penstock.serving.files.tables import read_parts, read_rows
 from penstock.serving.scoring import released_bundle, score_table
-from penstock.serving.tables import read_parts, read_rows
 from tests.unit.serving.stand_in import keep_version, release
 
 ROWS = [

@@ -1,4 +1,4 @@
-"""Rows of CSV files: every value as text, for `data.canonical` to give it a type."""
+"""Rows of CSV files: every value as text, for `data.types.canonical` to give it a type."""
 
 import io
 from collections.abc import Callable, Iterator

@@ -14,7 +14,7 @@ from penstock.spec import Source as SourceSpec
 
 
 class ParquetFile(Source):
-    """Parquet files; the kinds of values that no model takes are named by `data.canonical`."""
+    """Parquet files; the kinds of values that no model takes are named by `data.types.canonical`."""
 
     name: ClassVar[str] = "parquet_file"
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from penstock.data.canonical import to_canonical
 from penstock.data.sources._base import RawTable
 from penstock.data.sources._csv_text import LONGEST_LINE
 from penstock.data.sources.csv_file import CsvFile
+from penstock.data.types.canonical import to_canonical
 from penstock.errors import DataError
 from penstock.spec import Source
 

@@ -1,0 +1,1 @@
+"""Columns that tell the target: alone, or by sums."""

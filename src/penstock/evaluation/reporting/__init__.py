@@ -1,0 +1,1 @@
+"""A model's figures as pictures, tables and plain words."""

@@ -1,0 +1,1 @@
+"""The inference service's HTTP: the application, its calls, its answers, its meters."""
