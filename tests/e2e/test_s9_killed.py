@@ -50,12 +50,14 @@ def rows(stranger: Stranger, query: str, *values: object) -> list[tuple[Any, ...
         connection.close()
 
 
-def kill_when(stranger: Stranger, name: str, ready: Callable[[], bool], *options: object) -> None:
-    """Start the main job, and kill it without mercy as soon as something is so."""
+def kill_when(
+    stranger: Stranger, name: str, ready: Callable[[], bool], *options: object, seconds: float = 0.005
+) -> None:
+    """Start the main job, and kill it without mercy as soon as something is so; look every so many seconds."""
     process = stranger.start("run", f"{name}.csv", "--target", "churned", *options, "--json")
     deadline = time.monotonic() + PATIENCE
     while not ready() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.005)
+        time.sleep(seconds)
     ended = process.poll()
     children = psutil.Process(process.pid).children(recursive=True) if ended is None else []
     process.send_signal(signal.SIGKILL)
@@ -101,7 +103,7 @@ def in_order_again(stranger: Stranger, name: str) -> Iterator[str]:
 
 
 def test_a_killed_search_goes_on_with_its_finished_trials(stranger: Stranger, table: str) -> None:
-    kill_when(stranger, table, lambda: len(finished(stranger, table)) >= 3, "--seconds", 10)
+    kill_when(stranger, table, lambda: len(finished(stranger, table)) >= 3, "--seconds", 10, seconds=0.1)
     before = finished(stranger, table)
     again = stranger.answer("run", f"{table}.csv", "--target", "churned", "--seconds", 10)
     after = finished(stranger, table)

@@ -66,7 +66,7 @@ def wait_for(holds: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, "what the test waits for did not come"
-        time.sleep(0.1)
+        time.sleep(0.3)
 
 
 def test_an_event_starts_one_training_by_the_automation(prefect: Workspace) -> None:

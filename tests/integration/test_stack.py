@@ -247,4 +247,4 @@ def _wait_for(holds: Callable[[], bool], seconds: float = 100) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, "what the test waits for did not come"
-        time.sleep(0.1)
+        time.sleep(0.4)  # what is asked takes the servers' time, and they may have to start meanwhile
