@@ -20,6 +20,7 @@ FEW_ROWS = 4_000  # below this one fit on all rows does better than the mean of 
 RACE_ERRORS = 1.0  # standard errors behind the best within which a family is tuned further
 NEAR = 0.04  # of the way from the baseline to the best: what is no farther behind may help a mean
 FAR = 0.25  # of that way: what is farther behind on its first folds is not tried on the others
+FAR_LOSS = 1.0  # times the best's loss: the same where the best loses so little that a fourth of the way is a lot
 PORTFOLIO_ERRORS = 6.0  # the same within which its portfolio is tried: what is behind may still help a mean
 
 
@@ -136,7 +137,8 @@ class Board:
         best, seen = np.asarray(best_of(whole).trial.fold_scores), len(fold_scores)
         behind = float((best[:seen] - np.asarray(fold_scores)).mean())
         noise = PORTFOLIO_ERRORS * float(best.std()) / math.sqrt(len(best))
-        return behind > max(noise, FAR * float((best - floor[0]).mean()))
+        far, loss = FAR * float((best - floor[0]).mean()), -float(best.mean())  # only a loss has scores below 0
+        return behind > max(noise, min(far, FAR_LOSS * loss) if loss > 0 else far)
 
     @property
     def reasons(self) -> dict[str, str]:

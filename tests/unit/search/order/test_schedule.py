@@ -252,6 +252,14 @@ def test_a_first_trial_that_no_mean_would_take_ends_after_its_first_fold() -> No
     assert not schedule.far_behind([0.1])  # nothing to be behind yet but what looks at no feature
 
 
+def test_where_the_best_loses_little_a_first_trial_that_loses_twice_as_much_ends_after_its_first_fold() -> None:
+    schedule = make()
+    little = (-0.10, -0.11, -0.09, -0.10, -0.10)
+    schedule.ended += [ended(1, "baseline", (-3.2,) * 5), ended(2, "lightgbm", little)]
+    assert schedule.far_behind([-0.21])
+    assert not schedule.far_behind([-0.19])  # a fourth of the way to the baseline would be 0.9
+
+
 def test_families_a_little_behind_are_tuned_once_the_best_is_settled() -> None:
     schedule = make(lightgbm=Timed("lightgbm", 1), mlp=Timed("torch", 1))
     behind = tuple(score - 0.012 for score in GOOD)
