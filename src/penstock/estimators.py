@@ -76,14 +76,16 @@ class PenstockClassifier(ClassifierMixin, Searched):  # type: ignore[misc]  # sc
         y
             The class of each row, shape (n_rows,).
         groups
-            Which rows belong together: shape (n_rows,), or the name of a column, which is then no feature.
+            Which rows belong together: shape (n_rows,), or the name of a column, which is then no feature. Rows without
+            a value belong to those with the same features.
         time
-            When each row is from: shape (n_rows,), or the name of a column. Models are then judged on newer rows.
+            When each row is from: shape (n_rows,), or the name of a column. Models are then judged on newer rows, of
+            groups that they may have seen: blocks of time alone make the folds.
 
         Raises
         ------
         ValueError
-            If there is too little to learn from.
+            If there is too little to learn from, or too few groups.
         ModelError
             If no trial finished within the budget.
         NotFound
@@ -175,14 +177,16 @@ class PenstockRegressor(RegressorMixin, Searched):  # type: ignore[misc]  # scik
         y
             The value of each row, shape (n_rows,).
         groups
-            Which rows belong together: shape (n_rows,), or the name of a column, which is then no feature.
+            Which rows belong together: shape (n_rows,), or the name of a column, which is then no feature. Rows without
+            a value belong to those with the same features.
         time
-            When each row is from: shape (n_rows,), or the name of a column. Models are then judged on newer rows.
+            When each row is from: shape (n_rows,), or the name of a column. Models are then judged on newer rows, of
+            groups that they may have seen: blocks of time alone make the folds.
 
         Raises
         ------
         ValueError
-            If there is too little to learn from.
+            If there is too little to learn from, or too few groups.
         ModelError
             If no trial finished within the budget.
         NotFound

@@ -11,10 +11,16 @@ from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from penstock.domain.workspace import PROJECT_NAME
 from penstock.errors import SpecError
 
 PERCENT = 100
 GIVEN = "be given"
+MOST_LETTERS = 48  # of a project's name, as `PROJECT_NAME` has it
+NAME_MUST = (
+    "be lower-case letters, digits and dashes, begin with a letter, end in a letter or digit, and have at most 48 "
+    "characters"
+)
 
 Key = tuple[str | int, ...]
 
@@ -164,8 +170,7 @@ def _wrong_value(key: Key, kind: str, problem: dict[str, Any]) -> Fault:
     if kind == "string_type" and not isinstance(value, (list, dict, type(None))):
         return Fault(key, "be text", repr(value), f'Put it in quotes: "{value}".')
     if kind == "string_pattern_mismatch":
-        must = "be lower-case letters, digits and dashes, begin with a letter, and have at most 48 characters"
-        return Fault(key, must, repr(value), _slug_hint(str(value)))
+        return Fault(key, NAME_MUST, repr(value), _slug_hint(str(value)))
     return Fault(key, _MUST_BE.get(kind.split("_", maxsplit=1)[0], problem["msg"]), repr(value))
 
 
@@ -235,12 +240,39 @@ def _not_a_word(key: Key, value: object, context: Mapping[str, Any]) -> Fault:
 def _out_of_range(key: Key, value: Any, kind: str, context: Mapping[str, Any]) -> Fault:
     limit = next(iter(context.values()))
     if kind.startswith("less_than") and limit == 1:
-        hint = f"Did you mean {value / PERCENT:g}?" if 1 < value <= PERCENT else ""
-        return Fault(key, "be a share between 0 and 1", repr(value), hint)
+        return Fault(key, "be a share between 0 and 1", repr(value), _share_hint(value))
     words = {"greater_than": "greater than", "greater_than_equal": "at least", "less_than": "less than"}
     return Fault(key, f"be {words.get(kind, 'at most')} {limit:g}", repr(value))
 
 
+def _share_hint(value: Any) -> str:
+    """Return the share that a percentage was meant as, a number or a text that is one; "" for any other value."""
+    try:
+        percent = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return ""
+    return f"Did you mean {percent / PERCENT:g}?" if 1 < percent <= PERCENT else ""
+
+
+def check_name(name: str) -> None:
+    """Make sure that a project may have a name.
+
+    Raises
+    ------
+    SpecError
+        If it may not, with a name like it that may.
+    """
+    if not re.fullmatch(PROJECT_NAME, name):
+        raise SpecError(f"A project's name must {NAME_MUST}, but is {name!r}. {_slug_hint(name)}".rstrip())
+
+
+def slug_of(text: str) -> str:
+    """Return the name of a project that a text suggests, or "" if it has no letter or digit that a name may have."""
+    slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    begun = slug if re.match(r"[a-z]|$", slug) else f"p-{slug}"
+    return begun[:MOST_LETTERS].rstrip("-")
+
+
 def _slug_hint(name: str) -> str:
-    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:48]
-    return f"Did you mean {slug!r}?" if re.fullmatch(r"[a-z][a-z0-9-]*", slug) else ""
+    slug = slug_of(name)
+    return f"Did you mean {slug!r}?" if slug else ""

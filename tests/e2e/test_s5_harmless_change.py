@@ -171,13 +171,12 @@ def write_journal(watched: Watched, journal: Journal) -> None:
     bundle = LoadedBundle.open(artifacts.local_folder(version.bundle, workspace))
     for start in range(0, MANY, 5000):
         frame = make_rows(watched.random, watched.day + start / MANY, 5000, 5000 / MANY)
-        scores = bundle.predict_columns({str(name): frame[name].to_numpy() for name in frame})
         rest = {
             "at": workspace.now(),
             "project": "quiet",
             "version": "1",
             "rows": plain(frame),
-            "predictions": bundle.answers(scores),
+            "predictions": bundle.answer_columns({str(name): frame[name].to_numpy() for name in frame}),
             "latency_ms": 1.0,
         }
         journal.append("quiet", journal.ids.next(), msgspec.json.encode(rest)[1:])

@@ -138,6 +138,34 @@ def test_a_metric_is_held_against_the_problem_only_where_it_is_said(tmp_path: Pa
     assert load_spec(write(tmp_path, GOOD + "metric: rmse")).metric == "rmse"
 
 
+@pytest.mark.parametrize(("written", "hint"), [('"20"', "Did you mean 0.2?"), ("many", ""), ("1000", "")])
+def test_a_share_in_quotes_hides_no_other_fault(tmp_path: Path, written: str, hint: str) -> None:
+    error = faults(tmp_path, GOOD + f"split: {{holdout: {written}}}\nproblem: binry")
+    assert [detail["key"] for detail in error.details] == ["split.holdout", "problem"]
+    assert [detail["hint"] for detail in error.details] == [hint, "Did you mean 'binary'?"]
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("churn-", "Did you mean 'churn'?"),
+        ("My Project", "Did you mean 'my-project'?"),
+        ("2026", "Did you mean 'p-2026'?"),
+        ("a" * 47 + "-b", f"Did you mean '{'a' * 47}'?"),
+        ("数据", ""),
+    ],
+)
+def test_a_project_has_a_name_that_its_bento_may_have(tmp_path: Path, name: str, hint: str) -> None:
+    error = faults(tmp_path, GOOD.replace("name: churn", f'name: "{name}"'))
+    assert [(detail["key"], detail["hint"]) for detail in error.details] == [("name", hint)]
+    assert "end in a letter or digit" in error.message
+
+
+@pytest.mark.parametrize("name", ["a", "a1", "a-b", "a" * 48])
+def test_a_short_and_a_long_name_are_names(tmp_path: Path, name: str) -> None:
+    assert load_spec(write(tmp_path, GOOD.replace("name: churn", f"name: {name}"))).name == name
+
+
 def test_a_number_as_a_name_is_to_be_quoted(tmp_path: Path) -> None:
     assert 'Put it in quotes: "5".' in faults(tmp_path, GOOD.replace("churned", "5")).message
 

@@ -43,7 +43,7 @@ def demo(context: click.Context, folder: Path, ends: bool, as_json: bool) -> Non
     from penstock.stack.supervision import down
 
     folder.mkdir(parents=True, exist_ok=True)
-    workspace = find_workspace(folder=folder)
+    workspace = find_workspace(folder=folder, create=False)
     if is_own(folder, workspace):
         down(workspace)
     make_room(folder, workspace)

@@ -1,13 +1,17 @@
 """Which project a command means: by its name, or by a file that it is made of."""
 
-import re
+import os
+from hashlib import sha256
 from pathlib import Path
 
 from penstock.domain.workspace import Workspace
 from penstock.errors import NotFound, SpecError
 from penstock.spec import load_spec
+from penstock.spec_faults import check_name, slug_of
 from penstock.store import records
 from penstock.store.projects import project_file
+
+DIGEST_LETTERS = 8
 
 
 def columns_said(path: Path) -> str:
@@ -18,10 +22,9 @@ def columns_said(path: Path) -> str:
 
 
 def project_name(path: Path) -> str:
-    """Return the name of a file's project: its stem, in the letters that a name may have."""
-    stem = path.name.split(".", 1)[0].lower()
-    name = re.sub(r"[^a-z0-9]+", "-", stem).strip("-")[:48]
-    return name if re.match(r"[a-z]", name) else f"p-{name}"[:48]
+    """Return the name of a file's project: its stem, in the letters that a name may have, or a digest of it."""
+    stem = path.name.split(".", 1)[0]
+    return slug_of(stem) or f"p-{sha256(os.fsencode(stem)).hexdigest()[:DIGEST_LETTERS]}"
 
 
 def find_project(
@@ -98,7 +101,14 @@ def _same_target(file: Path, target: str | None) -> None:
 def draft(
     name: str, path: Path, target: str, overrides: dict[str, str | None], workspace: Workspace
 ) -> tuple[Path, list[str]]:
-    """Write a project file, or keep the one that is there, and record where it lies; return it and what was chosen."""
+    """Write a project file, or keep the one that is there, and record where it lies; return it and what was chosen.
+
+    Raises
+    ------
+    SpecError
+        If a project may not have the name, which is checked before it becomes a path.
+    """
+    check_name(name)
     from penstock.data.drafts.drafting import draft_project
 
     file = Path("projects").resolve() / f"{name}.yaml"

@@ -13,7 +13,15 @@ from penstock.data.joining import picked_rows
 from penstock.data.sides import digests, time_split
 from penstock.data.sides.digests import Digests
 from penstock.data.sides.grouping import FEWEST_ROWS, Likeness, find_likeness, group_digests
-from penstock.data.sides.hash_split import HOLDOUT, UNUSED, Assignment, HashRule, assign_by_hash, train_only
+from penstock.data.sides.hash_split import (
+    HOLDOUT,
+    UNUSED,
+    Assignment,
+    HashRule,
+    assign_by_hash,
+    need_folds,
+    train_only,
+)
 from penstock.data.targets import infer_problem, plain
 from penstock.data.types.canonical import canonical_type, names_of
 from penstock.domain.datasets import DatasetVersion, Split
@@ -92,6 +100,9 @@ def split(dataset: DatasetVersion, champion: ModelVersion | None, spec: ProjectS
         else _by_hash(groups, codes, spec, workspace)
     )
     sides = _without_picked(sides, groups, picked_rows(dataset, workspace), spec)
+    if spec.time is None:
+        remedy = "Bring more rows, or name another `id` in the project file." if spec.id else "Bring more rows."
+        need_folds((sides.assignment, sides.folds), groups, codes, remedy)
     made = _record(dataset, _Table(frame, groups, likeness), sides, spec, workspace)
     records.save_record("split", key, spec.name, made, workspace)
     return made

@@ -90,8 +90,7 @@ def validate(dataset: DatasetVersion, spec: ProjectSpec, quarantine: bool, works
         change = compare(frame, contract, spec, workspace)
         if change.verdict == "block":
             return _saved(_refused_by_contract(frame, dataset, contract, change), frame, workspace)
-    first = contract is None
-    findings = _findings(frame, dataset, spec, workspace, first=first)
+    findings = _findings(frame, dataset, contract, spec, workspace)
     contract = contract or draft_contract(frame, spec)
     outcome = _hold(frame, dataset, contract, spec, workspace)
     reasons, blocked = _decide(outcome, spec, quarantine, workspace)
@@ -139,11 +138,26 @@ def admit(change: ContractChange, report: ValidationReport) -> None:
 
 
 def _findings(
-    frame: pd.DataFrame, dataset: DatasetVersion, spec: ProjectSpec, workspace: Workspace, *, first: bool
+    frame: pd.DataFrame, dataset: DatasetVersion, contract: Contract | None, spec: ProjectSpec, workspace: Workspace
 ) -> tuple[Finding, ...]:
-    read = find_reading(dataset, workspace).findings
-    today = np.datetime64(workspace.now().replace(tzinfo=None), "us")
-    return (*read, *check_first_file(frame, spec, today)) if first else read
+    """Return what was seen in a table, on a first file with what needs no history; told without sensitive values."""
+    found = find_reading(dataset, workspace).findings
+    if contract is None:
+        found += check_first_file(frame, spec, np.datetime64(workspace.now().replace(tzinfo=None), "us"))
+    sensitive = _sensitive(contract, spec)
+    return tuple(_masked(one) if one.masked and sensitive & set(one.columns) else one for one in found)
+
+
+def _sensitive(contract: Contract | None, spec: ProjectSpec) -> set[str]:
+    """Return the names of sensitive columns, with those under which they came earlier."""
+    named = set(spec.columns.sensitive)
+    columns = [one for one in (contract.columns if contract else ()) if one.sensitive or one.name in named]
+    return named | {name for column in columns for name in (column.name, *column.renamed_from)}
+
+
+def _masked(finding: Finding) -> Finding:
+    """Return a finding without values; its figures may be values as well."""
+    return replace(finding, message=finding.masked, figures=(), masked="")
 
 
 def _hold(

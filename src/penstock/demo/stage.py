@@ -17,6 +17,7 @@ from penstock.errors import PenstockError, SpecError
 from penstock.store.records import list_projects
 from penstock.store.workspace import make_folders
 
+MARK = ".penstock-demo"  # lies in a folder that a demo may clear
 MOST_SHOWN = 500  # letters of what a command printed
 
 Tell = Callable[[str], None]
@@ -60,27 +61,43 @@ class Stage:
 
 
 def is_own(folder: Path, workspace: Workspace) -> bool:
-    """Return whether the workspace is the demo's own, in its folder, and not one that the user named."""
-    return workspace.home == folder.resolve() / ".penstock"
-
-
-def make_room(folder: Path, workspace: Workspace) -> None:
-    """Clear the demo's own folder of an earlier play, whose stack has ended.
+    """Return whether the workspace is the demo's own, in its folder, and not one that the user named.
 
     Raises
     ------
     SpecError
-        If the workspace is one that the user named, and an earlier play is in it.
+        If it would be, but somebody else's workspace or project files lie there.
+    """
+    if workspace.home != folder.resolve() / ".penstock":
+        return False
+    theirs = [path for path in (workspace.home, folder / "projects") if path.exists()]
+    if theirs and not (folder / MARK).exists():
+        raise SpecError(
+            f"The demo needs a folder of its own, for it clears it, but {theirs[0]} is there and no demo made it. "
+            "Name another folder with --folder."
+        )
+    return True
+
+
+def make_room(folder: Path, workspace: Workspace) -> None:
+    """Clear the demo's own folder of an earlier play, whose stack has ended, and make the workspace's folders.
+
+    Raises
+    ------
+    SpecError
+        If the workspace is one that the user named, and an earlier play is in it; or see `is_own`.
     """
     if is_own(folder, workspace):
-        shutil.rmtree(workspace.home)
-        shutil.rmtree(folder / "projects", ignore_errors=True)
-        make_folders(workspace)
+        (folder / MARK).touch()
+        for path in (workspace.home, folder / "projects"):
+            if path.exists():
+                shutil.rmtree(path)
     elif (workspace.home / "penstock.db").exists() and PROJECT in list_projects(workspace):
         raise SpecError(
             f"The demo needs a workspace without the project {PROJECT!r}, but {workspace.home} has it. Leave out "
             "PENSTOCK_HOME: the demo then has a workspace of its own."
         )
+    make_folders(workspace)
 
 
 def command(stage: Stage, *arguments: str) -> str:

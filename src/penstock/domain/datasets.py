@@ -53,7 +53,10 @@ class DatasetVersion:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something a check saw in a table, with its evidence and what was done."""
+    """Something a check saw in a table, with its evidence and what was done.
+
+    `masked` says the same without values of the columns, for those that are sensitive; "" where the message has none.
+    """
 
     check: str
     level: Level
@@ -61,6 +64,7 @@ class Finding:
     message: str
     rows: int = 0
     figures: tuple[tuple[str, float], ...] = ()
+    masked: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Fitted models, the files that serve them, and their numbers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -10,6 +11,43 @@ from penstock.domain.features import Decoding
 Target = str | int | float | bool
 
 
+def class_name(value: Target) -> str:
+    """Return a class as text: the key of its probability, and the end of its column's name offline."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Widths:
+    """Half the width of a regression's 90 % interval, by what a row is: a binary tree.
+
+    Node `i` asks whether the row's decoded number `asks[i]` (-1: its predicted value) is at most `cuts[i]`, and goes on
+    at `left[i]` or `right[i]`; a missing number goes left where `missing_left[i]` says so. A leaf has -1 for both, and
+    `halves[i]` is its answer.
+    """
+
+    asks: tuple[int, ...]
+    cuts: tuple[float, ...]
+    left: tuple[int, ...]
+    right: tuple[int, ...]
+    missing_left: tuple[bool, ...]
+    halves: tuple[float, ...]
+
+    def half(self, numbers: Sequence[float], value: float) -> float:
+        """Return half the width of the interval of a row, by its decoded numbers and its predicted value."""
+        node = 0
+        while self.left[node] >= 0:
+            ask = self.asks[node]
+            found = value if ask < 0 else numbers[ask]
+            missing = found != found  # noqa: PLR0124  NaN alone differs from itself
+            goes_left = self.missing_left[node] if missing else found <= self.cuts[node]
+            node = self.left[node] if goes_left else self.right[node]
+        return self.halves[node]
+
+
 @dataclass(frozen=True, slots=True)
 class Signature:
     """What a version takes and gives, in JSON types.
@@ -17,8 +55,8 @@ class Signature:
     `classes` are the target's values in the order of the probabilities; `positive` is the index of the class whose
     probability is the score (binary); `threshold` on that probability decides the label; with `costs` (a row of
     class i called j, multiclass) the label is the class of least expected cost; `half_width` is the conformal 90 %
-    half width of a regression, whose interval ends at 0 where the target was `never_negative`; `id_column` keeps a
-    caller on one version.
+    half width of a regression over all rows, `widths` that of each row where rows differ; the interval ends at 0 where
+    the target was `never_negative`; `id_column` keeps a caller on one version.
     """
 
     project: str
@@ -32,6 +70,7 @@ class Signature:
     id_column: str | None = None
     costs: tuple[tuple[float, ...], ...] = ()
     never_negative: bool = False
+    widths: Widths | None = None
 
 
 @dataclass(frozen=True, slots=True)

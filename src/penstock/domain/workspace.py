@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-PROJECT_NAME = r"[a-z][a-z0-9-]{0,47}"  # a name never becomes a path or an address before it is one
+# A name never becomes a path or an address before it is one; that of a Bento must end in a letter or digit.
+PROJECT_NAME = r"[a-z]([a-z0-9-]{0,46}[a-z0-9])?"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Must-pass cases: rows whose answer a person has fixed beforehand.
 
-The file has the model's columns, and one or more of `expected` (a label, or a value within 1e-6), `at_least` and
-`at_most` (bounds on the probability of the positive class, or of `expected` where it is a class, or on the value);
-`case` names a row.
+The file has the model's columns, and one or more of `expected` (a label as the service answers it, or a value within
+1e-6), `at_least` and `at_most` (bounds on the probability of the positive class, or of `expected` where it is a class,
+or on the value); `case` names a row.
 """
 
 import csv
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from penstock.data.types.conforming import MUST
 from penstock.domain.datasets import ColumnType, Problem
 from penstock.domain.features import Decoding
-from penstock.domain.models import Signature
+from penstock.domain.models import Signature, class_name
 from penstock.errors import NotFound, SpecError
 from penstock.evaluation.metrics import Choosing, Values, chosen
 
@@ -178,20 +178,38 @@ def codes_of_answers(predictions: Values, signature: Signature) -> NDArray[np.in
 
 def _value(prediction: Values, code: int, expected: Any, signature: Signature) -> float:
     """Return what bounds are held against; without a class named, of the class that the row is called."""
-    names = [str(name) for name in signature.classes]
-    if isinstance(expected, str) and expected in names:
-        return float(prediction[names.index(expected)])
+    named = _code_of(expected, signature)
+    if named is not None:
+        return float(prediction[named])
     return float(prediction[code if signature.positive is None else signature.positive])
+
+
+def _code_of(expected: Any, signature: Signature) -> int | None:
+    """Return the position of the class that a case names, or None.
+
+    It is spelled as the service answers it or as Python shows it; a boolean also as YAML and Excel write it.
+    """
+    if not isinstance(expected, (str, bool)):
+        return None
+    if all(isinstance(each, bool) for each in signature.classes):
+        expected = BOOLEANS.get(str(expected).lower(), expected)
+    spelled = {form: code for code, each in enumerate(signature.classes) for form in (str(each), class_name(each))}
+    return spelled.get(str(expected))
+
+
+def _is_met(expected: Any, label: Any, signature: Signature) -> bool:
+    if signature.problem == "regression":
+        return bool(abs(label - float(expected)) <= 1e-6)  # noqa: PLR2004
+    code = _code_of(expected, signature)
+    return code is not None and bool(signature.classes[code] == label)
 
 
 def _faults(wanted: dict[Any, Any], label: Any, value: float, signature: Signature) -> list[str]:
     faults = []
     expected = wanted["expected"]
-    if isinstance(expected, str):
-        regression = signature.problem == "regression"
-        right = abs(value - float(expected)) <= 1e-6 if regression else str(label) == expected  # noqa: PLR2004
-        if not right:
-            faults.append(f"must be {expected!r}, but is {label!r}.")
+    if isinstance(expected, (str, bool)) and not _is_met(expected, label, signature):
+        found = label if signature.problem == "regression" else class_name(label)
+        faults.append(f"must be {class_name(expected)!r}, but is {found!r}.")
     if isinstance(wanted["at_least"], str) and value < float(wanted["at_least"]):
         faults.append(f"must be at least {wanted['at_least']}, but is {value:.4g}.")
     if isinstance(wanted["at_most"], str) and value > float(wanted["at_most"]):

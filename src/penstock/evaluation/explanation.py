@@ -113,8 +113,8 @@ def improved(evaluation: Evaluation) -> str:
 
 
 def _naming(table: pd.DataFrame, spec: ProjectSpec) -> Naming:
-    """Return how a row is named to a person: by its id where there is one, else by its position."""
-    ids = table.get(spec.id)
+    """Return how a row is named to a person: by its id where there is one that may be shown, else by its position."""
+    ids = None if spec.id in spec.columns.sensitive else table.get(spec.id)
     return lambda row: f"row {row:,}" if ids is None else f"{spec.id} {ids.iloc[row]}"
 
 

@@ -8,13 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from penstock.domain.models import Signature
+from penstock.domain.models import Signature, class_name
 from penstock.domain.releases import Label
 from penstock.domain.workspace import Workspace
 from penstock.evaluation.answers import Answers, choosing_of, ordered_classes
 from penstock.evaluation.metrics import Values
 from penstock.serving.journals.reading import read_rows
-from penstock.serving.session import class_name
 from penstock.spec import ProjectSpec
 from penstock.store.labels import labels_since
 

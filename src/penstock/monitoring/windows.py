@@ -11,15 +11,15 @@ import numpy as np
 import pandas as pd
 
 from penstock.data.contract_file import load_contract
+from penstock.data.types.cells import double_of
 from penstock.domain.datasets import ColumnType, Contract
-from penstock.domain.models import ModelVersion, Signature
+from penstock.domain.models import ModelVersion, Signature, class_name
 from penstock.domain.monitoring import Window
 from penstock.domain.workspace import Workspace
 from penstock.errors import NotFound
 from penstock.serving.journal import Entry
 from penstock.serving.journals.reading import read_entries
 from penstock.serving.registry import model_of
-from penstock.serving.session import class_name
 from penstock.spec import ProjectSpec
 from penstock.store import frames, records
 from penstock.store.windows import newest_window
@@ -158,7 +158,7 @@ def _canonical(rows: list[dict[str, Any]], contract: Contract) -> pd.DataFrame:
 def _column(values: list[Any], kind: ColumnType) -> pd.Series:
     """Return values in a canonical type, as the decoder reads them; one that is not of the type is missing."""
     if kind == "number":
-        found = np.array([value if type(value) in {int, float} else None for value in values], np.float64)
+        found = np.array([double_of(value) if type(value) in {int, float} else None for value in values], np.float64)
         return pd.Series(np.where(np.isfinite(found), found, np.nan))
     if kind == "boolean":
         return pd.Series([_truth(value) for value in values], dtype=object)

@@ -141,10 +141,11 @@ def _insert(
 
 def _tell(connection: sa.Connection, made: Release, before: Release | None, cause: Cause, action: str) -> None:
     """Write the audit entry and the notice of a transition."""
-    weights = before.weights if before else {}
+    weights, reason = before.weights if before else {}, cause.reason
+    if made.state == "pending_approval":
+        reason = f"{reason} `penstock approve {made.id}` lets it begin, `penstock reject {made.id}` does not."
     append_audit(
-        connection,
-        Act(cause.actor, action, made.project, cause.reason, made.weights, weights, incident=cause.incident),
+        connection, Act(cause.actor, action, made.project, reason, made.weights, weights, incident=cause.incident)
     )
     payload = {
         "release": made.id,

@@ -4,17 +4,20 @@ import math
 import threading
 import time
 
+import numpy as np
+
 from penstock.domain.search import Slot
 from penstock.errors import ModelError
 from penstock.search.encoding import Encoding, folds_folder, prepare
 from penstock.search.machine import memory
 from penstock.search.machine.footprints import judged
-from penstock.search.machine.messages import Answer, FoldDone, GoOn, JobFailed
+from penstock.search.machine.messages import Answer, FoldDone, GoOn
 from penstock.search.machine.slots import Crew, Host, need_one_library
 from penstock.search.model.limits import Limits
 from penstock.search.order.plans import BASELINE, Plan
 from penstock.search.order.schedule import Schedule
 from penstock.search.phases.admission import Admission
+from penstock.search.phases.ceiling import ceiling
 from penstock.search.phases.clock import START_SECONDS, Clock
 from penstock.search.phases.laying import Unencoded, fit_here, laid_here, lay, most_seconds, shelf_for
 from penstock.search.phases.opening import COMPILED, ROOM_FOR_TWO_MB, schedule_of, setting_of, start_slots
@@ -75,7 +78,7 @@ class Campaign:
         self.admission = Admission(work, self.crew)
         self.study = Study(work.folder / "journal.log", settings.seed, settings.sampler)
         found = [judged(one, Limits(settings.limits)) for one in self.study.ended()]
-        earlier = [one for one in found if still_asked(one.trial, work.families)]
+        earlier = [one for one in found if still_asked(one.trial, work.families, work.rows.problem)]
         self.resumed = sum(one.trial.state == "finished" for one in earlier)
         self.earlier = [one for one in earlier if one.trial.state != "failed"]
         self.failed = [one for one in earlier if one.trial.state == "failed"]
@@ -83,14 +86,19 @@ class Campaign:
         self.refit: Refit | None = None
         self.at_work: dict[int, AtWork] = {}
         self.finale = False
-        self.stopped = ""
+        self.stopped, self.ceiling = "", ""
         self.end = self.clock.end(settings, self.earlier)
 
     def start(self) -> None:
-        """Start the slots and, while their processes load, the encoding; fail what a dead process left running."""
+        """Start the slots and, while their processes load, the encoding; fail what a dead process left running.
+
+        Meanwhile it is seen what no model can beat.
+        """
         start_slots(self.crew, self.work)
         self.encoding.start()
         self.study.reap()
+        costs = np.array(self.work.costs) if self.work.costs else None
+        self.ceiling = ceiling(self.work.rows, self.work.settings.metric, costs) or ""
 
     def search(self) -> Found:
         """Try configurations while there is time, fit the best on all rows, and return it.
@@ -171,7 +179,7 @@ class Campaign:
             out_of_fold=pick.write(self.work.folder),
             seconds=self.clock.seconds(),
             resumed=self.resumed,
-            reasons=(*([self.stopped] if self.stopped else []), *pick.reasons, *memory.told(trials)),
+            reasons=(*filter(None, [self.stopped, self.ceiling]), *pick.reasons, *memory.told(trials)),
             experience=self.admission.experience,
             members=tuple((one.trial.family, weight, refit.parameters(one)) for one, weight in pick.members),
         )
@@ -196,6 +204,7 @@ class Campaign:
         setting = setting_of(self.work, self.encoding)
         self.crew.tell(setting)
         self.schedule = schedule_of(self.work, setting, self.earlier, self.admission.memory)
+        self.schedule.lost += [one for one in self.failed if self.study.gives_up(one)]
         if self.hooks.meanwhile is not None:
             threading.Thread(target=self.hooks.meanwhile, name="meanwhile", daemon=True).start()
 
@@ -227,8 +236,6 @@ class Campaign:
         given = schedule.given(plan)
         draft = self.study.ask(plan.family, plan.kind, given, schedule.spaces[plan.family])
         schedule.running[draft.number] = plan
-        if plan.kind == "portfolio":
-            schedule.begun[plan.family] = plan.place + 1
         work = self.at_work[draft.number] = AtWork(draft, plan, host, now, placed)
         self.crew.submit(host, work.job(schedule.must_fit(self.end)), placed.gpu_mb)
 
@@ -250,8 +257,7 @@ class Campaign:
             ended = lay(plan, setting, schedule, self.study, self.work)
             if ended.trial.state == "failed":
                 self.failed.append(ended)
-                schedule.skips[name] = ended.trial.reason
-                schedule.failed.add(name)
+                schedule.give_up(ended)
                 continue
             schedule.ended.append(ended)
             refit = self._refit(schedule)
@@ -301,10 +307,8 @@ class Campaign:
         self.admission.learn(ended, answer, self.schedule)
         if ended.trial.state == "failed":
             self.failed.append(ended)
-            retried = isinstance(answer, JobFailed) and answer.cause == "died" and self.study.again(work.draft)
-            if not retried and work.plan.kind in {"default", "partial"}:
-                self.schedule.skips[ended.trial.family] = ended.trial.reason
-                self.schedule.failed.add(ended.trial.family)
+            if ended.trial.mark != "process died" or not work.draft.again:
+                self.schedule.give_up(ended)
         else:
             self.schedule.ended.append(ended)
         self.clock.keep()

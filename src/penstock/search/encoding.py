@@ -6,8 +6,9 @@ import pickle  # noqa: TID251  a pipeline that this search fitted, read back by 
 import shutil
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,17 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from penstock.domain.datasets import Problem
 from penstock.domain.features import FeaturePlan, Flavour
 from penstock.domain.search import EncodedFolds
+from penstock.features._base import Encoder
 from penstock.features.embeddings import Meanings
 from penstock.features.pipeline import Pipeline, build_pipeline
 
 MARK = "rows.json"
 SOME_ROWS = 20  # that a candidate's latency is measured with
 TRAINS_ALWAYS = -3  # the fold of rows that train in every fold and are validated in none
+
+
+class _Stopped(Exception):
+    """Ends the thread that encodes in the middle of a file."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,7 +91,7 @@ class Encoding:
         self.thread.start()
 
     def stop(self) -> None:
-        """Stop after the file at hand."""
+        """Stop after the encoder at hand; what is not written by then never is."""
         self.stopping.set()
         if self.thread is not None:
             self.thread.join()
@@ -122,7 +128,8 @@ class Encoding:
             _save(self.folder / "group.npy", self.rows.group)
             _save(self.folder / "some-numbers.npy", self.rows.numbers[:SOME_ROWS])
             _save(self.folder / "some-texts.npy", self.rows.texts[:SOME_ROWS].astype(np.str_))
-            with threadpool_limits(1):  # the cores are the slots'; threads that wait for one another would take long
+            # the cores are the slots'; threads that wait for one another would take long
+            with threadpool_limits(1), suppress(_Stopped):
                 self._encode_all()
         except BaseException as error:  # noqa: BLE001  raised again by `check`, in the search's own thread
             self.failure = error
@@ -134,8 +141,6 @@ class Encoding:
         for fold in [*range(self.rows.folds), None]:
             for flavour in self.flavours:
                 self._encode(flavour, fold)
-                if self.stopping.is_set():
-                    return
             self.known.set()
 
     def _encode(self, flavour: Flavour, fold: int | None) -> None:
@@ -147,15 +152,31 @@ class Encoding:
         rows, trains = self.rows, self.rows.training(fold)
         pipeline = build_pipeline(rows.plan.columns, flavour, rows.classes, self.seed, rows.meanings)
         if trains.all():
-            encoded = pipeline.fit_transform(rows.numbers, rows.texts, rows.target, rows.group)
-            _replace(model, pickle.dumps(pipeline))
+            encoded = self._heeding(pipeline).fit_transform(rows.numbers, rows.texts, rows.target, rows.group)
+            self._keep(model, pipeline)
             _save(path, encoded)
         else:
             seen = (rows.numbers[trains], rows.texts[trains], rows.target[trains], rows.group[trains])
-            learnt = pipeline.fit_transform(*seen)
-            _replace(model, pickle.dumps(pipeline))
-            _write_both(path, trains, learnt, pipeline.transform(rows.numbers[~trains], rows.texts[~trains]))
+            learnt = self._heeding(pipeline).fit_transform(*seen)
+            others = self._heeding(pipeline).transform(rows.numbers[~trains], rows.texts[~trains])
+            self._keep(model, pipeline)
+            _write_both(path, trains, learnt, others)
         self._learn(flavour, pipeline)
+
+    def _heeding(self, pipeline: Pipeline) -> Pipeline:
+        """Return a pipeline of the same encoders, to go through once, that ends between two once `stop` is called."""
+        return replace(pipeline, encoders=self._while_wanted(pipeline.encoders))  # type: ignore[arg-type]
+
+    def _while_wanted(self, encoders: tuple[Encoder, ...]) -> Iterator[Encoder]:
+        for encoder in encoders:
+            if self.stopping.is_set():
+                raise _Stopped
+            yield encoder
+
+    def _keep(self, path: Path, pipeline: Pipeline) -> None:
+        if self.stopping.is_set():
+            raise _Stopped
+        _replace(path, pickle.dumps(pipeline))
 
     def _learn(self, flavour: Flavour, pipeline: Pipeline) -> None:
         if flavour not in self.features:

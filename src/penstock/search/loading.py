@@ -132,12 +132,14 @@ def _meanings(texts: NDArray[Any], plan: FeaturePlan, spec: ProjectSpec) -> dict
 
 
 def _name(split: Split, plan: FeaturePlan, problem: Problem, spec: ProjectSpec) -> str:
-    """Return what trials belong to: rows, features, seed, what they are scored by, and the text of own estimators.
+    """Return what trials belong to: rows, features, seed, what they are scored by, and what own estimators are.
 
-    Budget, families, spaces and limits may be edited, and what was tried still counts.
+    The plan says nothing of monotone columns, and what was fitted without a constraint does not keep it. Budget,
+    families, spaces and limits may be edited, and what was tried still counts.
     """
-    own = [file_digest(source) for source in own_of(spec)]
-    said = [split.dataset, split.assignment, plan.digest, spec.seed, objective_of(problem, spec), spec.costs, own]
+    rows = [split.dataset, split.assignment, plan.digest, spec.columns.monotone]
+    own = [[source.name, source.attribute, file_digest(source)] for source in own_of(spec)]
+    said = [*rows, spec.seed, objective_of(problem, spec), spec.costs, own]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 

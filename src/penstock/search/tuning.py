@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import math
 import warnings
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,6 +21,7 @@ from optuna.trial import FrozenTrial, TrialState
 from penstock.domain.search import Choice, Footprint, Real, SearchSpace, Trial, Value, Whole
 from penstock.search.machine.slots import lives, owner
 from penstock.search.wishes.grids import grid
+from penstock.search.wishes.spaces import holds, nearest
 
 MOST_RETRIES = 2  # a configuration whose process died twice more is what kills it
 
@@ -40,6 +40,11 @@ class Draft:
     kind: Kind
     parameters: dict[str, Value]
     retries: int = 0
+
+    @property
+    def again(self) -> bool:
+        """Whether it may be tried again, should its process die."""
+        return self.retries < MOST_RETRIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +80,9 @@ class Ended:
 class Study:
     """The trials of one search, a sampler for each family, in one journal file.
 
-    Journal storage has no heartbeat: a trial whose owner (process id and start time) is dead is failed and tried
-    again, at most twice.
+    Journal storage has no heartbeat: a trial whose owner (process id and start time) is dead is failed. What died is
+    tried again when it is asked for, at most twice. Optuna's own queue, which it empties in order, holds nothing but
+    what is asked for at the moment.
     """
 
     def __init__(self, path: Path, seed: int, sampler: Sampler = "tpe") -> None:
@@ -87,15 +93,17 @@ class Study:
         self._seed, self._sampler = seed, sampler
         self._studies: dict[str, optuna.Study] = {}
         self._open: dict[int, tuple[str, optuna.trial.Trial]] = {}
-        self._asked: dict[int, dict[str, Any]] = {}
         names = [study.study_name for study in self._storage.get_all_studies()]
-        begun = [trial for name in names for trial in self._study(name).get_trials(deepcopy=False)]
-        self._next = 1 + max((_begun(trial).get("number", 0) for trial in begun), default=0)
+        found = [_begun(trial) for name in names for trial in self._study(name).get_trials(deepcopy=False)]
+        self._retries: dict[int, int] = {begun["number"]: begun.get("retries", 0) for begun in found if begun}
+        self._next = 1 + max(self._retries, default=0)
 
     def reap(self) -> int:
-        """Fail the trials whose owner is dead and queue them again; return how many there were."""
+        """Fail the trials whose owner is dead; return how many there were."""
         count = 0
-        for name, study in list(self._studies.items()):
+        for study in self._studies.values():
+            for _ in study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+                study.tell(study.ask(), state=TrialState.FAIL)  # queued, and killed before it was taken
             for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
                 begun = _begun(trial)
                 if begun and lives(*begun["owner"]):
@@ -105,9 +113,6 @@ class Study:
                     continue
                 study.tell(trial.number, state=TrialState.FAIL)
                 count += 1
-                retries = int(trial.user_attrs.get("retries", 0))
-                if retries < MOST_RETRIES:
-                    self._queue(name, trial.params, begun.get("kind", "tuned"), retries + 1)
         return count
 
     def ended(self) -> list[Ended]:
@@ -121,44 +126,41 @@ class Study:
         found += [_lost(family, _begun(trial)) for family, trial in known if _is_lost(trial)]
         return sorted(found, key=lambda one: one.trial.number)
 
-    def waiting(self) -> dict[str, Kind]:
-        """Return the families that have a trial queued, and its kind."""
-        queued: dict[str, Kind] = {}
-        for name, study in self._studies.items():
-            for trial in study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-                queued.setdefault(name.split()[0], trial.user_attrs.get("kind", "tuned"))
-        return queued
-
-    def again(self, draft: Draft) -> bool:
-        """Queue a configuration whose process died; return whether it may be tried again."""
-        if draft.retries >= MOST_RETRIES:
-            return False
-        self._queue(_name(draft.family, draft.kind), self._asked[draft.number], draft.kind, draft.retries + 1)
-        return True
+    def gives_up(self, failed: Ended) -> bool:
+        """Return whether a trial of an earlier process that failed would fail again, or its process died too often."""
+        if failed.trial.mark == "process died":
+            return self._retries.get(failed.trial.number, 0) >= MOST_RETRIES
+        return failed.trial.mark != "over deadline"
 
     def ask(self, family: str, kind: Kind, given: dict[str, Value], space: SearchSpace) -> Draft:
-        """Return the next configuration of a family: what is given, what was queued, or what its sampler proposes.
+        """Return the next configuration of a family: what is given, what died, or what its sampler proposes.
 
-        A tuned one takes from `given` what its space does not vary; one of another kind is `given`.
+        A tuned one takes from `given` what its space does not vary; one of another kind is `given`, for the next time
+        where it died.
         """
         distributions = {key: _distribution(dimension) for key, dimension in space.items()}
         name = self._named(family, kind, distributions)
         study = self._study(name)
-        queued = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-        if kind != "tuned" and not queued:
-            self._queue(name, _nearest(given, space), kind, 0)
-        if kind == "tuned" and not queued and self._sampler == "grid":
-            self._queue(name, self._next_point(study, space), kind, 0)
+        dead = next((one for one in _dead(study) if _is_asked(one, kind, given, space)), None)
+        if dead is not None:
+            _queue(study, dead.params)
+        elif kind != "tuned":
+            _queue(study, _nearest(given, space))
+        elif self._sampler == "grid":
+            _queue(study, self._next_point(study, space))
         trial = study.ask(distributions)
-        parameters = {**given, **trial.params}
-        if kind != "tuned":
-            parameters |= given
-        draft = Draft(self._next, family, kind, parameters, int(trial.user_attrs.get("retries", 0)))
-        self._next += 1
-        trial.set_user_attr("begun", {"number": draft.number, "kind": kind, "parameters": parameters, "owner": owner()})
-        self._open[draft.number] = (name, trial)
-        self._asked[draft.number] = trial.params  # a default may lie outside of what is varied, which these do not
+        parameters = {**given, **trial.params, **(given if kind != "tuned" else {})}
+        draft = Draft(self._next, family, kind, parameters, 0 if dead is None else 1 + _retries(dead))
+        self._begin(draft, name, trial, None if dead is None else _begun(dead)["number"])
         return draft
+
+    def _begin(self, draft: Draft, name: str, trial: optuna.trial.Trial, again: int | None) -> None:
+        """Write down who begins a trial, and the number of the dead one that it tries again."""
+        told = {"number": draft.number, "kind": draft.kind, "parameters": draft.parameters, "retries": draft.retries}
+        trial.set_user_attr("begun", {**told, "owner": owner(), "again": again})
+        self._next += 1
+        self._retries[draft.number] = draft.retries
+        self._open[draft.number] = (name, trial)
 
     def tell(self, ended: Ended) -> None:
         """Keep what came of a trial; once this returns, no kill loses it."""
@@ -192,13 +194,9 @@ class Study:
     def _next_point(self, study: optuna.Study, space: SearchSpace) -> dict[str, Value]:
         """Return the next point of the grid; after the last the first again, which the schedule does not ask for."""
         points: list[dict[str, Value]] = grid(space, self._seed)
-        tuned = sum(bool(_begun(trial).get("kind") == "tuned") for trial in study.get_trials(deepcopy=False))
+        begun = [_begun(trial) for trial in study.get_trials(deepcopy=False)]
+        tuned = sum(bool(one.get("kind") == "tuned" and one.get("again") is None) for one in begun)
         return points[tuned % len(points)]
-
-    def _queue(self, name: str, parameters: dict[str, Any], kind: Kind, retries: int) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            self._study(name).enqueue_trial(parameters, user_attrs={"kind": kind, "retries": retries})
 
     def _study(self, name: str) -> optuna.Study:
         if name not in self._studies:
@@ -230,8 +228,9 @@ def _distribution(dimension: Real | Whole | Choice) -> BaseDistribution:
 
 
 def _clash(old: BaseDistribution, new: BaseDistribution) -> bool:
-    """Return whether one study cannot hold both: ranges may move, kinds and choices may not."""
-    return old != new and (type(old) is not type(new) or isinstance(new, CategoricalDistribution))
+    """Return whether one study cannot hold both: ranges may move, but not become logarithmic; choices may not."""
+    kinds = [(type(one), getattr(one, "log", False)) for one in (old, new)]
+    return old != new and (kinds[0] != kinds[1] or isinstance(new, CategoricalDistribution))
 
 
 def _nearest(default: dict[str, Value], space: SearchSpace) -> dict[str, Value]:
@@ -239,23 +238,55 @@ def _nearest(default: dict[str, Value], space: SearchSpace) -> dict[str, Value]:
     near: dict[str, Value] = {}
     for name, dimension in space.items():
         value = default.get(name)
-        if isinstance(dimension, Choice):
-            if name in default and value in dimension.values:
-                near[name] = value
-        elif isinstance(value, int | float):
-            bounded = min(max(value, dimension.low), dimension.high)
-            near[name] = round(bounded) if isinstance(dimension, Whole) else float(bounded)
-        else:  # chosen by the fit itself: the sampler is told of the middle, not of a draw that was never tried
-            middle = (
-                math.sqrt(dimension.low * dimension.high) if dimension.log else (dimension.low + dimension.high) / 2
-            )
-            near[name] = round(middle) if isinstance(dimension, Whole) else middle
+        if not isinstance(dimension, Choice):  # where the fit chooses, the sampler is told of the middle, not of a draw
+            near[name] = nearest(value, dimension)
+        elif name in default and value in dimension.values:
+            near[name] = value
     return near
+
+
+def _queue(study: optuna.Study, parameters: dict[str, Any]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        study.enqueue_trial(parameters)
 
 
 def _begun(trial: FrozenTrial) -> dict[str, Any]:
     begun: dict[str, Any] = trial.user_attrs.get("begun", {})
     return begun
+
+
+def _retries(trial: FrozenTrial) -> int:
+    return int(_begun(trial).get("retries", 0))
+
+
+def _dead(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the trials whose process died and that may be tried again, and were not yet; oldest first."""
+    trials = study.get_trials(deepcopy=False)
+    followed = {_begun(one).get("again") for one in trials}
+    return [
+        one for one in trials if _died(one) and _retries(one) < MOST_RETRIES and _begun(one)["number"] not in followed
+    ]
+
+
+def _died(trial: FrozenTrial) -> bool:
+    """Return whether a trial failed with its process: the slot's, or the search's, which could keep nothing of it."""
+    if trial.state != TrialState.FAIL or not _begun(trial):
+        return False
+    ended = trial.user_attrs.get("ended")
+    return ended is None or str(ended["trial"]["mark"]) == "process died"
+
+
+def _is_asked(dead: FrozenTrial, kind: Kind, given: dict[str, Value], space: SearchSpace) -> bool:
+    """Return whether a dead trial is what is asked for: for a tuned one, any within a space that may have been edited.
+
+    A study may hold trials of other kinds, which are asked for in their own turn.
+    """
+    begun = _begun(dead)
+    if kind == "tuned":
+        varied = [name for name in space if name in dead.params]
+        return bool(begun["kind"] == kind) and all(holds(space[name], dead.params[name]) for name in varied)
+    return given.items() <= dict(begun["parameters"]).items()
 
 
 def _is_lost(trial: FrozenTrial) -> bool:

@@ -126,13 +126,22 @@ class Journal:
         try:
             spool.append(line)
         except OSError:
-            self._rotate(project, request_id).append(line)
+            self._append_anew(project, request_id, line)
 
     def close(self) -> None:
         """Close every file."""
         for spool in self._spools.values():
             spool.close()
         self._spools.clear()
+
+    def _append_anew(self, project: str, request_id: str, line: bytes) -> None:
+        """Write a line into a new file; one that does not take it is given up, for a line behind a torn one is lost."""
+        spool = self._rotate(project, request_id)
+        try:
+            spool.append(line)
+        except OSError:
+            self._spools.pop(project).close()
+            raise
 
     def _rotate(self, project: str, request_id: str) -> _Spool:
         old = self._spools.pop(project, None)

@@ -1,5 +1,6 @@
 """What people say of answers: true values and flags, taken for rows that the journal knows."""
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,14 +10,14 @@ from typing import Any
 import msgspec
 
 from penstock.data.decoding import RowErrors, shown
-from penstock.domain.models import Signature
+from penstock.domain.models import Signature, class_name
 from penstock.domain.releases import Label, LabelCounts
 from penstock.domain.workspace import Workspace
 from penstock.errors import NotFound
 from penstock.serving import journal
 from penstock.serving.journals.request_ids import LENGTH
 from penstock.serving.journals.segments import sealed_rows
-from penstock.serving.session import SIGNATURE, class_name
+from penstock.serving.session import SIGNATURE
 from penstock.store import artifacts, records
 from penstock.store.labels import adopt_labels, parked_labels, save_labels
 
@@ -249,7 +250,7 @@ def _value_faults(number: int, given: Given, signature: Signature) -> list[dict[
 def _fits(value: Any, signature: Signature) -> bool:
     if signature.problem == "regression":
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        return number and value - value == 0
+        return number and abs(value) <= sys.float_info.max  # NaN is not, nor is a whole number of 400 digits
     return any(_same(value, known) for known in signature.classes)
 
 

@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import platform
+import shutil
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,7 +60,9 @@ def register(trained: Trained, spec: ProjectSpec, flow_run: str, workspace: Work
     if known is not None:
         return known
     sample = frames.load_table(model.dataset, workspace).head(SAMPLED_ROWS)
-    run_id = tracking.log_run(_tracked(trained, spec, flow_run, workspace), sample, model.dataset, workspace)
+    with tracking.temporary_folder() as drawings:
+        run = _tracked(trained, spec, flow_run, drawings, workspace)
+        run_id = tracking.log_run(run, sample, model.dataset, workspace)
     used = [column.name for column in trained.plan.used]
     folder = artifacts.local_folder(bundle.digest, workspace)
     tracked = TrackedModel(spec.name, run_id, training.id, folder)
@@ -167,8 +170,10 @@ def attach_report(version: ModelVersion, report: str, workspace: Workspace) -> M
     SourceUnavailable
         If MLflow does not answer.
     """
-    page = tracking.write_temporary("report.html", artifacts.read_bytes(report, workspace))
-    tracking.add_files(version.run_id, [("", page)], workspace)
+    with tracking.temporary_folder() as folder:
+        page = folder / "report.html"
+        page.write_bytes(artifacts.read_bytes(report, workspace))
+        tracking.add_files(version.run_id, [("", page)], workspace)
     kept = ModelVersion(
         **{name: getattr(version, name) for name in version.__slots__ if name != "report"}, report=report
     )
@@ -183,7 +188,7 @@ def _found(kind: str, key: str, project: str, form: type[R], workspace: Workspac
     return record
 
 
-def _tracked(trained: Trained, spec: ProjectSpec, flow_run: str, workspace: Workspace) -> TrackedRun:
+def _tracked(trained: Trained, spec: ProjectSpec, flow_run: str, drawings: Path, workspace: Workspace) -> TrackedRun:
     evaluation, result = trained.evaluation, trained.result
     score = evaluation.score
     metrics = {
@@ -199,7 +204,7 @@ def _tracked(trained: Trained, spec: ProjectSpec, flow_run: str, workspace: Work
         "search_seconds": result.seconds,
         "trials_finished": float(result.finished),
     }
-    plots = write_plots(trained.evaluation, trained.explanation, trained.model, workspace)
+    plots = write_plots(trained.evaluation, trained.explanation, trained.model, drawings, workspace)
     certificate = artifacts.local_folder(trained.bundle.digest, workspace) / "certificate.json"
     return TrackedRun(
         project=spec.name,
@@ -243,9 +248,11 @@ def _environment() -> dict[str, str]:
 
 
 def _revision() -> str:
-    """Return the code's version, with the commit where it runs from a checkout."""
+    """Return the code's version, with the commit where it runs from a checkout and git is there to say."""
     version = importlib.metadata.version("penstock")
-    folder = Path(__file__).parent
+    folder = Path(__file__).resolve().parents[3]
+    if not (folder / ".git").exists() or shutil.which("git") is None:
+        return version
     found = subprocess.run(
         ["git", "-C", str(folder), "rev-parse", "--short", "HEAD"],  # noqa: S607  git of the path, if there is one
         capture_output=True,

@@ -149,4 +149,4 @@ def beside(release: Release, held: Held | None) -> list[tuple[str, float, str]]:
 def warm(bundle: LoadedBundle) -> None:
     """Run a graph once, so that no caller waits for its first call."""
     nothing = {column.name: np.array([None], object) for column in bundle.decoder.decoding.columns}
-    bundle.answers(bundle.predict_columns(nothing))
+    bundle.answer_columns(nothing)

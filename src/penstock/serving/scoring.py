@@ -65,7 +65,7 @@ def answer(bundle: Bundle, split: Split, side: Side, workspace: Workspace) -> Pr
             "group": np.asarray(frames.load_array(split.groups, workspace))[rows],
             "time": times.astype("datetime64[us]"),
             "target": codes_of(table[signature.target], signature),
-            **_columns_of(_scores(loaded, table), regression=signature.problem == "regression"),
+            **_columns_of(_scores(loaded, table)[0], regression=signature.problem == "regression"),
         }
     )
     return Predictions(
@@ -152,13 +152,14 @@ def released_bundle(project: str, workspace: Workspace) -> LoadedBundle:
 
 def _scored(loaded: LoadedBundle, chunk: pd.DataFrame) -> pd.DataFrame:
     signature = loaded.signature
-    scores = _scores(loaded, chunk)
+    scores, numbers = _scores(loaded, chunk)
     _check_finite(scores, chunk)
     name = signature.id_column
     said: dict[str, Any] = {} if name is None or name not in chunk else {name: chunk[name]}
     if signature.problem == "regression":
         value = scores[:, 0].astype(np.float64)
-        said |= {"prediction": value, "low": loaded.lows(value), "high": value + loaded.half_width}
+        ends = [loaded.ends(*row) for row in zip(value.tolist(), numbers.tolist(), strict=True)]
+        said |= {"prediction": value, "low": [low for low, _ in ends], "high": [high for _, high in ends]}
     else:
         classes = pd.Series(list(signature.classes), dtype=object).infer_objects()  # every part in the same type
         columns = {f"probability_{name}": scores[:, code].astype(np.float64) for code, name in enumerate(loaded.names)}
@@ -176,9 +177,14 @@ def _check_finite(scores: NDArray[np.float32], chunk: pd.DataFrame) -> None:
         )
 
 
-def _scores(loaded: LoadedBundle, table: pd.DataFrame) -> NDArray[np.float32]:
-    parts = [loaded.predict_columns(arrays_of(chunk)) for chunk in _chunks(table)]
-    return np.concatenate(parts)
+def _scores(loaded: LoadedBundle, table: pd.DataFrame) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return what the graph says of a table's rows, and the decoded numbers that it was given."""
+    scores, given = [], []
+    for chunk in _chunks(table):
+        numbers, texts = loaded.decoder.columns(arrays_of(chunk))
+        scores.append(loaded.scores(numbers, texts))
+        given.append(numbers)
+    return np.concatenate(scores), np.concatenate(given)
 
 
 def _chunks(table: pd.DataFrame) -> Iterator[pd.DataFrame]:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from penstock.data.decoding import Decoder, compile_decoding
 from penstock.data.readers import Row
-from penstock.domain.models import Signature, Target
+from penstock.domain.models import Signature, class_name
 from penstock.errors import ModelError
 
 if TYPE_CHECKING:
@@ -26,15 +26,6 @@ GRAPH, SIGNATURE, SCHEMA, CERTIFICATE, EXAMPLES = (
 )
 
 Answer = dict[str, Any]
-
-
-def class_name(value: Target) -> str:
-    """Return a class as text: the key of its probability, and the end of its column's name offline."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +99,13 @@ class LoadedBundle:
         RowErrors
             If a row does not fit.
         """
-        return self.answers(self.scores(*self.decoder.rows(rows)))
+        numbers, texts = self.decoder.rows(rows)
+        return self.answers(self.scores(numbers, texts), numbers)
+
+    def answer_columns(self, table: Mapping[str, Any]) -> list[Answer]:
+        """Answer whole columns in their canonical types, as `predict_rows` does rows."""
+        numbers, texts = self.decoder.columns(table)
+        return self.answers(self.scores(numbers, texts), numbers)
 
     def predict_columns(self, table: Mapping[str, Any]) -> NDArray[np.float32]:
         """Return the scores of whole columns in their canonical types, as `scores` does."""
@@ -126,8 +123,15 @@ class LoadedBundle:
         high = scores[:, signature.positive].astype(np.float64) >= signature.threshold
         return np.where(high, signature.positive, 1 - signature.positive).astype(np.int64)
 
-    def answers(self, scores: NDArray[np.float32]) -> list[Answer]:
+    def answers(self, scores: NDArray[np.float32], numbers: NDArray[np.float32]) -> list[Answer]:
         """Return what the caller is told of each row.
+
+        Parameters
+        ----------
+        scores
+            What the graph gave, shape (n, classes) or (n, 1).
+        numbers
+            The decoded numbers it was given, shape (n, k): a regression's intervals go by them.
 
         Raises
         ------
@@ -135,7 +139,7 @@ class LoadedBundle:
             If a score is not a finite number: the version has failed, and nobody is told half an answer.
         """
         if self.signature.problem == "regression":
-            return [self._value(row[0]) for row in scores.tolist()]
+            return [self._value(row[0], given) for row, given in zip(scores.tolist(), numbers.tolist(), strict=True)]
         return [self._class(row) for row in scores.tolist()]
 
     def _class(self, row: list[float]) -> Answer:
@@ -156,15 +160,17 @@ class LoadedBundle:
             "probabilities": dict(zip(self.names, row, strict=True)),
         }
 
-    def _value(self, value: float) -> Answer:
+    def _value(self, value: float, numbers: Sequence[float]) -> Answer:
         _check_finite([value])
-        return {"value": value, "low": float(self.lows(value)), "high": value + self.half_width}
+        low, high = self.ends(value, numbers)
+        return {"value": value, "low": low, "high": high}
 
-    def lows(self, values: ArrayLike) -> NDArray[np.float64]:
-        """Return the lower ends of the intervals around values: not below 0 where the target never was."""
-        found = np.asarray(values, dtype=np.float64)
-        lows = found - self.half_width
-        return np.minimum(found, np.maximum(lows, 0.0)) if self.signature.never_negative else lows
+    def ends(self, value: float, numbers: Sequence[float]) -> tuple[float, float]:
+        """Return the ends of the interval around a row's value: not below 0 where the target never was."""
+        widths = self.signature.widths
+        half = self.half_width if widths is None else widths.half(numbers, value)
+        low = value - half
+        return (min(value, max(low, 0.0)) if self.signature.never_negative else low), value + half
 
 
 def _check_finite(row: list[float]) -> None:

@@ -13,7 +13,7 @@ from penstock.stack.machine_checks import machine_checks
 from penstock.stack.parts import log_of
 from penstock.stack.state import status
 from penstock.stack.supervisor import recorded_supervisor
-from penstock.store.leases import held_leases
+from penstock.store.leases import held_leases, leases_elsewhere
 
 SLOW_SECONDS = 120.0
 PRIVATE = 0o077  # what others may do
@@ -71,7 +71,10 @@ def _database(workspace: Workspace) -> list[Check]:
 def _leases(workspace: Workspace) -> Check:
     dead = [f"{name} (pid {pid})" for name, pid, lives in held_leases(workspace) if not lives]
     found = f"held by processes that are gone: {', '.join(dead)}" if dead else "none whose holder is gone"
-    return judged("leases", found, good=not dead, advice="Nothing is lost: the next training takes them over.")
+    if far := [f"{name} by {host}" for name, host in leases_elsewhere(workspace)]:
+        found += f"; held on other machines, and judged there alone: {', '.join(far)}"
+    advice = "Nothing is lost: whoever wants one takes it over, and `control` frees the others."
+    return judged("leases", found, good=not dead, advice=advice)
 
 
 def _stack(workspace: Workspace) -> list[Check]:

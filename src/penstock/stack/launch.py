@@ -6,6 +6,7 @@ becomes the part's own command, so that the record stays true through every rest
 
 import os
 import sqlite3
+import subprocess
 import sys
 from contextlib import closing
 from importlib.metadata import version
@@ -17,7 +18,13 @@ from penstock.orchestration.server import flow_runs_named, make_pool, wait_for_p
 from penstock.stack.first_tables import take_tables
 from penstock.stack.parts import SUPERVISOR, find_part, record_of
 from penstock.stack.supervisor import supervisor_command
-from penstock.store.workspace import find_workspace, inherited_environment, mlflow_database_url
+from penstock.store.workspace import find_workspace, inherited_environment
+
+UPGRADE = """
+from penstock.store.tracking import upgrade_tables
+from penstock.store.workspace import find_workspace, mlflow_database_url
+upgrade_tables(mlflow_database_url(find_workspace()))
+"""  # the address may hold a password, and the arguments of a command are everybody's to read
 
 
 def main(name: str) -> None:
@@ -65,10 +72,9 @@ def _prepare_mlflow(workspace: Workspace, _: set[str]) -> None:
     if workspace.database_server is None and path.exists():
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
-    if wrote.exists() and wrote.read_text() != installed:
-        upgrade = [sys.executable, "-m", "mlflow", "db", "upgrade", mlflow_database_url(workspace)]
-        if os.spawnve(os.P_WAIT, upgrade[0], upgrade, inherited_environment(workspace)) != 0:  # noqa: S606
-            sys.exit("MLflow's database could not be brought to its schema: see above.")
+    outdated = wrote.exists() and wrote.read_text() != installed
+    if outdated and subprocess.call([sys.executable, "-c", UPGRADE], env=inherited_environment(workspace)) != 0:
+        sys.exit("MLflow's database could not be brought to its schema: see above.")
     wrote.write_text(installed)
 
 

@@ -6,6 +6,8 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,8 +23,8 @@ def put_bytes(data: bytes, workspace: Workspace) -> str:
     digest = hashlib.sha256(data).hexdigest()
     target = _object(digest, workspace)
     if not target.exists():
-        _place(data, target)
-        _upload(target, digest, workspace)
+        with _new_object(target, digest, workspace) as file:
+            file.write_bytes(data)
     return digest
 
 
@@ -31,11 +33,8 @@ def put_file(path: Path, workspace: Workspace) -> str:
     digest = _digest_of(path)
     target = _object(digest, workspace)
     if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = _temporary(target.parent)
-        shutil.copyfile(path, temporary)
-        _publish(temporary, target)
-        _upload(target, digest, workspace)
+        with _new_object(target, digest, workspace) as file:
+            shutil.copyfile(path, file)
     return digest
 
 
@@ -119,11 +118,18 @@ def _temporary(folder: Path) -> Path:
     return Path(name)
 
 
-def _place(data: bytes, target: Path) -> None:
+@contextmanager
+def _new_object(target: Path, digest: str, workspace: Workspace) -> Iterator[Path]:
+    """Give a file to write, and then its name once the bucket has it: what is kept here was uploaded."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(target.parent)
-    temporary.write_bytes(data)
-    _publish(temporary, target)
+    try:
+        yield temporary
+        _upload(temporary, digest, workspace)
+        _publish(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def _publish(temporary: Path, target: Path) -> None:
@@ -141,11 +147,11 @@ def _bucket(url: str) -> tuple[Any, str]:
     return filesystem, str(root).rstrip("/")
 
 
-def _upload(target: Path, digest: str, workspace: Workspace) -> None:
+def _upload(file: Path, digest: str, workspace: Workspace) -> None:
     if workspace.artifacts_url:
         filesystem, root = _bucket(workspace.artifacts_url)
         filesystem.makedirs(f"{root}/{digest[:2]}", exist_ok=True)
-        filesystem.put_file(str(target), f"{root}/{digest[:2]}/{digest[2:]}")
+        filesystem.put_file(str(file), f"{root}/{digest[:2]}/{digest[2:]}")
 
 
 def _download(target: Path, digest: str, workspace: Workspace) -> None:

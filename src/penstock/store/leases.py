@@ -3,7 +3,7 @@
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,15 +47,18 @@ def try_lease(name: str, workspace: Workspace) -> bool:
         "host": socket.gethostname(),
         "taken_at": datetime.now(UTC),
     }
-    with connect(workspace).begin() as connection:
-        held = connection.execute(sa.select(table).where(table.c.name == name)).one_or_none()
-        if held is None:
-            connection.execute(sa.insert(table).values(values))
-            return True
-        if held.pid == mine or held.host != values["host"] or alive(held.pid, held.started):
-            return bool(held.pid == mine)
-        connection.execute(sa.update(table).where(table.c.name == name).values(values))
-        return True
+    try:
+        with connect(workspace).begin() as connection:
+            held = connection.execute(sa.select(table).where(table.c.name == name)).one_or_none()
+            if held is None:
+                connection.execute(sa.insert(table).values(values))
+                return True
+            near = _is_near(held.host, workspace)
+            if not near or alive(held.pid, held.started):
+                return bool(near and held.pid == mine)
+            return _take_over(held, values, connection)
+    except sa.exc.IntegrityError:  # PostgreSQL lets another insert it between the two statements
+        return False
 
 
 def give_back(name: str, workspace: Workspace) -> None:
@@ -66,10 +69,14 @@ def give_back(name: str, workspace: Workspace) -> None:
 
 
 def held_leases(workspace: Workspace) -> list[tuple[str, int, bool]]:
-    """Return every lease: its name, the holder's pid, and whether the holder lives."""
-    with reading(workspace).begin() as connection:
-        rows = connection.execute(sa.select(tables.leases)).all()
+    """Return every lease of this machine's processes: its name, the holder's pid, and whether the holder lives."""
+    rows = [row for row in _all_leases(workspace) if _is_near(row.host, workspace)]
     return [(row.name, row.pid, alive(row.pid, row.started)) for row in rows]
+
+
+def leases_elsewhere(workspace: Workspace) -> list[tuple[str, str]]:
+    """Return every lease that another machine holds: its name, and that machine, which alone sees whether it lives."""
+    return [(row.name, row.host) for row in _all_leases(workspace) if not _is_near(row.host, workspace)]
 
 
 def free_dead_leases(workspace: Workspace) -> list[str]:
@@ -77,15 +84,12 @@ def free_dead_leases(workspace: Workspace) -> list[str]:
 
     Whoever wants such a lease takes it over; this is for those that nobody wants.
     """
-    table, freed = tables.leases, []
-    with reading(workspace).begin() as connection:
-        rows = connection.execute(sa.select(table).where(table.c.host == socket.gethostname())).all()
-    for row in rows:
-        if alive(row.pid, row.started):
+    freed = []
+    for row in _all_leases(workspace):
+        if not _is_near(row.host, workspace) or alive(row.pid, row.started):
             continue
-        holder = (table.c.name == row.name, table.c.pid == row.pid, table.c.started == row.started)
         with connect(workspace).begin() as connection:
-            if connection.execute(sa.delete(table).where(*holder)).rowcount:
+            if connection.execute(sa.delete(tables.leases).where(_as_read(row))).rowcount:
                 freed.append(str(row.name))
     return freed
 
@@ -122,3 +126,25 @@ def hold_lease(name: str, workspace: Workspace, *, waiting: Callable[[Holder], N
         yield
     finally:
         give_back(name, workspace)
+
+
+def _is_near(host: str, workspace: Workspace) -> bool:
+    """Return whether this machine sees a holder's process: a SQLite file is on one machine, whatever its name was."""
+    return workspace.database_server is None or host == socket.gethostname()
+
+
+def _all_leases(workspace: Workspace) -> Sequence[sa.Row[tuple[object, ...]]]:
+    with reading(workspace).begin() as connection:
+        return connection.execute(sa.select(tables.leases)).all()
+
+
+def _as_read(row: sa.Row[tuple[object, ...]]) -> sa.ColumnElement[bool]:
+    """Return the condition that a lease is held as it was when it was read."""
+    table = tables.leases
+    same_process = (table.c.pid == row.pid, table.c.host == row.host, table.c.started == row.started)
+    return sa.and_(table.c.name == row.name, *same_process)
+
+
+def _take_over(held: sa.Row[tuple[object, ...]], values: Mapping[str, object], connection: sa.Connection) -> bool:
+    """Rewrite a dead holder's lease, and return whether that was done: of two who saw it dead, one gets it."""
+    return bool(connection.execute(sa.update(tables.leases).where(_as_read(held)).values(values)).rowcount)

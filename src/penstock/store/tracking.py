@@ -8,8 +8,8 @@ import sqlite3
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -70,6 +70,13 @@ def make_tables(database: str) -> None:
     with closing(sqlite3.connect(draft)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
     draft.replace(path)
+
+
+def upgrade_tables(database: str) -> None:
+    """Bring the database of an address to the installed MLflow's schema, as the command `mlflow db upgrade` does."""
+    from mlflow.db import upgrade
+
+    upgrade.main([database], standalone_mode=False)
 
 
 def _asks_mlflow(step: Callable[P, R]) -> Callable[P, R]:
@@ -292,11 +299,11 @@ def _ensure_registered_model(client: "MlflowClient", project: str) -> None:
             raise
 
 
-def write_temporary(name: str, content: str | bytes) -> Path:
-    """Write a file that is to be logged, in a folder of its own, and return its path."""
-    path = Path(tempfile.mkdtemp(prefix="penstock-log-")) / name
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return path
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Give a folder for files that are to be logged; it is removed when the block ends."""
+    with tempfile.TemporaryDirectory(prefix="penstock-log-") as folder:
+        yield Path(folder)
 
 
 def as_tags(values: Mapping[str, Any]) -> dict[str, str]:

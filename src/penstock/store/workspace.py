@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 import penstock
 from penstock.domain.workspace import Clock, Ports, Workspace
@@ -10,6 +11,8 @@ from penstock.store.calendar import find_clock, text_of
 
 FOLDERS = ("journal", "logs", "parts", "searches", "artifacts", "prefect", "bentoml")
 DEFAULT_PORTS = {"prefect": 4200, "mlflow": 5000, "serving": 3000, "console": 8080}
+POSTGRES = ("postgresql", "postgres")
+BOTH_TAKE = ("host", "passfile", "password", "sslmode", "target_session_attrs", "user")  # psycopg, and asyncpg too
 
 
 def find_workspace(*, create: bool = True, folder: Path = Path()) -> Workspace:
@@ -32,7 +35,7 @@ def find_workspace(*, create: bool = True, folder: Path = Path()) -> Workspace:
         home=home,
         app=_app_folder(),
         ports=Ports(**{name: _port(name, default) for name, default in DEFAULT_PORTS.items()}),
-        database_server=os.environ.get("PENSTOCK_DATABASE_URL") or None,
+        database_server=_server(),
         artifacts_url=os.environ.get("PENSTOCK_ARTIFACTS_URL") or None,
         clock=_clock(home, create=create),
     )
@@ -148,9 +151,57 @@ def mlflow_database_url(workspace: Workspace) -> str:
 def _database(workspace: Workspace, name: str, sqlite: str, postgres: str) -> str:
     if workspace.database_server is None:
         return f"{sqlite}:///{workspace.home / name}.db"
-    server = workspace.database_server.split("://", 1)[1].rstrip("/")
-    address = server.rsplit("/", 1)[0] if "/" in server else server
-    return f"{postgres}://{address}/{name}"
+    server = _parts_of(workspace.database_server)
+    options = _for_asyncpg(server.query) if postgres.endswith("asyncpg") else server.query
+    return f"{postgres}://{server.netloc}/{name}" + (f"?{options}" if options else "")
+
+
+def _server() -> str | None:
+    address = os.environ.get("PENSTOCK_DATABASE_URL") or None
+    if address is not None:
+        _for_asyncpg(_parts_of(address).query)  # refused here, and not by the first part that connects
+    return address
+
+
+def _parts_of(address: str) -> SplitResult:
+    """Return the parts of the database server's address; one that is refused is not shown: it may hold a password."""
+    try:
+        server = urlsplit(address)
+        fault = _fault_of(server)
+    except ValueError:  # its own words show the address
+        fault = "has a host or a port that cannot be read"
+    if fault is not None:
+        raise SpecError(
+            "`PENSTOCK_DATABASE_URL` must be the address of a PostgreSQL server, such as "
+            f"postgresql://user:password@host:5432, but {fault}. "
+            "In a user's name or a password write / as %2F, ? as %3F, # as %23 and @ as %40."
+        )
+    return server
+
+
+def _fault_of(server: SplitResult) -> str | None:
+    if server.scheme.partition("+")[0] not in POSTGRES:
+        return f"has the scheme {server.scheme!r}"
+    if server.netloc.count("@") > 1 or "@" in server.path + server.query + server.fragment:
+        return "has an '@' elsewhere than before the host"
+    if "/" in server.path.strip("/") or server.fragment:
+        return "has more than a database's name and options behind the host"
+    if server.port == 0 or not (server.hostname or "host" in dict(parse_qsl(server.query))):
+        return "has no host, or port 0"
+    return None
+
+
+def _for_asyncpg(options: str) -> str:
+    """Return options of libpq as SQLAlchemy hands them to asyncpg, by which Prefect connects."""
+    pairs = parse_qsl(options)
+    unknown = sorted({name for name, _ in pairs if name not in BOTH_TAKE})
+    if unknown:
+        raise SpecError(
+            f"The options of `PENSTOCK_DATABASE_URL` must be some of {', '.join(BOTH_TAKE)}, which every database "
+            f"driver takes, but there are {', '.join(map(repr, unknown))}. Leave these out; certificates are named by "
+            "the variables PGSSLROOTCERT, PGSSLCERT and PGSSLKEY, which every driver reads."
+        )
+    return urlencode([("ssl" if name == "sslmode" else name, value) for name, value in pairs])
 
 
 def _own_variables(workspace: Workspace) -> dict[str, str]:

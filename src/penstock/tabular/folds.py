@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from penstock.data.sides.digests import Digests, combine, value_digests
-from penstock.data.sides.hash_split import HashRule, assign_by_hash
+from penstock.data.sides.hash_split import HashRule, assign_by_hash, need_folds
 from penstock.data.sides.repeats import alike_by_chance, is_counter, tell_apart
 from penstock.data.sides.time_split import assign_by_time
 from penstock.errors import DataError
@@ -43,22 +43,26 @@ def deal(
     codes
         The class of each row, 0 for all of a regression, shape (n_rows,).
     groups
-        Which rows belong together, shape (n_rows,); None: those with the same features.
+        Which rows belong together, shape (n_rows,); those without a group, or all if None, by the same features.
     times
-        When each row is from, shape (n_rows,): a fold is judged by models of older rows. None: order means nothing.
+        When each row is from, shape (n_rows,): a fold is judged by models of older rows, whatever the groups: a block
+        of time mostly holds groups of earlier ones, and rows left out for that would never be learnt from. None:
+        order means nothing.
     seed
         Decides the folds where time does not.
 
     Raises
     ------
     DataError
-        If times are no dates or numbers, or leave no two blocks to learn from and to judge by.
+        If times are no dates or numbers, or if times or groups leave no rows to learn from and others to judge by.
     """
     need_rows(frame)
-    group = _together(frame) if groups is None else value_digests(groups)
+    group = _groups(frame, groups)
     if times is None:
         rule = HashRule(0.0, FOLDS, "estimators", seed, np.empty(0, np.uint64))
         fold, count = assign_by_hash(group, codes, rule)
+        remedy = "Bring more rows." if groups is None else "Give `groups` with more values, or none."
+        need_folds((fold, count), group, codes, remedy)
         return Folds(np.arange(len(frame)), fold, group, count, time_ordered=False)
     moments = _moments(times)
     fold, count = assign_by_time(moments, codes, None, FOLDS)
@@ -76,6 +80,16 @@ def need_rows(frame: pd.DataFrame) -> None:
     """
     if len(frame) < 2:  # noqa: PLR2004  see above
         raise DataError(f"At least 2 rows must be there to learn from, but n_samples = {len(frame)}.")
+
+
+def _groups(frame: pd.DataFrame, given: pd.Series | None) -> Digests:
+    """Return which rows belong together; rows without a group are not one large one."""
+    if given is None:
+        return _together(frame)
+    groups, missing = value_digests(given), given.isna().to_numpy()
+    if missing.any():
+        groups[missing] = _together(frame[missing])
+    return groups
 
 
 def _together(frame: pd.DataFrame) -> Digests:

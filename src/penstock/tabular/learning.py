@@ -180,7 +180,7 @@ def plan_table(table: Table) -> FeaturePlan:
         If no column has two values.
     """
     group = (table.group_column,) if table.group_column else ()
-    facts = PlanFacts(target=TARGET, problem=table.problem, time=table.time_column, group=group)
+    facts = PlanFacts(target=_target_name(table), problem=table.problem, time=table.time_column, group=group)
     profiles = profile_table(table.frame)
     try:
         columns = plan_features(table.frame, profiles, facts)
@@ -198,7 +198,16 @@ def decode(table: Mapping[str, Any] | pd.DataFrame, plan: FeaturePlan) -> tuple[
 
 def describe(table: Table, plan: FeaturePlan) -> Signature:
     """Return what a model of a table takes and gives, without what is learnt of its predictions."""
-    return Signature(project=NAME, problem=table.problem, target=TARGET, decoding=plan.decoding, classes=table.classes)
+    name = _target_name(table)
+    return Signature(project=NAME, problem=table.problem, target=name, decoding=plan.decoding, classes=table.classes)
+
+
+def _target_name(table: Table) -> str:
+    """Return a name that no feature has: a plan leaves out the column that is named as the target."""
+    name = TARGET
+    while name in table.frame:
+        name += "_"
+    return name
 
 
 def _name(folds: Folds, numbers: NDArray[np.float32], plan: FeaturePlan, seed: int) -> str:

@@ -1,12 +1,13 @@
 """Which project a command means, and what becomes of what a person says of it."""
 
+import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from penstock.cli.projects import draft, find_project
-from penstock.domain.workspace import Workspace
+from penstock.cli.projects import draft, find_project, project_name
+from penstock.domain.workspace import PROJECT_NAME, Workspace
 from penstock.errors import NotFound, SpecError
 from penstock.spec import load_spec
 from penstock.store import records
@@ -84,6 +85,45 @@ def test_a_project_file_that_moved_is_found_at_its_new_place(folder: Path, works
     file = write(folder, BY_HAND)
     find_project("shop", None, NOTHING, workspace)
     assert records.project_path("shop", workspace) == file
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("Shop (new).csv.gz", "shop-new"),
+        ("2026 sales.csv", "p-2026-sales"),
+        ("a" * 47 + "_b.csv", "a" * 47),
+        ("1" * 45 + "-2.csv", "p-" + "1" * 45),
+    ],
+)
+def test_a_file_gives_its_project_a_name_that_a_project_may_have(file: str, name: str) -> None:
+    assert project_name(Path(file)) == name
+    assert re.fullmatch(PROJECT_NAME, name)
+
+
+def test_files_without_a_letter_of_a_name_have_projects_of_their_own() -> None:
+    names = [project_name(Path(file)) for file in ("数据.csv", "客户.csv", "_.csv")]
+    assert len(set(names)) == 3
+    assert all(re.fullmatch(PROJECT_NAME, name) for name in names)
+    assert project_name(Path("elsewhere/数据.parquet")) == names[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("Churn", " Did you mean 'churn'?"),
+        ("my_project", " Did you mean 'my-project'?"),
+        ("../projects/churn", " Did you mean 'projects-churn'?"),
+        ("churn-", " Did you mean 'churn'?"),
+        ("数据", ""),
+        ("a" * 300, f" Did you mean '{'a' * 48}'?"),
+    ],
+)
+def test_a_name_is_checked_before_it_becomes_a_path(name: str, hint: str, folder: Path, workspace: Workspace) -> None:
+    with pytest.raises(SpecError) as caught:
+        draft(name, Path("shop.csv"), "churned", NOTHING, workspace)
+    assert caught.value.message.endswith(f"and have at most 48 characters, but is {name!r}.{hint}")
+    assert (caught.value.exit_code, (folder / "projects").exists()) == (2, False)
 
 
 @pytest.mark.usefixtures("folder")

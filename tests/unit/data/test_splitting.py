@@ -91,6 +91,14 @@ def test_rows_of_one_id_are_never_split(workspace: Workspace) -> None:
     assert (made.kind, made.key, made.grouped, sides.max()) == ("group", ("who",), True, 1)
 
 
+@pytest.mark.parametrize("problem", ["binary", "regression"])
+def test_an_id_of_one_value_is_refused(workspace: Workspace, problem: str) -> None:
+    frame = _table(100).assign(who="one")
+    frame = frame if problem == "binary" else frame.assign(y=frame["x"] * 2)
+    with pytest.raises(DataError, match=r"groups to judge by.*of 1 group.*name another `id`"):
+        split(_kept(frame, workspace), None, _spec(id="who"), workspace)
+
+
 def test_repeated_feature_rows_of_a_panel_are_found_and_grouped(workspace: Workspace) -> None:
     statsmodels = pytest.importorskip(
         "statsmodels.datasets", reason="RAND comes with statsmodels, which must be installed"

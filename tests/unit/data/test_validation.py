@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from penstock.data import validation
 from penstock.data.checks.expectations import suite_path
 from penstock.data.checks.quarantine import REASONS, readmit
 from penstock.data.contract import check_contract
 from penstock.data.contract_file import contract_path, load_contract
 from penstock.data.ingestion import ingest
 from penstock.data.validation import admit, validate
-from penstock.domain.datasets import ValidationReport
+from penstock.domain.datasets import Contract, ContractColumn, ValidationReport
 from penstock.domain.workspace import Workspace
 from penstock.errors import NotFound, Refused, SpecError
 from penstock.spec import ProjectSpec, load_spec
@@ -218,6 +219,36 @@ def test_sensitive_values_are_masked(tmp_path: Path, workspace: Workspace) -> No
     assert "12.34" not in str(report)
     assert "12.34" not in page
     assert "12.34" not in kept[REASONS].item()
+
+
+def test_what_is_found_in_sensitive_columns_is_told_without_their_values(tmp_path: Path, workspace: Workspace) -> None:
+    spec = project(tmp_path)
+    spec.path.write_text(spec.path.read_text().replace("[fee]", "[fee, debt, faith, street, born]"))
+    days = pd.Series(pd.date_range("2025-01-01", periods=ROWS, freq="h"))
+    frame = table().assign(
+        debt=np.random.default_rng(4).uniform(100, 200, ROWS).round(1),
+        faith="quaker",
+        street=np.resize(["Elm Road", "elm road", "Oak Lane"], ROWS),
+        born=days.where(days.index >= 7, pd.Timestamp("1900-01-01")),
+    )
+    frame.loc[:11, "debt"] = -999
+    frame["fee"] = frame["fee"].astype(object).where(frame.index >= 6, "John owes 300")
+    report = run(frame, load_spec(spec.path), workspace)
+    assert {"unreadable", "constant", "sentinel", "mixed_formats"} <= {finding.check for finding in report.findings}
+    said = str(report.findings) + artifacts.read_bytes(str(report.page), workspace).decode()
+    assert not [value for value in ("John", "quaker", "Elm Road", "1900-01-01") if value in said]
+    assert "999" not in str(report.findings)
+
+
+def test_a_column_is_sensitive_by_the_project_file_or_the_contract_under_every_name(tmp_path: Path) -> None:
+    columns = (
+        ContractColumn("fee", "number", required=False, renamed_from=("price",)),
+        ContractColumn("note", "string", required=False, sensitive=True),
+        ContractColumn("age", "number", required=True),
+    )
+    spec = project(tmp_path)
+    assert validation._sensitive(Contract("churn", "churned", columns), spec) == {"fee", "price", "note"}
+    assert validation._sensitive(None, spec) == {"fee"}
 
 
 def test_the_page_refers_to_no_other_host(tmp_path: Path, workspace: Workspace) -> None:

@@ -144,6 +144,26 @@ def test_rows_of_a_group_stay_together_and_the_group_is_no_feature(mixed: Mixed)
     assert "belong together" in plan["reason"]
 
 
+@pytest.mark.parametrize("groups", [["one"] * 240, None])
+def test_groups_that_leave_nothing_to_judge_by_are_refused(mixed: Mixed, groups: list[str] | None) -> None:
+    frame, target = mixed
+    with pytest.raises(ValueError, match="Give `groups` with more values, or none"):
+        PenstockClassifier(**QUICK).fit(frame, target, groups=target if groups is None else groups)
+
+
+def test_a_feature_may_be_named_target(mixed: Mixed) -> None:
+    model = PenstockClassifier(**QUICK).fit(mixed[0].rename(columns={"age": "target"}), mixed[1])
+    assert "target" in model.feature_plan_["column"].tolist()
+
+
+def test_whole_numbers_beyond_64_bits_are_learnt_from() -> None:
+    frame = pd.DataFrame({"wei": [place * 10**20 for place in range(1, 60)] + [None]})
+    target = np.arange(60) >= 30
+    model = PenstockClassifier(**QUICK).fit(frame, target)
+    assert model.feature_plan_["type"].tolist() == ["number"]
+    assert model.score(frame, target) > 0.9
+
+
 def test_time_orders_the_folds(mixed: Mixed) -> None:
     frame, target = mixed
     model = PenstockClassifier(**QUICK).fit(frame, target, time="since")

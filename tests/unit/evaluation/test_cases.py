@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from penstock.domain.features import Decoding, InputColumn
-from penstock.domain.models import Signature
+from penstock.domain.models import Signature, class_name
 from penstock.errors import SpecError
 from penstock.evaluation.cases import codes_of_answers, failing_cases, read_cases
 from penstock.serving.session import LoadedBundle
@@ -93,6 +93,41 @@ def test_a_case_is_held_against_the_label_that_the_service_answers(signature: Si
     scores = np.random.default_rng(0).dirichlet(np.ones(len(signature.classes)), 200)
     served: Any = SimpleNamespace(signature=signature)
     assert codes_of_answers(scores, signature).tolist() == LoadedBundle.chosen(served, scores).tolist()
+
+
+TRUTH = Signature("churn", "binary", "target", DECODING, (False, True), positive=1, threshold=0.5)
+NUMBERS = Signature("churn", "multiclass", "target", DECODING, (1.0, 2.5))
+
+
+def expectation(expected: Any, at_least: str) -> pd.DataFrame:
+    said = {"case": None, "expected": expected, "at_least": at_least, "at_most": None}
+    return pd.DataFrame([said], dtype=object)
+
+
+@pytest.mark.parametrize(
+    ("signature", "spellings"),
+    [
+        (TRUTH, [("false", "true"), ("False", "True"), ("FALSE", "TRUE"), ("no", "yes"), (False, True)]),
+        (NUMBERS, [("1", "2.5"), ("1.0", "2.5")]),
+    ],
+    ids=["booleans", "numbers"],
+)
+def test_a_label_is_expected_as_the_service_answers_it(signature: Signature, spellings: list[tuple[Any, Any]]) -> None:
+    rows, scores = pd.DataFrame({"age": [1.0]}), np.array([[0.2, 0.8]])
+    for other, right in spellings:
+        assert failing_cases(rows, expectation(right, at_least="0.7"), lambda _: scores, signature) == []
+        names = [class_name(value) for value in signature.classes]
+        assert failing_cases(rows, expectation(other, at_least="0.3"), lambda _: scores, signature) == [
+            f"row 1: must be {class_name(other)!r}, but is {names[1]!r}.",
+            "row 1: must be at least 0.3, but is 0.2.",
+        ]
+
+
+def test_a_boolean_target_is_read_from_a_file_of_cases(tmp_path: Path) -> None:
+    (tmp_path / "cases.csv").write_text("age,expected\n1,true\n2,false\n")
+    rows, expected = read_cases(tmp_path / "cases.csv", DECODING, "binary")
+    scores = np.array([[0.2, 0.8], [0.9, 0.1]])
+    assert failing_cases(rows, expected, lambda _: scores, TRUTH) == []
 
 
 def test_costs_decide_the_label_of_a_case() -> None:

@@ -84,6 +84,16 @@ def test_rows_are_named_by_their_id(workspace: Workspace, tmp_path: Path) -> Non
     assert f"customer c{found.suspicions[0].row} (" in found.closing[1]
 
 
+def test_rows_are_named_by_their_place_where_the_id_is_sensitive(workspace: Workspace, tmp_path: Path) -> None:
+    table = make_table(2000, "binary", noise=2.0)
+    table["customer"] = [f"c{row}" for row in range(2000)]
+    table.loc[:99, "target"] = None
+    columns = {"sensitive": ["customer"]}
+    found = explained(make_world(table, workspace, "binary", tmp_path, id="customer", columns=columns))
+    assert f"row {found.suspicions[0].row:,} (" in found.closing[1]
+    assert "customer" not in "".join((*found.closing, *found.label_next))
+
+
 def test_the_first_line_compares_with_the_champion_after_the_judge(binary_world: World) -> None:
     found = explained(binary_world)
     comparison = Comparison("1", "2", "roc_auc", 900, 0.013, -0.004, 0.95, 1, 0.04)

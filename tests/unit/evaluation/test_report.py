@@ -142,7 +142,10 @@ def test_the_leaderboard_shows_the_best_of_every_family_first() -> None:
 def test_charts_are_drawn_as_files(problem: str, names: set[str], workspace: Workspace, tmp_path: Path) -> None:
     world = make_world(make_table(1500, problem), workspace, problem, tmp_path)
     material = gathered(world)
-    files = write_plots(material.evaluation, material.explanation, world.model, workspace)
+    drawings = tmp_path / "drawings"
+    drawings.mkdir()
+    files = write_plots(material.evaluation, material.explanation, world.model, drawings, workspace)
     assert set(files) == names
+    assert sorted(files.values()) == sorted(drawings.iterdir())
     for path in files.values():
         assert ET.fromstring(path.read_text()).tag == "{http://www.w3.org/2000/svg}svg"  # noqa: S314  our own file

@@ -1,5 +1,6 @@
 """Windows of the journal: disjoint, newest rows, canonical columns."""
 
+import sys
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -97,10 +98,13 @@ def test_values_of_another_type_are_missing_and_absent_columns_too(world: World)
             "latency_ms": 1.0,
             "failed": "2" if number < 3 else None,
         }
-        world.journal.append("churn", request_id, msgspec.json.encode(rest)[1:])
+        line = msgspec.json.encode(rest)[1:]
+        huge = b'"age":' + b"9" * 400  # JSON knows no largest number
+        world.journal.append("churn", request_id, line if number else line.replace(b'"age":30', huge))
     window = take_window(world.spec, world.workspace)
     table = frames.load_table(str(window.table), world.workspace)
     assert table["age"].isna().sum() == 150
+    assert table["age"].max() == sys.float_info.max
     assert table["load"].isna().all()
     assert table["plan"].isna().all()
     assert table["note"].isna().all()

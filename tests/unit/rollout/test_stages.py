@@ -163,6 +163,7 @@ def test_a_version_waits_for_approval_and_then_begins(workspace: Workspace) -> N
     open_release(keep("1", workspace), workspace)
     waiting = open_release(keep("2", workspace), workspace, *STAGES, approve=True)
     assert (waiting.state, waiting.weights, waiting.champion) == ("pending_approval", {"1": 100.0}, "1")
+    assert f"`penstock approve {waiting.id}`" in ledger.list_audit("churn", workspace)[-1].reason
     begun = releases.approve_release(waiting, make_spec(STAGES), Cause("ann", "fine"), workspace)
     assert (begun.id, begun.state, begun.weights) == (waiting.id, "shadow", {"1": 100.0, "2": 0.0})
     with pytest.raises(Refused, match="must wait for approval"):

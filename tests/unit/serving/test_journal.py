@@ -83,6 +83,22 @@ def test_a_line_that_was_written_in_part_is_written_again_in_a_new_file(
     assert all(journal.find(each, "churn", workspace) is not None for each in ids)
 
 
+def test_a_line_that_no_file_takes_spoils_none_that_comes_after(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Journal(workspace)
+    ids = [write(spool)]
+    really_write = os.write
+    parts = [10, 10]
+    monkeypatch.setattr(os, "write", lambda file, line: really_write(file, line[: parts.pop()] if parts else line))
+    with pytest.raises(OSError, match="Only 10 of"):
+        write(spool)
+    ids += [write(spool), write(spool)]
+    assert [entry.request_id for entry in read_entries("churn", workspace)] == ids
+    assert all(journal.find(each, "churn", workspace) is not None for each in ids)
+    spool.close()
+
+
 def test_a_first_line_that_was_written_in_part_leaves_no_double(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

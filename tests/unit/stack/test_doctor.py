@@ -12,6 +12,7 @@ from penstock.stack.checks import Check
 from penstock.stack.doctor import examine
 from penstock.store import tables
 from penstock.store.database import connect
+from penstock.store.leases import try_lease
 
 
 def _found(workspace: Workspace) -> dict[str, Check]:
@@ -54,3 +55,14 @@ def test_a_lease_whose_holder_is_gone_is_told(workspace: Workspace) -> None:
     check = _found(workspace)["leases"]
     assert check.state == "warning"
     assert "train:churn" in check.found
+
+
+def test_a_dead_holders_lease_is_taken_over_as_the_doctor_says_also_under_another_host_name(
+    workspace: Workspace,
+) -> None:
+    lease = {"name": "train:churn", "pid": 2**22 + 1, "started": 1.0, "host": "a-container-of-yesterday"}
+    with connect(workspace).begin() as connection:
+        connection.execute(sa.insert(tables.leases).values(**lease, taken_at=datetime.now(UTC)))
+    assert "whoever wants one takes it over" in _found(workspace)["leases"].advice
+    assert try_lease("train:churn", workspace)
+    assert _found(workspace)["leases"].state == "ok"

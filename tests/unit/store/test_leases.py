@@ -2,9 +2,11 @@
 
 import itertools
 import os
+import socket
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from unittest.mock import ANY
 
@@ -52,6 +54,60 @@ def test_what_a_dead_process_held_and_nobody_wants_is_freed(workspace: Workspace
     holder.wait()
     assert leases.free_dead_leases(workspace) == ["monitor:churn"]
     assert [name for name, _, _ in leases.held_leases(workspace)] == ["train:churn"]
+
+
+def keep_lease(name: str, workspace: Workspace, **holder: object) -> None:
+    """Have a lease held by this process, but for what is said otherwise."""
+    values = {"pid": os.getpid(), "started": psutil.Process().create_time(), "host": socket.gethostname(), **holder}
+    with database.connect(workspace).begin() as connection:
+        connection.execute(sa.insert(tables.leases).values(name=name, taken_at=datetime.now(UTC), **values))
+
+
+def test_a_lease_of_another_host_name_counts_by_its_process_where_the_database_is_a_file(workspace: Workspace) -> None:
+    on_a_file = workspace.database_server is None
+    holder = hold_in_another_process(workspace, "train:churn")
+    try:
+        with database.connect(workspace).begin() as connection:
+            connection.execute(sa.update(tables.leases).values(host="a-container-of-yesterday"))
+        assert not leases.try_lease("train:churn", workspace)
+    finally:
+        holder.kill()
+        holder.wait()
+    assert leases.held_leases(workspace) == ([("train:churn", holder.pid, False)] if on_a_file else [])
+    assert leases.leases_elsewhere(workspace) == ([] if on_a_file else [("train:churn", "a-container-of-yesterday")])
+    assert leases.try_lease("train:churn", workspace) is on_a_file
+
+
+def test_what_a_dead_process_held_under_another_host_name_is_freed_where_the_database_is_a_file(
+    workspace: Workspace,
+) -> None:
+    keep_lease("monitor:churn", workspace, started=1.0, host="a-container-of-yesterday")
+    on_a_file = workspace.database_server is None
+    assert leases.free_dead_leases(workspace) == (["monitor:churn"] if on_a_file else [])
+
+
+def test_with_a_server_only_the_machine_of_a_holder_sees_whether_it_lives(workspace: Workspace) -> None:
+    served = replace(workspace, database_server="postgresql://db")
+    assert not leases._is_near("another-machine", served)
+    assert leases._is_near(socket.gethostname(), served)
+
+
+def test_a_lease_of_a_dead_process_whose_id_this_one_has_is_taken_over_and_not_freed(workspace: Workspace) -> None:
+    keep_lease("train:churn", workspace, started=1.0)
+    assert leases.try_lease("train:churn", workspace)
+    assert leases.free_dead_leases(workspace) == []
+    assert leases.held_leases(workspace) == [("train:churn", os.getpid(), True)]
+    assert leases.try_lease("train:churn", workspace)
+
+
+def test_of_two_that_saw_a_holder_dead_one_takes_its_lease(workspace: Workspace) -> None:
+    keep_lease("train:churn", workspace, pid=2**22 + 1, started=1.0)
+    with database.connect(workspace).begin() as connection:
+        seen = connection.execute(sa.select(tables.leases)).one()
+        first, second = ({**seen._asdict(), "pid": pid, "started": 2.0} for pid in (11, 12))
+        assert leases._take_over(seen, first, connection)
+        assert not leases._take_over(seen, second, connection)
+    assert [pid for _, pid, _ in leases.held_leases(workspace)] == [11]
 
 
 def test_a_process_that_took_a_dead_ones_id_is_not_the_holder() -> None:

@@ -28,10 +28,9 @@ def check_column(values: pd.Series, today: np.datetime64) -> Iterator[Finding]:
         yield Finding("all_missing", "warning", (name,), f"Column {name!r} has no value in any row.", len(values))
         return
     if len(present) == len(values) and present.nunique() == 1:
-        shown = as_text(present.iloc[0])[:60]
-        yield Finding(
-            "constant", "note", (name,), f"Column {name!r} has the value {shown!r} in every row.", len(values)
-        )
+        message = f"Column {name!r} has the value {as_text(present.iloc[0])[:60]!r} in every row."
+        masked = f"Column {name!r} has the same value in every row."
+        yield Finding("constant", "note", (name,), message, len(values), masked=masked)
         return
     kind = canonical_type(values)
     if kind == "number":
@@ -51,7 +50,11 @@ def _number(name: str, numbers: NDArray[np.float64]) -> Iterator[Finding]:
             f"Column {name!r} has the value {sentinel:g} in {count:,} rows, far from its other values "
             f"({others.min():g} to {others.max():g}): it may stand for a missing value."
         )
-        yield Finding("sentinel", "warning", (name,), message, count, (("value", float(sentinel)),))
+        masked = (
+            f"Column {name!r} has one value in {count:,} rows, far from its other values: it may stand for a missing "
+            "value."
+        )
+        yield Finding("sentinel", "warning", (name,), message, count, (("value", float(sentinel)),), masked)
         numbers = others
     words = set(name_words(name))
     negative = int((numbers < 0).sum())
@@ -91,11 +94,9 @@ def _date(name: str, dates: NDArray[np.datetime64], today: np.datetime64) -> Ite
         count = int((dates == moment).sum())
         rest = ordered[ordered != moment]
         if count and len(rest) and (rest[0] - moment > far or moment - rest[-1] > far):
-            message = (
-                f"Column {name!r} has the date {text} in {count:,} rows, years from its other dates: "
-                "it may stand for a missing one."
-            )
-            yield Finding("sentinel", "warning", (name,), message, count)
+            told = f"in {count:,} rows, years from its other dates: it may stand for a missing one."
+            message, masked = f"Column {name!r} has the date {text} {told}", f"Column {name!r} has one date {told}"
+            yield Finding("sentinel", "warning", (name,), message, count, masked=masked)
             dates = dates[dates != moment]
     later = int((dates > today + np.timedelta64(1, "D")).sum())
     if 0 < later <= MOST_WRONG * len(dates):
@@ -115,5 +116,5 @@ def _spellings(name: str, present: pd.Series) -> Iterator[Finding]:
         return
     shown = "; ".join(" = ".join(repr(level) for level in levels[:4]) for levels in list(several.values())[:3])
     rows = int(sum(counts[level] for levels in several.values() for level in levels[1:]))
-    message = f"Column {name!r} writes {len(several)} of its levels in more than one way, such as {shown}."
-    yield Finding("mixed_formats", "warning", (name,), message, rows)
+    told = f"Column {name!r} writes {len(several)} of its levels in more than one way"
+    yield Finding("mixed_formats", "warning", (name,), f"{told}, such as {shown}.", rows, masked=f"{told}.")

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.data.sides.digests import Digests, places
+from penstock.data.sides.digests import Digests, count_distinct, places
+from penstock.errors import DataError
 
 HOLDOUT, UNUSED, ALWAYS_TRAINS = -1, -2, -3
 
@@ -78,6 +79,43 @@ def train_only(assignment: Assignment, groups: Digests, some: NDArray[np.bool_],
     if not by_time:
         changed[some & ~mixed & (assignment != UNUSED)] = ALWAYS_TRAINS
     return changed
+
+
+def need_folds(dealt: tuple[Assignment, int], groups: Digests, codes: NDArray[np.int64], remedy: str) -> None:
+    """Make sure that each fold has rows to learn from and to judge by, and at least one of them both of two classes.
+
+    Parameters
+    ----------
+    dealt
+        The side and fold of each row, and how many folds there are.
+    groups, codes
+        Which rows belong together, and the class of each row, shape (n_rows,).
+    remedy
+        What a person can do where they have not, in a sentence.
+
+    Raises
+    ------
+    DataError
+        If the rows are of too few groups, or those of a class are.
+    """
+    assignment, folds = dealt
+    trains = (assignment != HOLDOUT) & (assignment != UNUSED)
+    sides = [(codes[trains & (assignment != fold)], codes[assignment == fold]) for fold in range(folds)]
+    told = [min(_count_classes(learnt), _count_classes(judged)) for learnt, judged in sides]
+    classes = np.unique(codes[trains])
+    needed = 2 if len(classes) == 2 else 1  # noqa: PLR2004  one class alone says nothing of two
+    if min(told) == 0 or max(told) < needed:
+        alone = [code for code in classes if count_distinct(groups[trains & (codes == code)]) == 1]
+        both = ", both classes among each" if needed > 1 else ""
+        must = f"A fold must have rows to learn from and rows of other groups to judge by{both}"
+        count = count_distinct(groups[trains])
+        found = f"the {int(trains.sum())} rows that train are of {count} group{'s' * (count > 1)}"
+        rare = f"; classes in one group alone: {len(alone)} of {len(classes)}" if len(classes) > 1 else ""
+        raise DataError(f"{must}, but {found}{rare}. {remedy}")
+
+
+def _count_classes(codes: NDArray[np.int64]) -> int:
+    return int(np.count_nonzero(np.bincount(codes)))
 
 
 def _find_groups(groups: Digests, codes: NDArray[np.int64], key: str) -> _Groups:

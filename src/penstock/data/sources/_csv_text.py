@@ -5,15 +5,18 @@ import csv
 import gzip
 import io
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import IO, cast
 
 from penstock.errors import DataError, SourceUnavailable
 
-CHUNK = 1 << 20
 LONGEST_LINE = 1 << 20  # bytes; a longer line is no row but a file without line ends, or a quote that never closes
-SAMPLE = 1 << 16
+CHUNK = LONGEST_LINE  # the first chunk is the sample, and holds the line of names whole
+MAY_BE_CUT = CHUNK // 4  # characters, of at most four bytes: a sample of fewer is the whole file
 SAMPLED_ROWS = 50
 SEPARATORS = (",", ";", "\t", "|")
 
@@ -59,13 +62,13 @@ def open_bytes(path: Path) -> IO[bytes]:
 
 
 def _scan(file: IO[bytes], name: str) -> tuple[str, bool, int, bytes]:
-    """Return the encoding, whether it was guessed, the number of quotes, and the first bytes."""
+    """Return the encoding, whether it was guessed, the number of quotes, and the first chunk."""
     chunk = file.read(CHUNK)
     if not chunk.strip():
         raise DataError(f"The file {name!r} must hold a table, but is empty.")
     if chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16", False, 0, chunk[:SAMPLE]
-    sample, lines, open_line, quotes = chunk[:SAMPLE], 1, 0, 0
+        return "utf-16", False, 0, chunk
+    sample, lines, open_line, quotes = chunk, 1, 0, 0
     decoder = codecs.getincrementaldecoder("utf-8")()
     is_utf8, used = True, set[int]()
     while chunk:
@@ -103,7 +106,7 @@ def _checked_line(chunk: bytes, before: int, lines: int, name: str) -> int:
 
 def _header(text: str, name: str) -> tuple[str, tuple[str, ...], int]:
     """Return the separator, the columns' names, and how many lines stand before the first row."""
-    lines = text.splitlines(keepends=True)
+    lines = _open_text(text).readlines()
     blank = 0
     while blank < len(lines) and not lines[blank].strip():
         blank += 1
@@ -111,7 +114,7 @@ def _header(text: str, name: str) -> tuple[str, tuple[str, ...], int]:
         raise DataError(f"The file {name!r} must begin with the names of its columns, but its first lines are blank.")
     body = "".join(lines[blank:])
     separator = max(SEPARATORS, key=lambda mark: _fit(body, mark))
-    reader = csv.reader(io.StringIO(body), delimiter=separator)
+    reader = csv.reader(_open_text(body), delimiter=separator)
     try:
         header = next(reader)
     except csv.Error as error:
@@ -120,15 +123,24 @@ def _header(text: str, name: str) -> tuple[str, tuple[str, ...], int]:
     return separator, names, blank + reader.line_num
 
 
+def _open_text(text: str) -> io.StringIO:
+    """Return a text whose lines end as pyarrow ends them: by a newline, a carriage return, or both."""
+    return io.StringIO(text, newline="")
+
+
 def _fit(body: str, separator: str) -> tuple[float, int]:
     """Return the share of sampled rows as wide as the first, if that is wider than one, and how wide."""
-    try:
-        rows = list(csv.reader(io.StringIO(body), delimiter=separator))[:SAMPLED_ROWS]
-    except csv.Error:
-        return 0.0, 0
-    widths = [len(row) for row in rows if row]
-    if len(widths) == SAMPLED_ROWS or len(body) >= SAMPLE // 2:
+    widths = list(_widths(body, separator))
+    if len(widths) > 1 and len(body) >= MAY_BE_CUT:
         widths.pop()  # the sample may end within a row
     if not widths or widths[0] == 1:
         return 0.0, 0
     return Counter(widths)[widths[0]] / len(widths), widths[0]
+
+
+def _widths(body: str, separator: str) -> Iterator[int]:
+    """Give how many values the sampled rows have, up to one with a value that is too long for `csv`."""
+    with suppress(csv.Error):
+        for row in islice(csv.reader(_open_text(body), delimiter=separator), SAMPLED_ROWS):
+            if row:
+                yield len(row)

@@ -159,7 +159,7 @@ def _check_quotes(text: TextFile, table: pa.Table) -> None:
     if text.quotes % 2 == 0:
         return
     last = [column[-1].as_py() or "" for column in table.columns]
-    if any("\n" in value for value in last):
+    if any("\n" in value or "\r" in value for value in last):
         raise DataError(f"Every quote in {text.path.name!r} must close, but one before row {table.num_rows} does not.")
 
 

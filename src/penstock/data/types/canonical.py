@@ -1,7 +1,9 @@
 """Give every column of a raw table one of four types: number, boolean, string, date."""
 
+import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -44,8 +46,8 @@ class Canonical:
 def to_canonical(raw: RawTable, wishes: Wishes = Wishes()) -> Canonical:
     """Give every column its canonical type.
 
-    Numbers become int64 or float64, booleans bool (object of True, False and None where values are missing), strings
-    `str`, dates datetime64[us] in UTC without a zone.
+    Numbers become int64 or float64 (whole ones beyond int64 too), booleans bool (object of True, False and None where
+    values are missing), strings `str`, dates datetime64[us] in UTC without a zone.
 
     Parameters
     ----------
@@ -214,7 +216,25 @@ def _from_objects(values: pd.Series) -> tuple[pd.Series, bool]:
 
 
 def _decimals(values: pd.Series) -> pd.Series:
-    return _numbers(pd.to_numeric(values.astype("float64")))
+    try:
+        return _numbers(pd.to_numeric(values.astype("float64")))
+    except OverflowError:
+        return pd.Series([_float(value) for value in values], index=values.index, dtype="float64")
+
+
+def _float(value: Any) -> float:
+    """Return a number as a float; one beyond the range of floats is infinite, and so counts as missing."""
+    try:
+        return math.nan if pd.isna(value) else float(value)
+    except OverflowError:
+        return math.inf
+
+
+def _integers(values: pd.Series) -> pd.Series:
+    try:
+        return _numbers(values.astype("Int64"))
+    except OverflowError:
+        return _decimals(values.where(values.notna()))
 
 
 def _moments(values: pd.Series) -> pd.Series:
@@ -227,7 +247,7 @@ _OBJECTS: dict[str, Callable[[pd.Series], pd.Series]] = {
     "decimal": _decimals,
     "floating": _decimals,
     "mixed-integer-float": _decimals,
-    "integer": lambda values: _numbers(values.astype("Int64")),
+    "integer": _integers,
     "datetime": _moments,
     "datetime64": _moments,
     "date": _moments,

@@ -1,6 +1,7 @@
 """Values as they come in JSON, to a column of a canonical type; what does not fit is missing, and named."""
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +12,7 @@ import pandas as pd
 from penstock.domain.datasets import ColumnType
 
 LARGEST_WHOLE = 2**63 - 1
+LARGEST_DOUBLE = sys.float_info.max
 
 
 class _Unfit(Exception):
@@ -55,8 +57,15 @@ def _number(value: Any) -> int | float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise _Unfit
     if isinstance(value, int) and abs(value) > LARGEST_WHOLE:
-        return float(value)
+        return double_of(value)
     return value if math.isfinite(value) else None
+
+
+def double_of(value: float) -> float:
+    """Return a number as a double; a whole one beyond doubles becomes the largest of them."""
+    if isinstance(value, int) and abs(value) > LARGEST_DOUBLE:
+        return LARGEST_DOUBLE if value > 0 else -LARGEST_DOUBLE
+    return float(value)
 
 
 def _float(text: str) -> float:

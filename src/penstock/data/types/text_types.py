@@ -250,9 +250,11 @@ def _with_faults(column: _Texts, values: pd.Series, readable: pa.Array, must: st
     rows = np.flatnonzero(bad)
     texts = column.trimmed.take(pa.array(rows)).to_pandas().astype("str")
     shown = ", ".join(repr(text) for text in texts.drop_duplicates().iloc[:3])
-    held = f"Column {column.name!r} must hold {must} in every row"
-    message = f"{held}, but {count} of {column.present} values are others, such as {shown}."
-    finding = Finding("unreadable", "critical", (column.name,), message, count, (("share", count / len(values)),))
+    told = f"Column {column.name!r} must hold {must} in every row, but {count} of {column.present} values are others"
+    share = (("share", count / len(values)),)
+    finding = Finding(
+        "unreadable", "critical", (column.name,), f"{told}, such as {shown}.", count, share, masked=f"{told}."
+    )
     faults = pd.DataFrame({"row": rows.astype(np.int64), "column": column.name, "text": texts.to_numpy()})
     return Column(values, (*notes, finding), faults.astype({"column": "str", "text": "str"}))
 
@@ -268,4 +270,5 @@ def _spelled_missing(column: _Texts, *, missing: bool) -> tuple[Finding, ...]:
     shown = ", ".join(f"{entry['values']!r} ({entry['counts']})" for entry in counts[:3])
     meaning = "count as missing" if missing else "may mean a missing value, and count as a value of its own"
     message = f"Column {column.name!r} holds {shown}, which {meaning}."
-    return (Finding("spelled_missing", "note", (column.name,), message, count),)
+    masked = f"Column {column.name!r} holds texts in {count:,} rows that {meaning}."
+    return (Finding("spelled_missing", "note", (column.name,), message, count, masked=masked),)

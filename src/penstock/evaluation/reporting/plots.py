@@ -15,7 +15,6 @@ from penstock.evaluation.answers import codes_of, matrix_of
 from penstock.evaluation.metrics import Values, positive_last
 from penstock.evaluation.reporting import charts, curves
 from penstock.store import frames
-from penstock.store.tracking import write_temporary
 
 BARS = 15
 SPECKS = 700
@@ -40,7 +39,7 @@ class Points:
 
 
 def write_plots(
-    evaluation: Evaluation, explanation: Explanation, model: FittedModel, workspace: Workspace
+    evaluation: Evaluation, explanation: Explanation, model: FittedModel, folder: Path, workspace: Workspace
 ) -> dict[str, Path]:
     """Draw the charts of a version as files: ROC or residuals, importance, calibration.
 
@@ -50,21 +49,22 @@ def write_plots(
     ----------
     evaluation, explanation, model
         The records of the version.
+    folder
+        Where the files are written.
     workspace
         Where predictions are read.
 
     Returns
     -------
     dict[str, Path]
-        A temporary file by the chart's name: `roc` (binary) or `residuals` (regression), `importance`,
-        `calibration`.
+        The file by the chart's name: `roc` (binary) or `residuals` (regression), `importance`, `calibration`.
     """
     figures = figures_of(read_points(evaluation, model, workspace), evaluation, explanation)
-    return {
-        name: write_temporary(f"{name}.svg", _alone(str(figures[part])))
-        for part, name in FILES.items()
-        if part in figures
-    }
+    drawn = {name: _alone(str(figures[part])) for part, name in FILES.items() if part in figures}
+    files = {name: folder / f"{name}.svg" for name in drawn}
+    for name, chart in drawn.items():
+        files[name].write_text(chart, encoding="utf-8")
+    return files
 
 
 def read_points(evaluation: Evaluation, model: FittedModel, workspace: Workspace) -> Points:

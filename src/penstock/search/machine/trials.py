@@ -165,7 +165,7 @@ def _check(estimator: Estimator, job: FitJob, shelf: Shelf, x: NDArray[np.float3
 
 
 def inner_rows(shelf: Shelf, training: Rows) -> NDArray[np.bool_]:
-    """Return which of a fold's training rows early stopping looks at; rows of one group stay together.
+    """Return which of a fold's training rows early stopping looks at; rows of one of several groups stay together.
 
     With time order these are the middles of stretches of time. The newest rows, which say most of what comes next,
     are fitted on: without them a family that stops early would look worse than it is, beside one that does not.
@@ -175,10 +175,15 @@ def inner_rows(shelf: Shelf, training: Rows) -> NDArray[np.bool_]:
         stretches = min(STRETCHES, max(1, int(training.size * share)))
         inner = np.abs(np.arange(training.size) * stretches / training.size % 1 - 0.5) <= share / 2
     else:
-        groups = np.asarray(shelf.array("group", 0.0)[training])
-        mixed = (groups ^ np.uint64(shelf.setting.seed)) * np.uint64(0x9E3779B97F4A7C15)
-        inner = (mixed >> np.uint64(40)) < np.uint64(int(share * (1 << 24)))
+        inner = _drawn(np.asarray(shelf.array("group", 0.0)[training]), shelf.setting.seed, share)
     return inner if inner.any() and not inner.all() else np.arange(training.size) % 10 == 0
+
+
+def _drawn(groups: NDArray[np.uint64], seed: int, share: float) -> NDArray[np.bool_]:
+    """Return the rows of about a share of the groups: of one group where none, or each, would be drawn."""
+    mixed = (groups ^ np.uint64(seed)) * np.uint64(0x9E3779B97F4A7C15)
+    drawn: NDArray[np.bool_] = (mixed >> np.uint64(40)) < np.uint64(int(share * (1 << 24)))
+    return drawn if drawn.any() and not drawn.all() else np.asarray(mixed == mixed.min())
 
 
 def _capped(training: Rows, most: int | None, shelf: Shelf) -> Rows:

@@ -123,9 +123,13 @@ def half_width(predictions: Values, target: Values) -> float:
     target
         Values, shape (n_rows,).
     """
-    residuals = np.sort(np.abs(target - predictions)[np.isfinite(predictions)])
-    place = math.ceil((residuals.size + 1) * COVERAGE)
-    return float(residuals[min(place, residuals.size) - 1])
+    return covering(np.abs(target - predictions)[np.isfinite(predictions)])
+
+
+def covering(misses: Values) -> float:
+    """Return what a fresh row's miss does not exceed with a probability of at least 90 %, by those of other rows."""
+    place = math.ceil((misses.size + 1) * COVERAGE)
+    return float(np.sort(misses)[min(place, misses.size) - 1])
 
 
 def threshold(metric: str, predictions: Values, target: NDArray[Any], costs: Values | None) -> float:

@@ -11,6 +11,7 @@ from penstock.search.encoding import TrainingRows
 from penstock.search.fitting import TrainedModel
 from penstock.search.model import calibration
 from penstock.search.model.blend import Blend
+from penstock.search.model.widths import learn_widths
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,9 @@ def finish(
     calibrator = calibration.calibrate(raw, rows.target, rows.fold, rows.classes)
     calibrated = calibrator.apply(raw)
     signature = signature_with(about, calibrated, rows.target, aim)
+    if about.problem == "regression":
+        widths, said = learn_widths(calibrated, rows.target, rows.numbers, rows.fold)
+        signature, calibrator = replace(signature, widths=widths), replace(calibrator, reason=said)
     return TrainedModel(signature, rows.plan, blend, calibrator), calibrated
 
 

@@ -31,9 +31,10 @@ class Board:
     `spaces` and `defaults` are by family; `skips` gives the reason for each family that is not tried; `failed` are
     families whose default failed, `fitted` the trials that are fitted on all rows, `unfit` those that could not be.
     With `bagging`, the fold models of a whole trial are a model as they are; without, it must be fitted on all rows.
-    `closing` are the seconds that are kept at the end to see whether a mean of several candidates pays. `begun` counts
-    what was taken of each family's portfolio, `shrunk` how often it was made smaller to keep the `limits`; `points` is
-    how many there are on its grid, where one was asked for.
+    `closing` are the seconds that are kept at the end to see whether a mean of several candidates pays. `lost` are
+    trials that failed and are not tried again; `shrunk` says how often each family was made smaller to keep the
+    `limits`; `points` is how many there are on its grid, where one was asked for. A family without a default is one
+    that was skipped before it was asked for anything.
     """
 
     families: dict[str, ModelFamily]
@@ -50,7 +51,7 @@ class Board:
     bagging: bool = False
     closing: float = 0.0
     portfolios: dict[str, tuple[dict[str, Value], ...]] = field(default_factory=dict)
-    begun: dict[str, int] = field(default_factory=dict)
+    lost: list[Ended] = field(default_factory=list)
     memory: Memory = field(default_factory=Memory)
     limits: Limits = field(default_factory=Limits)
     shrunk: dict[str, int] = field(default_factory=dict)
@@ -155,13 +156,13 @@ class Board:
             Trial(
                 number=number + 1 + place,
                 family=name,
-                parameters=self.defaults[name],
+                parameters=self.defaults.get(name, {}),
                 state="skipped",
                 score=None,
                 fold_scores=(),
                 seconds=0.0,
                 slot=None,
-                predicted_mb=round(self.memory_mb(name)),
+                predicted_mb=round(self.memory_mb(name)) if name in self.defaults else 0,
                 reason=reason,
             )
             for place, (name, reason) in enumerate(sorted(self.reasons.items()))
@@ -176,10 +177,28 @@ class Board:
         counted = sum(one.trial.state != "failed" for one in self.ended) + len(self.running)
         return self.budget.trials is not None and counted >= self.budget.trials
 
-    def _taken(self, name: str) -> int:
-        """Return how many of a family's portfolio were tried, or are."""
-        tried = sum(one.trial.family == name and one.kind == "portfolio" for one in self.ended)
-        return max(self.begun.get(name, 0), tried)
+    def give_up(self, failed: Ended) -> None:
+        """Note a trial that is not tried again; a family of which it was the first is left out."""
+        self.lost.append(failed)
+        if failed.kind in {"default", "partial"}:
+            self.skips[failed.trial.family] = failed.trial.reason
+            self.failed.add(failed.trial.family)
+
+    def at(self, name: str, place: int) -> dict[str, Value]:
+        """Return the configuration at a place of a family's portfolio."""
+        return {**self.defaults[name], **self.portfolios[name][place]}
+
+    def _next_place(self, name: str) -> int | None:
+        """Return the first place of a family's portfolio that was not tried and is not at work; None if all are.
+
+        A family that was made smaller to keep the limits has no use for the rest.
+        """
+        ended = [one for one in (*self.ended, *self.lost) if one.trial.family == name and one.kind == "portfolio"]
+        tried = [one.trial.parameters.items() for one in ended]
+        at_work = {one.place for one in self.running.values() if one.family == name and one.kind == "portfolio"}
+        places = range(0 if self.shrunk.get(name) else len(self.portfolios.get(name, ())))
+        rest = (place for place in places if place not in at_work)
+        return next((place for place in rest if not any(self.at(name, place).items() <= one for one in tried)), None)
 
     def _promise(self, name: str) -> float:
         return max(score_of(one) for one in self.ended if one.trial.family == name)

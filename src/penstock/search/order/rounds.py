@@ -70,13 +70,8 @@ class Rounds(Schedule):
         return plans or [self._plan(name, "tuned") for name in sorted(self.in_race())]
 
     def _portfolios(self) -> list[Plan]:
-        near = sorted(self._near(PORTFOLIO_ERRORS))
-        places = {name: self._taken(name) for name in near}
-        return [
-            self._plan(name, "portfolio", place)
-            for name, place in places.items()
-            if place < len(self.portfolios.get(name, ()))
-        ]
+        places = {name: self._next_place(name) for name in sorted(self._near(PORTFOLIO_ERRORS))}
+        return [self._plan(name, "portfolio", place) for name, place in places.items() if place is not None]
 
     def _plan(self, name: str, kind: Kind, place: int = 0) -> Plan:
         return Plan(name, kind, self.shape.folds, math.inf, 0.0, place=place)

@@ -8,10 +8,11 @@ from penstock.search.order.plans import BASELINE, Plan, best_of, eligible
 from penstock.search.order.shrinking import MOST_SHRUNK, smaller
 from penstock.search.tuning import Ended
 
-PARTIAL_BELOW_SECONDS = 50  # from here on every family has time for all folds and rows
+PLENTY_SECONDS = 50  # of a budget: from here on a first trial is stretched twice as far before it is a partial one
 STRETCH = 4.0  # a fit that stops by its deadline is still worth having when its seconds are cut by this
 STRETCH_AFTER = 2.0  # the same for a family that has had a trial on capped rows: it is not owed another
 LEAST_ROWS = 500  # a partial trial on fewer rows says nothing of the whole
+SHORT_PARTIAL = 0.1  # of the time left, with plenty: what is too slow even so will hardly have its whole trial later
 PARTIAL_SECONDS = 1.5  # what a family is kept for while others run: enough for a trial on capped rows
 QUICK_SHARE = 0.04  # of the time left: a family that takes no longer goes before those of a compiled library
 AFTER_TRIAL = 0.3  # seconds between a trial's deadline and its end: a last round, a prediction, an answer
@@ -53,7 +54,8 @@ class Schedule(Board):
 
     def must_fit(self, end: float) -> float:
         """Return when the final fit of the best so far must begin; the end, if it is fitted."""
-        leading = eligible([one for one in self.ended if one.trial.state == "finished" and not one.trial.over])
+        finished = [one for one in self.ended if one.trial.state == "finished" and not one.trial.over]
+        leading = [one for one in finished if one.whole] if self._whole_to_come() else eligible(finished)
         if not leading:
             return end - LEAST_FOR_FIT
         fits = [self.fit_seconds(best_of(leading)) if self.better_fitted(best_of(leading)) else 0.0]
@@ -61,6 +63,15 @@ class Schedule(Board):
             others = [self.fit_seconds(one) for one in self._leaders() if self.better_fitted(one)]
             fits += [seconds for seconds in others if seconds <= OTHER_FITS * self.budget.seconds]
         return end - self.closing - (max(LEAST_FOR_FIT, *fits) if any(fits) else 0.0)
+
+    def _whole_to_come(self) -> bool:
+        """Return whether, with plenty of time, a whole trial is at work, or a family is untried.
+
+        To fit a partial one on all rows may be predicted to take more than there is, and would end the others at once.
+        """
+        return self._has_plenty() and (
+            bool(self._untried()) or any(plan.kind != "partial" for plan in self.running.values())
+        )
 
     def fit_early(self, libraries: set[str]) -> Ended | None:
         """Return the best whole trial, if a slot can fit it, nothing but the baseline is fitted, and no family waits.
@@ -96,10 +107,10 @@ class Schedule(Board):
         name = compiled[0] if compiled and not quick else names[0]
         plan = self._sized(name, now, end)
         if plan is None:
-            predicted = self.predicted(name, LEAST_ROWS)
+            rows, most = self._least_rows(), max(0.0, self._partial_seconds(name, now, end))
             self.skips[name] = (
-                f"one fold of {LEAST_ROWS} rows is predicted to take {predicted:.1f} s, "
-                f"and {max(0.0, end - now):.1f} s were left"
+                f"one fold of {rows} rows is predicted to take {self.predicted(name, rows):.1f} s, "
+                f"and {most:.1f} s of the {end - now:.1f} s left were free for it"
             )
             rest = [name for name in names if name not in self.skips]
             return self._first(rest, libraries, now, end) if rest else None
@@ -107,26 +118,43 @@ class Schedule(Board):
 
     def _sized(self, name: str, now: float, end: float) -> Plan | None:
         """Return a family's first trial: whole, or on one fold and capped rows where the time is short."""
+        folds, predicted = self.shape.folds, self.whole_seconds(name)
+        most = self._allotted(name, now, end) / (len(folds) + self._fit_folds(name)) * len(folds)
+        stretch = STRETCH * 2 if self._has_plenty() else STRETCH
+        if predicted <= most * stretch:
+            return Plan(name, "default", folds, now + most, min(predicted, most))
+        return self._partial(name, now, end)
+
+    def _partial(self, name: str, now: float, end: float) -> Plan | None:
+        """Return a trial on one fold and capped rows; None where there is no time for the fewest."""
+        most = self._partial_seconds(name, now, end)
+        short = min(max(PARTIAL_SECONDS, SHORT_PARTIAL * (end - now)), self.must_fit(end) - AFTER_TRIAL - now)
+        wished = min(most, short) if self._has_plenty() else most
+        rows = self.shape.fold_rows[0]
+        while rows > LEAST_ROWS and self.predicted(name, rows) > wished:
+            rows = max(LEAST_ROWS, rows // 2)
+        expected = self.predicted(name, rows)
+        if expected > most:
+            return None
+        deadline = now + max(min(self._allotted(name, now, end), 2.0), expected * 2)
+        return Plan(name, "partial", self.shape.folds[:1], deadline, expected, rows)
+
+    def _allotted(self, name: str, now: float, end: float) -> float:
+        """Return the seconds that a family's first trial may take with its fit: some are kept for other families."""
         left = end - now - FIT_OVERHEAD
         others = [other for other in self._untried() if other != name]
         kept = sum(min(self.whole_seconds(other), PARTIAL_SECONDS) for other in others) / self.slots
-        allotted = max(left - kept, left / 4)
-        folds = self.shape.folds
-        fold_seconds = allotted / (len(folds) + self._fit_folds(name))
-        predicted = self.whole_seconds(name)
-        stretch = STRETCH if self.budget.seconds < PARTIAL_BELOW_SECONDS else STRETCH * 2
-        if predicted <= fold_seconds * len(folds) * stretch:
-            most = fold_seconds * len(folds)
-            return Plan(name, "default", folds, now + most, min(predicted, most))
-        if self.budget.seconds >= PARTIAL_BELOW_SECONDS:
-            return None
-        rows = self.shape.fold_rows[0]
-        while self.predicted(name, rows) > max(allotted / 2, left / 3):
-            if rows <= LEAST_ROWS:
-                return None
-            rows = max(LEAST_ROWS, rows // 2)
-        expected = self.predicted(name, rows)
-        return Plan(name, "partial", folds[:1], now + max(min(allotted, 2.0), expected * 2), expected, rows)
+        return max(left - kept, left / 4)
+
+    def _partial_seconds(self, name: str, now: float, end: float) -> float:
+        """Return the seconds that one fold on capped rows may be predicted to take."""
+        return max(self._allotted(name, now, end) / 2, (end - now - FIT_OVERHEAD) / 3)
+
+    def _least_rows(self) -> int:
+        return min(LEAST_ROWS, self.shape.fold_rows[0])
+
+    def _has_plenty(self) -> bool:
+        return self.budget.seconds >= PLENTY_SECONDS
 
     def _whole_after_partial(self, libraries: set[str], now: float, end: float) -> Plan | None:
         """Return the whole default of a family that so far had a partial trial, if there is time for it."""
@@ -147,7 +175,7 @@ class Schedule(Board):
             return {**self.defaults[plan.family], **(best_of(within).trial.parameters if within else {})}
         if plan.kind != "portfolio":
             return self.defaults[plan.family]
-        return {**self.defaults[plan.family], **self.portfolios[plan.family][plan.place]}
+        return self.at(plan.family, plan.place)
 
     def _from_portfolio(self, libraries: set[str], now: float, end: float) -> Plan | None:
         """Return the next configuration of a portfolio, of the best family first, those far behind left out.
@@ -155,10 +183,10 @@ class Schedule(Board):
         Members of an ensemble may be behind the best alone, so that these families are not only those in the race.
         """
         ready = [name for name in self._near(PORTFOLIO_ERRORS) if self.families[name].library in libraries]
-        rest = [(self._taken(name), -self._promise(name), name) for name in ready]
-        for place, _, name in sorted(rest):
+        found = [(self._next_place(name), -self._promise(name), name) for name in ready]
+        for place, _, name in sorted((place, promise, name) for place, promise, name in found if place is not None):
             usual, latest = self.whole_seconds(name), self._latest(name, end)
-            if place < len(self.portfolios.get(name, ())) and now + usual * SHORT_TRIAL <= latest:
+            if now + usual * SHORT_TRIAL <= latest:
                 deadline = self._until(now, usual, latest)
                 return Plan(name, "portfolio", self.shape.folds, deadline, usual, place=place)
         return None

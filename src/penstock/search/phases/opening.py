@@ -1,5 +1,6 @@
 """What a search begins with: its slots' processes, what all its trials have in common, and its schedule."""
 
+from penstock.domain.features import Flavour
 from penstock.domain.search import Slot
 from penstock.models._base import ModelFamily
 from penstock.search import placement
@@ -8,7 +9,7 @@ from penstock.search.machine.memory import Memory
 from penstock.search.machine.messages import Setting
 from penstock.search.machine.slots import Crew
 from penstock.search.model.limits import Limits
-from penstock.search.order.plans import Shape
+from penstock.search.order.plans import BASELINE, Shape
 from penstock.search.order.rounds import Rounds
 from penstock.search.order.schedule import Schedule
 from penstock.search.phases.choosing import choosing_seconds
@@ -49,7 +50,7 @@ def setting_of(work: Work, encoding: Encoding) -> Setting:
 
 
 def schedule_of(work: Work, setting: Setting, earlier: list[Ended], memory: Memory) -> Schedule:
-    """Return the schedule of a search, with the families that no slot can take left out, and why.
+    """Return the schedule of a search, with the families left out that do not fit it or that no slot can take, and why.
 
     Parameters
     ----------
@@ -63,16 +64,19 @@ def schedule_of(work: Work, setting: Setting, earlier: list[Ended], memory: Memo
     rows, settings, features = work.rows, work.settings, dict(setting.folds.features)
     fold_rows = tuple(int(rows.training(fold).sum()) for fold in range(rows.folds))
     shape = Shape(fold_rows, int(rows.target.shape[0]), features, rows.classes)
-    sizes = {name: (rows.problem, shape.rows, features[one.flavour]) for name, one in work.families.items()}
-    spaces = {name: one.space(*sizes[name]) for name, one in work.families.items()}
+    left_out = _left_out(work, features)
+    suited = {name: one for name, one in work.families.items() if name not in left_out}
+    sizes = {name: (rows.problem, shape.rows, features[one.flavour]) for name, one in suited.items()}
+    spaces = {name: one.space(*sizes[name]) for name, one in suited.items()}
     schedule = (Rounds if settings.deterministic else Schedule)(
         families=work.families,
         shape=shape,
         budget=settings.budget,
         slots=len(work.slots),
-        defaults={name: one.default(*sizes[name]) for name, one in work.families.items()},
+        skips=left_out,
+        defaults={name: one.default(*sizes[name]) for name, one in suited.items()},
         spaces=spaces,
-        portfolios={name: one.portfolio(*sizes[name]) for name, one in work.families.items()},
+        portfolios={name: one.portfolio(*sizes[name]) for name, one in suited.items()},
         ended=list(earlier),
         bagging=not rows.time_ordered,
         limits=Limits(settings.limits),
@@ -80,12 +84,26 @@ def schedule_of(work: Work, setting: Setting, earlier: list[Ended], memory: Memo
         closing=choosing_seconds(work),
         memory=memory,
     )
-    for name, family in work.families.items():
+    for name, family in suited.items():
         reason = family.refusal(*sizes[name]) or _no_slot_takes(family, schedule.memory_mb(name), work.slots)
         if reason is not None:
             schedule.skips[name] = reason
     schedule.fitted |= {one.trial.number for one in schedule.ended if estimator_path(work.folder, one).exists()}
     return schedule
+
+
+def _left_out(work: Work, features: dict[Flavour, int]) -> dict[str, str]:
+    """Return why some families are asked for nothing: another problem, which one may not bear, or no feature.
+
+    The baseline looks at no feature.
+    """
+    problem, found = work.rows.problem, {}
+    for name, family in work.families.items():
+        if problem not in family.problems:
+            found[name] = f"it is made for {', '.join(sorted(family.problems))}, and the problem is {problem}"
+        elif name != BASELINE and not features[family.flavour]:
+            found[name] = "the columns give it no feature: none of their levels or words is frequent enough"
+    return found
 
 
 def _no_slot_takes(family: ModelFamily, memory_mb: float, slots: tuple[Slot, ...]) -> str | None:

@@ -13,13 +13,12 @@ from penstock.evaluation.costs import cost_matrix
 from penstock.models._base import ModelFamily
 from penstock.plugins import find_plugins
 from penstock.search.wishes.own import OwnFamily
-from penstock.search.wishes.spaces import Shaped, check, raise_faults
+from penstock.search.wishes.spaces import SOME_FEATURES, SOME_ROWS, Shaped, check, raise_faults
 
 if TYPE_CHECKING:
     from penstock.spec import ProjectSpec
 
 SIGNS = {"increasing": 1, "decreasing": -1}
-SOME_ROWS, SOME_FEATURES = 10_000, 20  # a table that spaces are checked for: their names do not depend on it
 
 
 def settings_of(problem: Problem, spec: "ProjectSpec") -> SearchSettings:
@@ -105,7 +104,7 @@ def shaped_of(
     families = families_of(spec)
     faults = []
     for name, said in spec.families.spaces.items():
-        if name in families and name not in spec.families.own:
+        if name in families and name not in spec.families.own and problem in families[name].problems:
             family, size = families[name], (problem, SOME_ROWS, SOME_FEATURES)
             faults += check(name, said, family.space(*size), family.default(*size))
     raise_faults(faults)

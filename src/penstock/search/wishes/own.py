@@ -4,6 +4,7 @@ import hashlib
 import importlib.util
 import inspect
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from penstock.domain.datasets import Problem
 from penstock.domain.search import OwnSource, SearchSpace, Value
 from penstock.errors import ModelError, NotFound
 from penstock.models._base import BuildContext, Matrix, ModelFamily, Needs, Vector
-from penstock.search.wishes.spaces import dimension_of
+from penstock.search.wishes.spaces import dimension_of, nearest
 
 SECONDS_PER_CELL = 5e-6  # of a first fit, before one was measured here
 COPIES = 4  # of the rows, in float64: what an estimator that nobody has measured is given
@@ -46,13 +47,25 @@ class OwnFamily(ModelFamily):
             If the file cannot be run.
         """
         self.name, self.flavour, self.library = self.source.name, "dense", "sklearn"  # type: ignore[misc]
-        made = _make(self.source, {}, None)
+        made = _make(self.source, self._first(), None)
         self.unserved = "" if hasattr(made, "to_onnx") else WITHOUT_GRAPH
 
+    @property
+    def said(self) -> dict[str, Any]:
+        """What the project file says of its parameters."""
+        return dict(self.source.said)
+
     def default(self, problem: Problem, rows: int, features: int) -> dict[str, Value]:
-        """Return what was fixed, and the nearer end of what was narrowed; the rest is the estimator's own default."""
+        """Return what was fixed, and the estimator's own default moved into what was narrowed; the rest it knows."""
         del problem, rows, features
-        return {name: value for name, value in self.source.said if not isinstance(value, list)}
+        return self._first()
+
+    def _first(self) -> dict[str, Value]:
+        own = _own_defaults(_maker(self.source))
+        return {
+            name: nearest(own.get(name), dimension_of(value)) if isinstance(value, list) else value
+            for name, value in self.source.said
+        }
 
     def space(self, problem: Problem, rows: int, features: int) -> SearchSpace:
         """Return what the project file says is to be varied."""
@@ -152,10 +165,7 @@ def _restored(source: OwnSource, fitted: bytes, classes: int) -> OwnEstimator:
 
 def _make(source: OwnSource, parameters: dict[str, Value], seed: int | None) -> Any:
     """Return an unfitted estimator of the user's, seeded where it takes a seed."""
-    maker = getattr(_module(source), source.attribute, None)
-    where = f"{source.path}:{source.attribute}"
-    if not callable(maker):
-        raise NotFound(f"`families.own.{source.name}` must name a class or function, but there is none at {where}.")
+    maker, where = _maker(source), f"{source.path}:{source.attribute}"
     try:
         given = dict(parameters)
         if seed is not None and "random_state" in inspect.signature(maker).parameters:
@@ -166,6 +176,25 @@ def _make(source: OwnSource, parameters: dict[str, Value], seed: int | None) -> 
     if not (hasattr(made, "fit") and hasattr(made, "predict")):
         raise ModelError(f"What {where} makes must have `fit` and `predict`, but is a {type(made).__name__}.")
     return made
+
+
+def _maker(source: OwnSource) -> Callable[..., Any]:
+    """Return the class or function that makes an estimator of the user's."""
+    maker = getattr(_module(source), source.attribute, None)
+    if not callable(maker):
+        where = f"{source.path}:{source.attribute}"
+        raise NotFound(f"`families.own.{source.name}` must name a class or function, but there is none at {where}.")
+    found: Callable[..., Any] = maker
+    return found
+
+
+def _own_defaults(maker: Callable[..., Any]) -> dict[str, Any]:
+    """Return what a class or function takes for the parameters that it is not given; nothing where it does not tell."""
+    try:
+        parameters = inspect.signature(maker).parameters
+    except ValueError:  # one that is compiled
+        return {}
+    return {name: one.default for name, one in parameters.items() if one.default is not one.empty}
 
 
 def _module(source: OwnSource) -> Any:

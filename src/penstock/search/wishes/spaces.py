@@ -1,5 +1,6 @@
 """What a person fixed or narrowed of a family's space, and what did best in the project's former searches."""
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,7 +10,9 @@ from penstock.errors import SpecError
 from penstock.models._base import BuildContext, ModelFamily, Needs
 
 RANGE = 2  # the ends of one
+ENDS = "the two ends of a range, or those to choose from"
 MANY_ROWS = 10_000  # more than any table had that `near` comes from: a family's own word for them goes first
+SOME_ROWS, SOME_FEATURES = 10_000, 20  # a table that spaces are looked at for: their names do not depend on it
 
 Said = dict[str, Any]  # by parameter: a value that fixes it, [low, high], or the values to choose from
 
@@ -85,7 +88,7 @@ class Shaped(ModelFamily):
 
     def _within(self, parameters: dict[str, Value], space: SearchSpace) -> dict[str, Value]:
         fixed = {name: value for name, value in self.said.items() if self._fixes(name)}
-        moved = {name: _nearest(parameters.get(name), space[name]) for name in space if name in self.said}
+        moved = {name: nearest(parameters.get(name), space[name]) for name in space if name in self.said}
         return {**parameters, **moved, **fixed}
 
 
@@ -96,23 +99,22 @@ def with_portfolio(family: ModelFamily, near: tuple[dict[str, Value], ...] | Non
     return replace(family, near=near) if isinstance(family, Shaped) else Shaped(family, near=near)
 
 
-def still_asked(trial: Trial, families: dict[str, ModelFamily]) -> bool:
+def still_asked(trial: Trial, families: dict[str, ModelFamily], problem: Problem) -> bool:
     """Return whether a trial of an earlier process is what a project file, edited since, still asks for."""
     family = families.get(trial.family)
-    if family is None:
+    if family is None or problem not in family.problems:
         return False
-    if not isinstance(family, Shaped):
-        return True
-    return all(_allows(values, trial.parameters.get(name)) for name, values in family.said.items())
+    said: Said = getattr(family, "said", {})  # that of a shaped family, or of the user's own
+    space = family.space(problem, SOME_ROWS, SOME_FEATURES) if said else {}
+    found = {name: trial.parameters.get(name) for name in said}
+    return all(holds(space[name], found[name]) if name in space else said[name] == found[name] for name in said)
 
 
-def _allows(said: Any, value: Value) -> bool:
-    if not isinstance(said, list):
-        return bool(said == value)
-    numbers = [one for one in (*said, value) if isinstance(one, int | float) and not isinstance(one, bool)]
-    if len(said) == RANGE and len(numbers) == RANGE + 1:
-        return bool(numbers[0] <= numbers[2] <= numbers[1])
-    return value in said
+def holds(dimension: Real | Whole | Choice, value: Value) -> bool:
+    """Return whether a value lies within a dimension."""
+    if isinstance(dimension, Choice):
+        return value in dimension.values
+    return isinstance(value, int | float) and dimension.low <= value <= dimension.high
 
 
 def check(family: str, said: Said, space: SearchSpace, default: dict[str, Value]) -> list[str]:
@@ -126,7 +128,7 @@ def check(family: str, said: Said, space: SearchSpace, default: dict[str, Value]
             )
         elif isinstance(values, list) and name not in space:
             faults.append(f"`families.spaces.{family}.{name}` must be one value: no search varies it.")
-        elif isinstance(values, list) and (why := _misfit(space[name], values)):
+        elif why := _misfit(space[name], values) if isinstance(values, list) else _unfit(name, values, space, default):
             faults.append(f"`families.spaces.{family}.{name}` must {why}, but is {values!r}.")
     return faults
 
@@ -149,9 +151,10 @@ def narrowed(dimension: Real | Whole | Choice, values: Any) -> Real | Whole | Ch
         return dimension
     if isinstance(dimension, Choice) or len(values) != RANGE:
         return Choice(tuple(values))
-    low, high = values
-    log = dimension.log and low > 0
-    return Whole(int(low), int(high), log) if isinstance(dimension, Whole) else Real(float(low), float(high), log)
+    low, high = values  # a logarithmic range begins above 0, of whole numbers at 1
+    if isinstance(dimension, Whole):
+        return Whole(int(low), int(high), dimension.log and low >= 1)
+    return Real(float(low), float(high), dimension.log and low > 0)
 
 
 def dimension_of(values: list[Any]) -> Real | Whole | Choice:
@@ -168,14 +171,48 @@ def _misfit(dimension: Real | Whole | Choice, values: list[Any]) -> str:
     if isinstance(dimension, Choice):
         unknown = [one for one in values if one not in dimension.values]
         return f"be among {list(dimension.values)}" if unknown else ""
-    numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in values)
-    return "" if numbers else "be numbers: the two ends of a range, or those to choose from"
+    whole = isinstance(dimension, Whole)
+    kind = "whole numbers" if whole else "numbers"
+    return "" if all(_is_number(one, whole) for one in values) else f"be {kind}: {ENDS}"
 
 
-def _nearest(value: Value, dimension: Real | Whole | Choice) -> Value:
+def _unfit(name: str, value: Any, space: SearchSpace, default: dict[str, Value]) -> str:
+    """Return what a fixed value must be, "" where it is: of its dimension's kind, however far beyond its ends."""
+    known = _examples(space.get(name), default.get(name))
+    if not known or any(_same(value, one) for one in (*known, *([default[name]] if name in default else []))):
+        return ""
+    numbers = [one for one in known if _is_number(one)]
+    if not numbers:
+        return f"be among {list(known)}"
+    whole = all(isinstance(one, int) for one in numbers)
+    return "" if _is_number(value, whole) else "be a whole number" if whole else "be a number"
+
+
+def _examples(dimension: Real | Whole | Choice | None, default: Value) -> tuple[Value, ...]:
+    """Return values of a parameter that show its kind; none where a text or nothing is all that is known of it."""
+    if isinstance(dimension, Choice):
+        return dimension.values
+    if dimension is not None:
+        return (dimension.low if isinstance(dimension, Whole) else float(dimension.low),)
+    if isinstance(default, bool):
+        return (False, True)
+    return (default,) if _is_number(default) else ()
+
+
+def _is_number(value: Any, whole: bool = False) -> bool:
+    known = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+    return known and math.isfinite(value)
+
+
+def _same(one: Any, other: Any) -> bool:
+    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
+
+
+def nearest(value: Value, dimension: Real | Whole | Choice) -> Value:
+    """Return the value of a dimension that is nearest to another; the middle where that is no number."""
     if isinstance(dimension, Choice):
         return value if value in dimension.values else dimension.values[0]
-    if not isinstance(value, int | float):
-        middle = (dimension.low * dimension.high) ** 0.5 if dimension.log else (dimension.low + dimension.high) / 2
-        return round(middle) if isinstance(dimension, Whole) else float(middle)
-    return min(max(value, dimension.low), dimension.high)
+    near = (dimension.low * dimension.high) ** 0.5 if dimension.log else (dimension.low + dimension.high) / 2
+    if isinstance(value, int | float):
+        near = min(max(value, dimension.low), dimension.high)
+    return round(near) if isinstance(dimension, Whole) else float(near)

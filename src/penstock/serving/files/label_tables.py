@@ -12,7 +12,7 @@ from penstock.data.sources._base import RawTable
 from penstock.data.types.canonical import Wishes, canonical_type, to_canonical
 from penstock.domain.datasets import ColumnType
 from penstock.domain.features import InputColumn
-from penstock.domain.models import Signature
+from penstock.domain.models import Signature, class_name
 from penstock.domain.releases import LabelCounts
 from penstock.domain.workspace import Workspace
 from penstock.errors import DataError
@@ -20,7 +20,6 @@ from penstock.serving.files.rows import rows_of_frame
 from penstock.serving.files.tables import read_file
 from penstock.serving.journals.reading import read_entries
 from penstock.serving.labels import MOST_FAULTS, accept_labels, errors_of, fault_of, moment_of, served_signature
-from penstock.serving.session import class_name
 from penstock.store.projects import open_project
 
 TIME = "time"  # what the time column may be called in a file, whatever the project calls its own

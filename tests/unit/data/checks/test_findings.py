@@ -72,6 +72,24 @@ def test_empty_constant_and_numbering_columns_are_told() -> None:
     }
 
 
+def test_what_quotes_values_is_also_said_without_them() -> None:
+    numbers = _numbers()
+    numbers[:12] = -999
+    days = pd.Series(pd.date_range("2025-01-01", periods=ROWS, freq="h"))
+    days[:7] = pd.Timestamp("1900-01-01")
+    levels = np.resize(["<=50K", ">50K", "<=50K."], ROWS)
+    told = [
+        (_found({"x": numbers})["sentinel"], "-999", "has one value in 12 rows, far from its other values: it may"),
+        (_found({"x": days})["sentinel"], "1900-01-01", "has one date in 7 rows, years from its other dates: it may"),
+        (_found({"x": "quaker"})["constant"], "'quaker'", "has the same value in every row."),
+        (_found({"x": levels})["mixed_formats"], "'<=50K'", "writes 1 of its levels in more than one way."),
+    ]
+    for finding, quoted, masked in told:
+        assert quoted in finding.message
+        assert finding.masked.startswith(f"Column 'x' {masked}")
+        assert quoted not in finding.masked
+
+
 def test_names_of_rows_are_told_from_texts() -> None:
     codes = [f"C-{place}" for place in range(ROWS)]
     assert _found({"code": codes})["identifier"].columns == ("code",)

@@ -68,15 +68,52 @@ def test_nul_bytes_are_refused_by_their_line(tmp_path: Path) -> None:
         _read(tmp_path, b"a,b\n1,2\n3,\x004\n")
 
 
-def test_a_quote_that_never_closes_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
+def test_a_quote_that_never_closes_is_refused(tmp_path: Path, end: bytes) -> None:
     with pytest.raises(DataError, match="Every quote"):
-        _read(tmp_path, b'a,b\n1,"x\n2,y\n3,z\n')
+        _read(tmp_path, end.join([b"a,b", b'1,"x', b"2,y", b"3,z", b""]))
 
 
 def test_blank_values_are_missing_and_quoted_line_ends_are_kept(tmp_path: Path) -> None:
     frame = _read(tmp_path, b'a,b\n  ,"two\nlines"\n1,\n').frame
     assert frame["a"].isna().tolist() == [True, False]
     assert frame["b"].tolist()[0] == "two\nlines"
+
+
+@pytest.mark.parametrize("separator", [",", ";"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_line_of_names_may_be_as_long_as_any_line(tmp_path: Path, separator: str, encoding: str) -> None:
+    names = [f"{place:03}" + "n" * 200 for place in range(800)]
+    lines = [separator.join(names), *(separator.join(map(str, range(row, row + 800))) for row in range(3))]
+    frame = _read(tmp_path, "\n".join(lines).encode(encoding)).frame
+    assert list(frame) == names
+    assert frame.iloc[2].tolist() == [str(value) for value in range(2, 802)]
+
+
+def test_the_separator_is_found_before_a_value_that_is_longer_than_the_reader_of_names_takes(tmp_path: Path) -> None:
+    text = "a;b\n" + "1;2\n" * 3 + "x" * 200_000 + ";3,4\n"
+    assert _read(tmp_path, text.encode()).frame["b"].tolist() == ["2", "2", "2", "3,4"]
+
+
+@pytest.mark.parametrize(
+    ("content", "rows"),
+    [
+        (b"a,b\r1,2\r3,4\r", [["1", "2"], ["3", "4"]]),
+        (b"\ra,b\r1,2\r", [["1", "2"]]),
+        (b'a,b\r1,"two\rlines"\r"x\ny",4\r', [["1", "two\rlines"], ["x\ny", "4"]]),
+    ],
+)
+def test_lines_may_end_in_a_carriage_return_alone(tmp_path: Path, content: bytes, rows: list[list[str]]) -> None:
+    frame = _read(tmp_path, content).frame
+    assert list(frame) == ["a", "b"]
+    assert frame.to_numpy().tolist() == rows
+    parts = list(CsvFile().parts(Source(kind="csv_file", path="*.csv"), tmp_path, 1))
+    assert [row for part in parts for row in part.frame.to_numpy().tolist()] == rows
+
+
+def test_a_line_end_within_a_quoted_name_begins_no_row(tmp_path: Path) -> None:
+    frame = _read(tmp_path, b'"a\rb",c\n1,2\n').frame
+    assert (list(frame), frame.to_numpy().tolist()) == (["a\rb", "c"], [["1", "2"]])
 
 
 def test_blanks_after_every_separator_belong_to_the_separator(tmp_path: Path) -> None:

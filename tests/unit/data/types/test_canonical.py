@@ -73,6 +73,19 @@ def test_broken_numbers_are_named_with_their_rows() -> None:
     assert "'abc'" in found.findings[0].message
 
 
+@pytest.mark.parametrize(
+    ("values", "quoted", "masked"),
+    [
+        (["abc"] * 5, "'abc'", "must hold a number in every row, but 5 of 100 values are others."),
+        (["NA"] * 5, "'NA' (5)", "holds texts in 5 rows that count as missing."),
+    ],
+)
+def test_what_quotes_values_is_also_said_without_them(values: list[str], quoted: str, masked: str) -> None:
+    finding = _texts([f"{place / 3:.2f}" for place in range(95)] + values).findings[0]
+    assert quoted in finding.message
+    assert finding.masked == f"Column 'x' {masked}"
+
+
 def test_codes_and_sizes_that_hold_numbers_stay_text() -> None:
     assert _texts([f"{place}a" if place % 9 == 0 else str(place) for place in range(200)]).frame["x"].dtype == "str"
     assert _texts((["38", "40", "42"] * 30) + ["L", "M"]).frame["x"].dtype == "str"
@@ -122,6 +135,23 @@ def test_a_day_that_could_be_a_month_is_told() -> None:
 )
 def test_typed_values_keep_their_meaning(values: object, dtype: str) -> None:
     assert _typed(values).dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("values", "read"),
+    [
+        ([10**20, 2 * 10**20, None], [1e20, 2e20, None]),
+        ([10**20, -(10**20)], [1e20, -1e20]),
+        ([2**63, pd.NA, 1], [float(2**63), None, 1.0]),
+        (pd.Series([10**400, -(10**400), 7], dtype=object), [None, None, 7.0]),
+        (pd.Series([10**400, 1.5], dtype=object), [None, 1.5]),
+        (pd.Categorical([10**20, None]), [1e20, None]),
+    ],
+)
+def test_whole_numbers_that_are_too_large_are_floats_or_missing(values: object, read: list[float | None]) -> None:
+    found = _typed(values)
+    assert found.dtype == "float64"
+    assert [None if np.isnan(value) else value for value in found] == read
 
 
 def test_times_with_a_zone_are_in_utc() -> None:

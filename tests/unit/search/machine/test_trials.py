@@ -41,6 +41,25 @@ def test_without_time_order_rows_of_one_group_stay_together() -> None:
     assert (inner[::2] == inner[1::2]).all()
 
 
+@pytest.mark.parametrize("count", [2, 5])
+def test_few_groups_stay_together_whatever_the_seed(count: int) -> None:
+    folds = EncodedFolds("nowhere", "regression", 0, 100, 5, False, {"tree": 1})
+    groups = np.random.default_rng(1).integers(0, 2**63, count).astype(np.uint64)[np.arange(100) % count]
+    for seed in range(50):
+        opened = Shelf(Setting(folds, "rmse", seed=seed), {"group": groups})
+        inner = inner_rows(opened, np.arange(100))
+        looked_at = set(groups[inner].tolist())
+        assert looked_at
+        assert not looked_at & set(groups[~inner].tolist())
+        assert np.array_equal(inner, inner_rows(opened, np.arange(100)))
+
+
+def test_rows_of_a_single_group_are_parted() -> None:
+    opened = shelf(100, time_ordered=False)
+    opened.opened["group"] = np.ones(100, np.uint64)
+    assert inner_rows(opened, np.arange(100)).sum() == 10
+
+
 @pytest.fixture
 def on_disk(tmp_path: Path) -> Shelf:
     """Sixty encoded rows, in which values are missing."""

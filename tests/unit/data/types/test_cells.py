@@ -1,0 +1,9 @@
+import sys
+
+from penstock.data.types.cells import column_of
+
+
+def test_a_whole_number_beyond_doubles_is_the_largest_of_them() -> None:
+    cells, unfit = column_of([10**400, -(10**400), 10**30, 7, None], "number")
+    assert unfit == []
+    assert cells.tolist()[:4] == [sys.float_info.max, -sys.float_info.max, 1e30, 7.0]
