@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import psutil
@@ -11,7 +12,7 @@ from penstock.domain.events import Claim
 from penstock.domain.workspace import Workspace
 from penstock.store import tables
 from penstock.store.database import connect, reading
-from penstock.store.leases import alive
+from penstock.store.leases import alive, is_near
 from penstock.store.ledger import Act, append_audit
 
 
@@ -46,12 +47,12 @@ def try_claim(decision: str, project: str, flow_run: str | None, workspace: Work
         row = connection.execute(sa.select(table).where(table.c.decision == decision)).one_or_none()
         if row is None:
             connection.execute(sa.insert(table).values(decision=decision, project=project, taken_over=0, **values))
-        elif row.ended_at is not None or _is_at_work(row, mine, str(values["host"])):
+            took = True
+        elif row.ended_at is not None or _is_at_work(row, mine, workspace):
             return _claim_of(row), False
         else:
-            count = row.taken_over + 1
-            connection.execute(sa.update(table).where(table.c.decision == decision).values(taken_over=count, **values))
-        return _claim_of(connection.execute(sa.select(table).where(table.c.decision == decision)).one()), True
+            took = _take_over(row, values, connection)
+        return _claim_of(connection.execute(sa.select(table).where(table.c.decision == decision)).one()), took
 
 
 def name_training(decision: str, training: str, workspace: Workspace) -> None:
@@ -87,8 +88,7 @@ def open_claims(workspace: Workspace) -> list[tuple[Claim, bool]]:
     """Return every claim that has not ended, and whether its process lives; another machine's is taken to live."""
     with reading(workspace).begin() as connection:
         rows = connection.execute(sa.select(tables.claims).where(tables.claims.c.ended_at.is_(None))).all()
-    here = socket.gethostname()
-    return [(_claim_of(row), row.host != here or alive(row.pid, row.started)) for row in rows]
+    return [(_claim_of(row), not is_near(row.host, workspace) or alive(row.pid, row.started)) for row in rows]
 
 
 def _change(decision: str, workspace: Workspace, **values: object) -> None:
@@ -96,8 +96,16 @@ def _change(decision: str, workspace: Workspace, **values: object) -> None:
         connection.execute(sa.update(tables.claims).where(tables.claims.c.decision == decision).values(values))
 
 
-def _is_at_work(row: sa.Row[tuple[object, ...]], mine: int, host: str) -> bool:
-    return row.pid != mine and (row.host != host or alive(row.pid, row.started))
+def _is_at_work(row: sa.Row[tuple[object, ...]], mine: int, workspace: Workspace) -> bool:
+    return not is_near(row.host, workspace) or (row.pid != mine and alive(row.pid, row.started))
+
+
+def _take_over(row: sa.Row[tuple[object, ...]], values: Mapping[str, object], connection: sa.Connection) -> bool:
+    """Rewrite a dead process's claim, and return whether that was done: of two who saw it dead, one gets it."""
+    table = tables.claims
+    as_read = (table.c.decision == row.decision, table.c.pid == row.pid, table.c.started == row.started)
+    taking = sa.update(table).where(*as_read, table.c.ended_at.is_(None))
+    return bool(connection.execute(taking.values(taken_over=row.taken_over + 1, **values)).rowcount)
 
 
 def _claim_of(row: sa.Row[tuple[object, ...]]) -> Claim:

@@ -53,7 +53,7 @@ def try_lease(name: str, workspace: Workspace) -> bool:
             if held is None:
                 connection.execute(sa.insert(table).values(values))
                 return True
-            near = _is_near(held.host, workspace)
+            near = is_near(held.host, workspace)
             if not near or alive(held.pid, held.started):
                 return bool(near and held.pid == mine)
             return _take_over(held, values, connection)
@@ -70,13 +70,13 @@ def give_back(name: str, workspace: Workspace) -> None:
 
 def held_leases(workspace: Workspace) -> list[tuple[str, int, bool]]:
     """Return every lease of this machine's processes: its name, the holder's pid, and whether the holder lives."""
-    rows = [row for row in _all_leases(workspace) if _is_near(row.host, workspace)]
+    rows = [row for row in _all_leases(workspace) if is_near(row.host, workspace)]
     return [(row.name, row.pid, alive(row.pid, row.started)) for row in rows]
 
 
 def leases_elsewhere(workspace: Workspace) -> list[tuple[str, str]]:
     """Return every lease that another machine holds: its name, and that machine, which alone sees whether it lives."""
-    return [(row.name, row.host) for row in _all_leases(workspace) if not _is_near(row.host, workspace)]
+    return [(row.name, row.host) for row in _all_leases(workspace) if not is_near(row.host, workspace)]
 
 
 def free_dead_leases(workspace: Workspace) -> list[str]:
@@ -86,7 +86,7 @@ def free_dead_leases(workspace: Workspace) -> list[str]:
     """
     freed = []
     for row in _all_leases(workspace):
-        if not _is_near(row.host, workspace) or alive(row.pid, row.started):
+        if not is_near(row.host, workspace) or alive(row.pid, row.started):
             continue
         with connect(workspace).begin() as connection:
             if connection.execute(sa.delete(tables.leases).where(_as_read(row))).rowcount:
@@ -128,7 +128,7 @@ def hold_lease(name: str, workspace: Workspace, *, waiting: Callable[[Holder], N
         give_back(name, workspace)
 
 
-def _is_near(host: str, workspace: Workspace) -> bool:
+def is_near(host: str, workspace: Workspace) -> bool:
     """Return whether this machine sees a holder's process: a SQLite file is on one machine, whatever its name was."""
     return workspace.database_server is None or host == socket.gethostname()
 

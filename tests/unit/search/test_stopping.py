@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from penstock.domain.search import Choice, Real, Slot, Trial, Whole
+from penstock.domain.search import Choice, OwnSource, Real, Slot, Trial, Whole
 from penstock.domain.workspace import Workspace
 from penstock.models.forest import Forest
 from penstock.models.linear import Linear
 from penstock.search import campaign
 from penstock.search.stopping import stop_on_interrupt
 from penstock.search.tuning import Study
+from penstock.search.wishes.own import OwnFamily
 from penstock.search.wishes.spaces import Shaped, still_asked
 from penstock.search.work import Hooks
 from penstock.store import trainings
@@ -102,15 +103,28 @@ def test_an_edited_project_goes_on_with_the_trials_that_it_still_asks_for(tmp_pa
 
 
 def test_what_was_narrowed_since_leaves_out_what_lies_outside() -> None:
-    trial = Trial(1, "linear", {"c": 2.0, "bends": 8}, "finished", 0.9, (0.9,), 1.0, 0)
+    trial = Trial(1, "linear", {"c": 2.0, "bends": 8, "crosses": 0}, "finished", 0.9, (0.9,), 1.0, 0)
     for said, asked in (
         ({"c": [1.0, 3.0]}, True),
         ({"c": [3.0, 4.0]}, False),
         ({"bends": [0, 8, 16]}, True),
         ({"bends": 4}, False),
+        ({"bends": [0, 16]}, False),  # two of the values that there are, and no range
+        ({"bends": [0, 8]}, True),
+        ({"crosses": 0}, True),
     ):
-        assert still_asked(trial, {"linear": Shaped(Linear(), said)}) == asked
-    assert not still_asked(trial, {})
+        assert still_asked(trial, {"linear": Shaped(Linear(), said)}, "binary") == asked
+    assert still_asked(trial, {"linear": Linear()}, "binary")
+    assert not still_asked(trial, {}, "binary")
+
+
+def test_what_was_said_since_of_an_own_estimator_leaves_out_what_lies_outside(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("class Mine:\n    def __init__(self, depth=3): ...\n    fit = predict = None\n")
+    trial = Trial(1, "mine", {"depth": 8}, "finished", 0.9, (0.9,), 1.0, 0)
+    said: tuple[tuple[object, bool], ...] = ((4, False), (8, True), ([2, 8], True), ([2, 6], False), ([4, 6, 8], True))
+    for depth, asked in said:
+        own = OwnFamily(OwnSource("mine", str(tmp_path / "mine.py"), "Mine", (("depth", depth),)))
+        assert still_asked(trial, {"mine": own}, "binary") == asked
 
 
 def test_a_study_takes_a_space_with_other_choices(tmp_path: Path) -> None:

@@ -5,9 +5,12 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+import sqlalchemy as sa
 
 from penstock.domain.workspace import Workspace
+from penstock.store import tables
 from penstock.store.claims import end_claim, find_claim, name_training, open_claims, try_claim
+from penstock.store.database import connect
 from penstock.store.ledger import Act, list_audit
 from penstock.store.workspace import inherited_environment
 
@@ -61,6 +64,15 @@ def test_a_dead_claimants_work_is_taken_over(other: Other, workspace: Workspace)
     assert [lives for _, lives in open_claims(workspace)] == [False]
     claim, mine = try_claim("d1", "churn", "run-2", workspace)
     assert (claim.flow_run, claim.taken_over, mine) == ("run-2", 1, True)
+
+
+def test_a_dead_claimant_is_dead_though_its_machine_has_another_name(other: Other, workspace: Workspace) -> None:
+    other.kill()
+    with connect(workspace).begin() as connection:
+        connection.execute(sa.update(tables.claims).values(host="a-container-of-yesterday"))
+    on_a_file = workspace.database_server is None  # else another machine alone knows
+    assert [lives for _, lives in open_claims(workspace)] == [not on_a_file]
+    assert try_claim("d1", "churn", "run-2", workspace)[1] == on_a_file
 
 
 def test_what_was_done_is_not_done_again(other: Other, workspace: Workspace) -> None:

@@ -88,8 +88,8 @@ def test_what_a_dead_process_held_under_another_host_name_is_freed_where_the_dat
 
 def test_with_a_server_only_the_machine_of_a_holder_sees_whether_it_lives(workspace: Workspace) -> None:
     served = replace(workspace, database_server="postgresql://db")
-    assert not leases._is_near("another-machine", served)
-    assert leases._is_near(socket.gethostname(), served)
+    assert not leases.is_near("another-machine", served)
+    assert leases.is_near(socket.gethostname(), served)
 
 
 def test_a_lease_of_a_dead_process_whose_id_this_one_has_is_taken_over_and_not_freed(workspace: Workspace) -> None:
