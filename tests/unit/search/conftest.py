@@ -20,6 +20,7 @@ MISCHIEF = """
 import os
 import time
 import numpy as np
+from penstock.domain.search import Whole
 from penstock.models.baseline import Baseline, ConstantEstimator
 
 class Eater(ConstantEstimator):
@@ -42,6 +43,22 @@ class Leaver(ConstantEstimator):
 class Stumbler(ConstantEstimator):
     def fit(self, x, y, valid=None, weight=None):
         raise ValueError("this family stumbles")
+
+class Mortal(Baseline):
+    name = "mortal"
+    problems = frozenset({"binary"})
+
+    def default(self, problem, rows, features):
+        return {"shade": 1}
+
+    def portfolio(self, problem, rows, features):
+        return ({"shade": 2}, {"shade": 3})
+
+    def space(self, problem, rows, features):
+        return {"binary": {"shade": Whole(1, 9)}}[problem]
+
+    def build(self, parameters, context):
+        return (Leaver if parameters["shade"] == 2 else ConstantEstimator)(context.classes)
 
 def family(title, estimator):
     def build(self, parameters, context):
@@ -104,7 +121,7 @@ def mischief(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     described.mkdir(parents=True)
     (folder / "mischief.py").write_text(MISCHIEF, encoding="utf-8")
     (described / "METADATA").write_text("Metadata-Version: 2.1\nName: mischief\nVersion: 1.0\n", encoding="utf-8")
-    names = ("Hungry", "Endless", "Quitter", "Clumsy", "Greedy")
+    names = ("Hungry", "Endless", "Quitter", "Clumsy", "Greedy", "Mortal")
     points = "\n".join(f"{name.lower()} = mischief:{name}" for name in names)
     (described / "entry_points.txt").write_text(f"[penstock.models]\n{points}\n", encoding="utf-8")
     monkeypatch.syspath_prepend(folder)

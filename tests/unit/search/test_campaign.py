@@ -104,6 +104,13 @@ def test_a_process_that_dies_is_tried_twice_again_and_a_family_that_raises_is_no
     assert of(result, "clumsy").reason == "ValueError: this family stumbles"
 
 
+@pytest.mark.usefixtures("mischief")
+def test_a_configuration_of_a_portfolio_that_dies_is_tried_twice_again_and_the_next_once(tmp_path: Path) -> None:
+    result = campaign.run(make_work(tmp_path / "search", "mortal", seconds=60, trials=3))
+    tried = [(trial.parameters["shade"], trial.state) for trial in result.trials if trial.family == "mortal"]
+    assert tried == [(1, "finished"), (2, "failed"), (2, "failed"), (2, "failed"), (3, "finished")]
+
+
 def test_a_family_that_needs_more_memory_than_any_slot_has_is_skipped_with_the_figures(tmp_path: Path) -> None:
     result = campaign.run(make_work(tmp_path, "forest", memory_mb=125))
     assert states(result) == {"baseline": "finished", "forest": "skipped"}

@@ -57,6 +57,9 @@ class Graphed(GaussianNB):
 def made(smoothing=1e-9):
     return GaussianNB(var_smoothing=smoothing)
 
+def needy(depth):
+    return GaussianNB(var_smoothing=10.0**-depth)
+
 numbers = [1, 2]
 """
 
@@ -130,6 +133,63 @@ def test_every_wrong_space_is_said_at_once(tmp_path: Path) -> None:
     assert "must name parameters among" in caught.value.message
     with pytest.raises(NotFound, match="No model family is named 'lightbgm'"):
         asked.shaped_of(spec(tmp_path, spaces={"lightbgm": {"rate": 1}}), "binary", {})
+
+
+def test_a_value_that_a_parameter_cannot_have_ends_the_training_before_it_searches(tmp_path: Path) -> None:
+    spaces = {
+        "lightgbm": {
+            "rate": "fast",
+            "leaves": 7.5,
+            "random_splits": "yes",
+            "rounds": "many",
+            "row_share": float("inf"),
+        },
+        "forest": {"leaf_rows": [0.5, 20], "share": [0.1, float("inf")], "trees": "some"},
+        "linear": {"bends": 8, "c": None, "crosses": 64},
+        "mlp": {"bends": None, "width": 200, "rate": 1, "batch": 64},
+        "knn": {"k": True},
+    }
+    with pytest.raises(SpecError) as caught:
+        asked.shaped_of(spec(tmp_path, spaces=spaces), "binary", {})
+    assert [str(one).split("`families.spaces.")[1] for one in caught.value.details] == [
+        "lightgbm.rate` must be a number, but is 'fast'.",
+        "lightgbm.leaves` must be a whole number, but is 7.5.",
+        "lightgbm.random_splits` must be among [False, True], but is 'yes'.",
+        "lightgbm.rounds` must be a whole number, but is 'many'.",
+        "lightgbm.row_share` must be a number, but is inf.",
+        "forest.leaf_rows` must be whole numbers: the two ends of a range, or those to choose from, but is [0.5, 20].",
+        "forest.share` must be numbers: the two ends of a range, or those to choose from, but is [0.1, inf].",
+        "forest.trees` must be a whole number, but is 'some'.",
+        "knn.k` must be a whole number, but is True.",
+    ]
+
+
+def test_a_range_that_reaches_where_there_is_no_logarithm_has_none() -> None:
+    for low in (0, 0.5):
+        assert Shaped(Forest(), {"leaf_rows": [low, 20]}).space(*SIZE)["leaf_rows"] == Whole(0, 20)
+    assert Shaped(Forest(), {"leaf_rows": [1, 20]}).space(*SIZE)["leaf_rows"] == Whole(1, 20, log=True)
+    assert Shaped(LightGBM(), {"rate": [0, 0.5]}).space(*SIZE)["rate"] == Real(0.0, 0.5)
+
+
+@pytest.mark.usefixtures("mischief")
+def test_a_family_made_for_another_problem_is_not_asked_for_its_space(tmp_path: Path) -> None:
+    wanted = spec(tmp_path, spaces={"mortal": {"shade": 4}})
+    assert asked.shaped_of(wanted, "binary", {})["mortal"].default(*SIZE)["shade"] == 4
+    assert "mortal" in asked.shaped_of(wanted, "regression", {})
+
+
+def test_the_first_trial_of_ones_own_estimator_is_its_default_moved_into_what_was_said(mine: Path) -> None:
+    for said, first in (([0.2, 0.5], 0.2), ([-1.0, 0.5], 0.0), ([-1.0, -0.5], -0.5), (["a", "b"], "a"), (0.4, 0.4)):
+        assert OwnFamily(source(mine, "nearest", "Nearest", shrink=said)).default(*SIZE) == {"shrink": first}
+    assert OwnFamily(source(mine, "needy", "needy", depth=[2, 8])).default(*SIZE) == {"depth": 5}
+    assert OwnFamily(source(mine, "nearest", "Nearest")).default(*SIZE) == {}
+
+
+def test_what_makes_ones_own_estimator_is_given_what_was_said(mine: Path) -> None:
+    family = OwnFamily(source(mine, "needy", "needy", depth=3))
+    assert family.default(*SIZE) == {"depth": 3}
+    with pytest.raises(ModelError, match="must be made with"):
+        OwnFamily(source(mine, "needy", "needy"))
 
 
 def test_an_estimator_of_ones_own_is_on_the_leaderboard_and_without_a_graph_it_never_wins(

@@ -244,10 +244,7 @@ def test_boosted_trees_go_before_what_is_not_quick() -> None:
 
 def test_portfolios_follow_the_defaults_and_tuning_follows_them() -> None:
     schedule = make(lightgbm=Timed("lightgbm", 0.1))
-    schedule.spaces, schedule.portfolios = (
-        {"lightgbm": {"rate": Real(0, 1)}},
-        {"lightgbm": ({"rate": 0.3}, {"rate": 0.5})},
-    )
+    schedule.portfolios = {"lightgbm": ({"rate": 0.3}, {"rate": 0.5})}
     schedule.ended.append(ended(1, "lightgbm", GOOD))
     kinds = []
     for number in range(2, 5):
@@ -286,7 +283,8 @@ def test_a_resumed_search_tries_the_places_of_a_portfolio_that_it_did_not_and_no
 def test_a_place_whose_process_died_is_tried_again_and_one_that_was_given_up_is_not() -> None:
     schedule = with_portfolio()
     first = schedule.next(EVERYTHING, 0, 100)
-    schedule.running[2] = first  # type: ignore[assignment]
+    assert first is not None
+    schedule.running[2] = first
     del schedule.running[2]
     assert schedule.next(EVERYTHING, 0, 100) == first
     schedule.give_up(tried(2, rate=0.3))
