@@ -111,13 +111,19 @@ class Campaign:
         while time.monotonic() < self.end + LATE_SECONDS:
             self._hear(POLL_SECONDS if self.at_work else QUIET_POLL_SECONDS)
             self.encoding.check()
-            need_one_library(self.crew)
+            if not self._has_worked():
+                need_one_library(self.crew)
             if self.schedule is None:
                 self._introduce()
             elif self._turn(self.schedule):
                 break
             self._tell_progress()
         return self._found()
+
+    def _has_worked(self) -> bool:
+        """Return whether a slot has finished a trial: then the best so far is taken, should no slot start any more."""
+        ended = self.schedule.ended if self.schedule else self.earlier
+        return any(one.trial.slot is not None and one.trial.state == "finished" for one in ended)
 
     def _turn(self, schedule: Schedule) -> bool:
         """Fill the slots with trials, or from the last moment on with final fits; return whether all is done."""

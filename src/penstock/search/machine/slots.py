@@ -69,7 +69,7 @@ class Crew:
     def start(self, slot: Slot, library: str) -> None:
         """Start a slot's process for a library; its imports run while others work."""
         key = (slot.number, library)
-        if key in self.hosts or library in self.broken:
+        if key in self.hosts or library in self.broken or self.starts.get(key, 0) >= STARTS:
             return
         self.starts[key] = self.starts.get(key, 0) + 1
         mine, theirs = Pipe()
@@ -150,7 +150,6 @@ class Crew:
         if host.job is None:
             return []
         job, host.job = host.job, None
-        self.starts[host.slot.number, host.library] = 0
         self.start(host.slot, host.library)
         return [(host, JobFailed(job.number, reason, cause))]
 
@@ -181,6 +180,7 @@ class Crew:
             return self._lost(host)
         if isinstance(message, Ready):
             host.ready, host.device = True, message.device
+            self.starts[host.slot.number, host.library] = 0
             self._introduce(host)
             return []
         if isinstance(message, Broken):
@@ -198,11 +198,10 @@ class Crew:
         code = host.process.wait()
         reason = f"the slot's process ended with {code}: {self._last_words(host)}"
         answers = self.end(host, reason, "died")
-        if not host.ready and host.library not in self.broken:
-            if self.starts[host.slot.number, host.library] >= STARTS:
-                self.broken[host.library] = reason
-            else:
-                self.start(host.slot, host.library)
+        if not host.ready:
+            self.start(host.slot, host.library)
+            if all(other.library != host.library for other in self.hosts.values()):  # given up in every slot
+                self.broken.setdefault(host.library, reason)
         return answers
 
     def _last_words(self, host: Host) -> str:

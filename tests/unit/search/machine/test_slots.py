@@ -1,7 +1,7 @@
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +9,7 @@ import pytest
 from penstock.domain.search import Slot
 from penstock.search.encoding import Encoding
 from penstock.search.machine.messages import Answer, GoOn, JobDone, JobFailed, Setting, TrialJob
-from penstock.search.machine.slots import Crew, lives, owner, start_time
+from penstock.search.machine.slots import STARTS, Crew, lives, owner, start_time
 from tests.unit.search.conftest import make_rows
 
 SLOT = Slot(0, (0,), 900)
@@ -106,3 +106,48 @@ def test_an_owner_is_known_by_its_id_and_its_start() -> None:
     assert pid == os.getpid()
     assert lives(pid, started)
     assert not lives(pid, started + 1)
+
+
+def test_a_slot_whose_process_dies_at_every_start_is_given_up_and_another_works_on(tmp_path: Path) -> None:
+    slots = (SLOT, Slot(1, (0,), 900))
+    crew = Crew(slots, tmp_path)
+    try:
+        for slot in slots:
+            crew.start(slot, "sklearn")
+        for _ in range(STARTS):
+            end_start(crew)
+        assert list(crew.hosts) == [(1, "sklearn")]
+        crew.start(SLOT, "sklearn")
+        assert (0, "sklearn") not in crew.hosts
+        for _ in range(STARTS + 1):  # a process that had started may die as often as it likes
+            settle(crew, lambda: crew.hosts[1, "sklearn"].ready)
+            crew.hosts[1, "sklearn"].job = TrialJob(1, "baseline", {}, 0, 0, (0,))
+            crew.hosts[1, "sklearn"].process.kill()
+            settle(crew, lambda: not crew.hosts[1, "sklearn"].ready)
+        assert crew.broken == {}
+    finally:
+        crew.close()
+
+
+def test_a_library_whose_processes_die_at_every_start_in_every_slot_is_broken(tmp_path: Path) -> None:
+    crew = Crew((SLOT,), tmp_path)
+    crew.start(SLOT, "sklearn")
+    for _ in range(STARTS):
+        end_start(crew)
+    assert crew.hosts == {}
+    assert "the slot's process ended with -9" in crew.broken["sklearn"]
+
+
+def end_start(crew: Crew) -> None:
+    """Kill the first slot's process while it starts, and wait until that is seen."""
+    killed = crew.hosts[0, "sklearn"]
+    killed.process.kill()
+    settle(crew, lambda: crew.hosts.get((0, "sklearn")) is not killed)
+
+
+def settle(crew: Crew, holds: Callable[[], bool]) -> None:
+    """Hear what the processes say until something is so."""
+    end = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end, "it did not come to this"
+        crew.wait(0.05)
