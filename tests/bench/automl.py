@@ -28,7 +28,7 @@ def main() -> None:
     """Run what is missing, and print the comparison."""
     asked = _options()
     results = Results(asked.results)
-    results.forget(asked.again)
+    results.forget(asked.again, asked.sets, asked.seeds)
     absent: dict[str, str] = {}
     if not asked.report:
         absent = run_missing(asked, results)
@@ -112,7 +112,14 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--results", type=Path, default=HOME / "results.jsonl", help="kept, and gone on with")
     parser.add_argument("--environments", type=Path, default=HOME / "environments", help="where peers are installed")
-    parser.add_argument("--again", nargs="+", default=(), choices=SYSTEMS, metavar="SYSTEM", help="forget its results")
+    parser.add_argument(
+        "--again",
+        nargs="+",
+        default=(),
+        choices=SYSTEMS,
+        metavar="SYSTEM",
+        help="forget its results",
+    )
     parser.add_argument("--report", action="store_true", help="run nothing; print what is kept")
     return parser.parse_args()
 

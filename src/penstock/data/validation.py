@@ -14,6 +14,7 @@ from penstock.data.checks.expectations import Suite, draft_suite, find_suite, ru
 from penstock.data.checks.failing_rows import Checked, excuse, excuse_answers, result_of, row_faults, type_result
 from penstock.data.checks.findings import check_first_file
 from penstock.data.checks.first_file import signs
+from penstock.data.checks.masking import masked
 from penstock.data.checks.page import write_page
 from penstock.data.contract import compare, draft_contract, used_columns
 from penstock.data.contract_file import contract_path, find_contract, write_contract
@@ -144,20 +145,7 @@ def _findings(
     found = find_reading(dataset, workspace).findings
     if contract is None:
         found += check_first_file(frame, spec, np.datetime64(workspace.now().replace(tzinfo=None), "us"))
-    sensitive = _sensitive(contract, spec)
-    return tuple(_masked(one) if one.masked and sensitive & set(one.columns) else one for one in found)
-
-
-def _sensitive(contract: Contract | None, spec: ProjectSpec) -> set[str]:
-    """Return the names of sensitive columns, with those under which they came earlier."""
-    named = set(spec.columns.sensitive)
-    columns = [one for one in (contract.columns if contract else ()) if one.sensitive or one.name in named]
-    return named | {name for column in columns for name in (column.name, *column.renamed_from)}
-
-
-def _masked(finding: Finding) -> Finding:
-    """Return a finding without values; its figures may be values as well."""
-    return replace(finding, message=finding.masked, figures=(), masked="")
+    return masked(found, contract, spec)
 
 
 def _hold(

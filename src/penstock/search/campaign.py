@@ -28,6 +28,7 @@ from penstock.search.wishes.spaces import still_asked
 from penstock.search.work import LEAST_GRACE, AtWork, Found, Hooks, Work
 
 STOPPED = "stopped by a person after {:.1f} s of the search: the best so far was taken"
+DESERTED = "no slot started any more after {:.1f} s of the search: the best so far was taken"
 POLL_SECONDS = 0.05
 QUIET_POLL_SECONDS = 0.01  # while no trial runs, nobody says when the first rows are encoded
 TELL_SECONDS = 0.5
@@ -111,8 +112,8 @@ class Campaign:
         while time.monotonic() < self.end + LATE_SECONDS:
             self._hear(POLL_SECONDS if self.at_work else QUIET_POLL_SECONDS)
             self.encoding.check()
-            if not self._has_worked():
-                need_one_library(self.crew)
+            if self._is_deserted():
+                break
             if self.schedule is None:
                 self._introduce()
             elif self._turn(self.schedule):
@@ -120,10 +121,21 @@ class Campaign:
             self._tell_progress()
         return self._found()
 
-    def _has_worked(self) -> bool:
-        """Return whether a slot has finished a trial: then the best so far is taken, should no slot start any more."""
-        ended = self.schedule.ended if self.schedule else self.earlier
-        return any(one.trial.slot is not None and one.trial.state == "finished" for one in ended)
+    def _is_deserted(self) -> bool:
+        """Return whether no slot starts any more, though one has finished a trial: the best so far is taken.
+
+        Raises
+        ------
+        ModelError
+            If none starts, and none has finished any.
+        """
+        if self.crew.hosts or not self.crew.broken:
+            return False
+        ended = self.schedule.ended if self.schedule else []
+        if not any(one.trial.slot is not None and one.trial.state == "finished" for one in ended):
+            need_one_library(self.crew)
+        self.stopped = DESERTED.format(self.clock.seconds() + self.clock.spent)
+        return True
 
     def _turn(self, schedule: Schedule) -> bool:
         """Fill the slots with trials, or from the last moment on with final fits; return whether all is done."""

@@ -28,10 +28,11 @@ class Results:
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
 
-    def forget(self, systems: Iterable[str]) -> None:
-        """Leave out the records of some systems."""
-        gone = set(systems)
-        kept = [record for record in self.read().values() if record["system"] not in gone]
+    def forget(self, systems: Iterable[str], sets: Iterable[str], seeds: Iterable[int]) -> None:
+        """Leave out what some systems did on some sets with some seeds."""
+        gone = {(system, name, seed) for system in systems for name in sets for seed in seeds}
+        records = self.read().values()
+        kept = [one for one in records if (one["system"], one["set"], one["seed"]) not in gone]
         if self.path.exists():
             draft = self.path.with_suffix(".draft")
             draft.write_text("".join(json.dumps(record) + "\n" for record in kept), encoding="utf-8")

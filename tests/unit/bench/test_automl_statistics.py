@@ -141,5 +141,8 @@ def test_kept_results_are_read_again_the_newest_counting(tmp_path: Path) -> None
     with kept.path.open("a") as file:
         file.write('{"set": "churn", "se')  # killed while it wrote
     assert [one["scores"]["roc_auc"] for one in kept.read().values()] == [0.9, 0.7]
-    kept.forget(["penstock"])
+    kept.forget(["penstock"], ["another"], [1])
+    kept.forget(["penstock"], ["churn"], [2])
+    assert len(kept.read()) == 2
+    kept.forget(["penstock"], ["churn"], [1])
     assert [one["system"] for one in kept.read().values()] == ["flaml"]

@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from penstock.data import validation
 from penstock.data.checks.expectations import suite_path
+from penstock.data.checks.masking import masked
 from penstock.data.checks.quarantine import REASONS, readmit
 from penstock.data.contract import check_contract
 from penstock.data.contract_file import contract_path, load_contract
 from penstock.data.ingestion import ingest
 from penstock.data.validation import admit, validate
-from penstock.domain.datasets import Contract, ContractColumn, ValidationReport
+from penstock.domain.datasets import Contract, ContractColumn, Finding, ValidationReport
 from penstock.domain.workspace import Workspace
 from penstock.errors import NotFound, Refused, SpecError
 from penstock.spec import ProjectSpec, load_spec
@@ -247,8 +247,17 @@ def test_a_column_is_sensitive_by_the_project_file_or_the_contract_under_every_n
         ContractColumn("age", "number", required=True),
     )
     spec = project(tmp_path)
-    assert validation._sensitive(Contract("churn", "churned", columns), spec) == {"fee", "price", "note"}
-    assert validation._sensitive(None, spec) == {"fee"}
+    found = tuple(
+        Finding("constant", "note", (name,), "It is 7.", 1, masked="It is one.")
+        for name in ("fee", "price", "note", "age")
+    )
+    assert told(masked(found, Contract("churn", "churned", columns), spec)) == {"fee", "price", "note"}
+    assert told(masked(found, None, spec)) == {"fee"}
+
+
+def told(findings: tuple[Finding, ...]) -> set[str]:
+    """Return the columns of findings that were told without values."""
+    return {name for one in findings for name in one.columns if "7" not in one.message}
 
 
 def test_the_page_refers_to_no_other_host(tmp_path: Path, workspace: Workspace) -> None:

@@ -3,14 +3,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from penstock.domain.search import Trial
 from penstock.search import campaign
+from penstock.search.machine import slots
 from penstock.search.model.blend import Blend
 from penstock.search.order import board
 from penstock.search.phases import refit
-from penstock.search.work import Found, Work
+from penstock.search.work import Found, Hooks, Progress, Work
 from tests.unit.search.conftest import FOLDS, ROWS, make_rows, make_work
 
 
@@ -123,3 +125,26 @@ def test_a_mean_is_looked_for_though_what_that_takes_is_no_longer_left(
     monkeypatch.setattr(refit, "choosing_seconds", lambda _: 1e6)
     found = campaign.run(make_work(tmp_path, "linear", "forest", trials=3))
     assert not any("no time was left" in reason for reason in found.reasons)
+
+
+def test_where_no_slot_starts_any_more_the_best_so_far_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def desert(progress: Progress) -> None:
+        if progress.done > 1:  # the baseline, and one of a slot's
+            monkeypatch.setattr(slots, "_command", lambda *_: ["false"])
+            for process in psutil.Process().children():
+                process.kill()
+
+    work = make_work(tmp_path, "lightgbm", trials=500)
+    work = replace(work, settings=replace(work.settings, deterministic=True))  # time would not end it
+    result = campaign.run(work, Hooks(progress=desert))
+    assert result.best.family in {"lightgbm", "ensemble"}
+    assert "no slot started any more after" in result.reasons[0]
+
+
+def test_a_search_says_what_no_model_can_beat(tmp_path: Path) -> None:
+    work = make_work(tmp_path, "linear", trials=1)
+    alike = replace(work.rows, numbers=np.zeros_like(work.rows.numbers), texts=np.full_like(work.rows.texts, "red"))
+    result = campaign.run(replace(work, rows=alike))
+    assert "no model can have a better AUC than 0.5000 on these rows: 100% of them" in result.reasons[0]
