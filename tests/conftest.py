@@ -42,6 +42,7 @@ SHARING = (
     ("test_demo_story",),
     ("test_s5_harmless_change",),
     ("test_bad_input", "test_docs_commands", "test_x5_no_network"),
+    ("test_events", "test_schedules"),
 )
 PLACES = {file: place for place, files in enumerate(SHARING) for file in files}
 
@@ -83,8 +84,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> BySharing:
     return BySharing(config, log)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest, so that no worker waits for it at the end; otherwise files keep their order."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that no worker waits for it at the end; otherwise files keep their order.
+
+    On a PostgreSQL server only those are tried that have a database.
+    """
+    if POSTGRES is not None:
+        without = [item for item in items if "workspace" not in getattr(item, "fixturenames", ())]
+        config.hook.pytest_deselected(items=without)
+        items[:] = [item for item in items if item not in without]
     items.sort(key=lambda item: (PLACES.get(item.path.stem, len(SHARING)), INTEGRATION not in item.path.parents))
 
 

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from penstock.data.decoding import compile_decoding
-from penstock.data.readers import TEXT_PARTS
+from penstock.data.types.words import TEXT_PARTS
 from penstock.domain.datasets import Problem
 from penstock.domain.features import ColumnPlan, FeaturePlan
 from penstock.domain.search import Choice, Real, Value, Whole

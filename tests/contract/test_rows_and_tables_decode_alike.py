@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.data.decoding import compile_decoding
-from penstock.data.readers import TEXT_PARTS
+from penstock.data.types.words import TEXT_PARTS
 from penstock.domain.features import Decoding, InputColumn
 
 DECODING = Decoding(

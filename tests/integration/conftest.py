@@ -1,7 +1,6 @@
 """Prefect's server alone, once for the tests that need no worker."""
 
 import subprocess
-import sys
 from collections.abc import Iterator
 
 import psutil
@@ -12,6 +11,7 @@ from penstock.orchestration import deploying
 from penstock.orchestration.processes import end
 from penstock.orchestration.server import wait_for_prefect
 from penstock.stack.first_tables import take_tables
+from penstock.stack.parts import find_part
 from penstock.store.database import connect
 from penstock.store.schema import migrate
 from penstock.store.workspace import inherited_environment, make_folders
@@ -24,12 +24,10 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     workspace = Workspace(home=tmp_path_factory.mktemp("prefect"), app=ROOT, ports=free_ports())
     make_folders(workspace)
     migrate(workspace)
-    take_tables("prefect", workspace)
-    command = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(workspace.ports.prefect)]
+    variables = {**inherited_environment(workspace), **take_tables("prefect", workspace).variables}
+    command = find_part("prefect").command(workspace)
     with (workspace.logs / "prefect.log").open("wb") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", *command], env=inherited_environment(workspace), stdout=log, stderr=log
-        )
+        server = subprocess.Popen(command, env=variables, stdout=log, stderr=log)
     try:
         wait_for_prefect(workspace)
         deploying.deploy(workspace)

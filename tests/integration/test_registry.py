@@ -20,15 +20,21 @@ from penstock.rollout.reconcile import reconcile_aliases
 from penstock.stack.parts import PARTS
 from penstock.store import frames, records, registry_aliases, tracking
 from penstock.store.alias_requests import list_requests
-from penstock.store.workspace import inherited_environment
+from penstock.store.database import connect
+from penstock.store.schema import migrate
+from penstock.store.workspace import inherited_environment, make_folders
+from tests.conftest import ROOT, free_ports
 from tests.unit.rollout.stage import keep, open_release, write_project
 
 
-@pytest.fixture
-def mlflow(workspace: Workspace) -> Iterator[Workspace]:
+@pytest.fixture(scope="module")
+def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     """MLflow with a model `churn` of three versions; it starts where a start was killed that made half its tables."""
     from mlflow import MlflowClient
 
+    workspace = Workspace(home=tmp_path_factory.mktemp("registry"), app=ROOT, ports=free_ports())
+    make_folders(workspace)
+    migrate(workspace)
     with closing(sqlite3.connect(workspace.home / "draft-mlflow.db")) as half:
         half.execute("create table experiments (experiment_id integer)")
     part = next(each for each in PARTS if each.name == "mlflow")
@@ -49,6 +55,7 @@ def mlflow(workspace: Workspace) -> Iterator[Workspace]:
     finally:
         process.kill()
         process.wait()
+        connect(workspace).dispose()
 
 
 def _wait(workspace: Workspace) -> None:

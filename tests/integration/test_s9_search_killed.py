@@ -15,7 +15,8 @@ import psutil
 import pytest
 from optuna.storages.journal import JournalFileBackend
 
-from penstock.search.tuning import MOST_RETRIES, Study
+from penstock.search.trial_records import MOST_RETRIES
+from penstock.search.tuning import Study
 
 TRIALS = 20
 KILLS = 4

@@ -10,6 +10,7 @@ import click
 
 from penstock.cli.faults import Interrupted, fault_of
 from penstock.cli.output import Output
+from penstock.collecting import collect_rarely
 from penstock.errors import PenstockError, Refused
 
 COMMANDS = {
@@ -94,6 +95,7 @@ class _Ending:
 
 def main() -> None:
     """Run the command line, and end the process with its exit code."""
+    collect_rarely()
     ending = _Ending()  # made first, so that it comes last
     try:
         _answer(sys.argv[1:])

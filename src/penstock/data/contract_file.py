@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,13 +55,21 @@ def contract_path(spec: ProjectSpec) -> Path:
 def find_contract(spec: ProjectSpec) -> Contract | None:
     """Return a project's contract, or None before its first accepted file.
 
+    A column is sensitive if the contract or the project file says so.
+
     Raises
     ------
     SpecError
         With every fault of the file at once, each with its line.
     """
     path = contract_path(spec)
-    return read_contract(path, spec.target) if path.exists() else None
+    if not path.exists():
+        return None
+    contract, marked = read_contract(path, spec.target), set(spec.columns.sensitive)
+    columns = (
+        replace(one, sensitive=True) if marked & {one.name, *one.renamed_from} else one for one in contract.columns
+    )
+    return replace(contract, columns=tuple(columns))
 
 
 def load_contract(spec: ProjectSpec) -> Contract:

@@ -1,6 +1,5 @@
 """One column's two ways in: a value of a row, and a whole array; needs numpy alone."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -9,21 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from penstock.data.types.words import looks, words
 from penstock.domain.features import InputColumn
 from penstock.errors import DataError, ModelError
 
 MISSING = "__na__"
 DATE_PARTS = ("year", "month", "day", "weekday", "hour", "day_of_year", "days")
 MINUTE = 60_000_000  # microseconds
-TEXT_PARTS = ("letters", "digits", "capitals", "marks")
-LOOKED_AT = 1000  # letters of a text that are looked at one by one
 LARGEST = 1e30  # larger numbers count as this: it leaves a float32 graph room to scale them
 
 Row = Mapping[str, Any]
 Read = Callable[[Row, list[float], list[str]], None]
 Whole = Callable[[NDArray[Any]], list[NDArray[Any]]]
 
-_WORD = re.compile(r"\w+")
 _EPOCH = date(1970, 1, 1).toordinal()
 _MUST = {
     "number": "be a number",
@@ -81,27 +78,6 @@ def compile_column(column: InputColumn) -> ReadColumn:
         return ReadColumn(column.name, column.required, (), (column.name,), *_category(column))
     read = _number_reader(column) if column.type == "number" else _boolean_reader(column)
     return ReadColumn(column.name, column.required, (column.name,), (), read, _number_column(column))
-
-
-def words(text: str, tokens: int) -> list[str]:
-    """Return the first `tokens` words in lower case, padded with ""."""
-    found = _WORD.findall(text.lower())[:tokens]
-    return found + [""] * (tokens - len(found))
-
-
-def looks(text: str, parts: tuple[str, ...]) -> list[float]:
-    """Return how long a text is, how many digits it has, and its shares of capitals and marks; NaN for none."""
-    if not text:
-        return [np.nan] * len(parts)
-    seen = text[:LOOKED_AT]
-    share = 1.0 / len(seen)
-    kinds: dict[str, Callable[[], float]] = {
-        "letters": lambda: float(len(text)),
-        "digits": lambda: float(sum(map(str.isdigit, seen))),
-        "capitals": lambda: sum(map(str.isupper, seen)) * share,
-        "marks": lambda: (len(seen) - sum(map(str.isalnum, seen)) - sum(map(str.isspace, seen))) * share,
-    }
-    return [kinds[part]() for part in parts]
 
 
 def _absent(required: bool) -> None:

@@ -2,26 +2,18 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from penstock.data.joining import picked_rows
-from penstock.data.sides import digests, time_split
+from penstock.data.sides import digests
+from penstock.data.sides.dealing import Sides, deal_by_hash, deal_by_time, without_picked
 from penstock.data.sides.digests import Digests
 from penstock.data.sides.grouping import FEWEST_ROWS, Likeness, find_likeness, group_digests
-from penstock.data.sides.hash_split import (
-    HOLDOUT,
-    UNUSED,
-    Assignment,
-    HashRule,
-    assign_by_hash,
-    need_folds,
-    train_only,
-)
+from penstock.data.sides.hash_split import HOLDOUT, UNUSED, Assignment, need_folds
 from penstock.data.targets import infer_problem, plain
 from penstock.data.types.canonical import canonical_type, names_of
 from penstock.domain.datasets import DatasetVersion, Split
@@ -31,7 +23,6 @@ from penstock.errors import DataError, SpecError
 from penstock.spec import ProjectSpec
 from penstock.store import frames, records
 
-FOLDS = 5
 FEWEST_OF_A_CLASS = 3  # one to hold out, two to train and validate in turn
 GROUPED_SHARE = 0.01  # of the rows: fewer that share a group hardly change an interval
 
@@ -43,16 +34,6 @@ class _Table:
     frame: pd.DataFrame
     groups: Digests
     likeness: Likeness
-
-
-@dataclass(frozen=True, slots=True)
-class _Sides:
-    """How rows were dealt, and why."""
-
-    assignment: Assignment
-    folds: int
-    cut: datetime | None
-    reason: str
 
 
 def split(dataset: DatasetVersion, champion: ModelVersion | None, spec: ProjectSpec, workspace: Workspace) -> Split:
@@ -95,11 +76,11 @@ def split(dataset: DatasetVersion, champion: ModelVersion | None, spec: ProjectS
     likeness = find_likeness(frame, spec, workspace)
     groups = group_digests(frame, spec.id, likeness)
     sides = (
-        _by_time(frame[spec.time].to_numpy(), codes, champion, spec, workspace)
+        deal_by_time(frame[spec.time].to_numpy(), codes, champion, spec, workspace)
         if spec.time
-        else _by_hash(groups, codes, spec, workspace)
+        else deal_by_hash(groups, codes, _trained_before(spec, workspace), spec)
     )
-    sides = _without_picked(sides, groups, picked_rows(dataset, workspace), spec)
+    sides = without_picked(sides, groups, picked_rows(dataset, workspace), spec)
     if spec.time is None:
         remedy = "Bring more rows, or name another `id` in the project file." if spec.id else "Bring more rows."
         need_folds((sides.assignment, sides.folds), groups, codes, remedy)
@@ -145,7 +126,7 @@ def split_unseen(
     seen = np.isin(_digests_of(table, spec), np.concatenate(fitted))
     unseen = (codes >= 0) & ~seen & ~picked_rows(dataset, workspace)
     assignment = np.where(unseen, HOLDOUT, UNUSED).astype(np.int8)
-    sides = _Sides(assignment, 0, None, "Every row that neither model was fitted on is held out.")
+    sides = Sides(assignment, 0, None, "Every row that neither model was fitted on is held out.")
     return _record(dataset, table, sides, spec, workspace)
 
 
@@ -194,13 +175,6 @@ def _codes(target: pd.Series, spec: ProjectSpec) -> NDArray[np.int64]:
     return np.asarray(codes, dtype=np.int64)
 
 
-def _by_hash(groups: Digests, codes: NDArray[np.int64], spec: ProjectSpec, workspace: Workspace) -> _Sides:
-    rule = HashRule(spec.split.holdout, FOLDS, spec.name, spec.seed, _trained_before(spec, workspace))
-    assignment, folds = assign_by_hash(groups, codes, rule)
-    what = f"its {spec.id!r}" if spec.id else "its content"
-    return _Sides(assignment, folds, None, f"A keyed hash of {what} decides a row's side, which never changes.")
-
-
 def _trained_before(spec: ProjectSpec, workspace: Workspace) -> Digests:
     """Return the groups that an earlier split of the same kind trained on: they are never held out later."""
     earlier = [
@@ -216,72 +190,7 @@ def _trained_before(spec: ProjectSpec, workspace: Workspace) -> Digests:
     return np.unique(frames.load_array(earlier[-1].groups, workspace)[rows])
 
 
-def _by_time(
-    values: NDArray[np.generic],
-    codes: NDArray[np.int64],
-    champion: ModelVersion | None,
-    spec: ProjectSpec,
-    workspace: Workspace,
-) -> _Sides:
-    times = values.astype("datetime64[us]")
-    usable = (codes >= 0) & ~np.isnat(times)
-    if usable.sum() < FEWEST_ROWS:
-        raise DataError(
-            f"At least {FEWEST_ROWS} rows must have a target and a time, but {int(usable.sum())} have both."
-        )
-    ordered = np.sort(times[usable])
-    cut, why = None, "No row is held out: the project file says `split.holdout: 0`."
-    if spec.split.holdout > 0:
-        since = _since(champion, spec, workspace)
-        cut = (
-            time_split.first_cut(ordered, spec.split.holdout) if since is None else time_split.later_cut(ordered, since)
-        )
-        if len(np.unique(codes[usable])) == 2:  # noqa: PLR2004  binary
-            cut = time_split.widened(times[usable], codes[usable], cut)
-        why = _why(since, cut, spec)
-    assignment, folds = time_split.assign_by_time(times, codes, cut, FOLDS)
-    untimed = int(((codes >= 0) & np.isnat(times)).sum())
-    note = f" {untimed} rows without a time train in every fold." if untimed else ""
-    moment = None if cut is None else cut.astype("datetime64[us]").astype(datetime).replace(tzinfo=UTC)
-    return _Sides(assignment, folds, moment, why + note)
-
-
-def _without_picked(sides: _Sides, groups: Digests, picked: NDArray[np.bool_], spec: ProjectSpec) -> _Sides:
-    """Hold out no row that was picked to be labelled: such rows are not like the others, and may only train."""
-    if not picked.any():
-        return sides
-    assignment = train_only(sides.assignment, groups, picked, by_time=spec.time is not None)
-    return replace(sides, assignment=assignment, reason=f"{sides.reason} {int(picked.sum())} picked rows only train.")
-
-
-def _why(since: time_split.Since | None, cut: np.datetime64, spec: ProjectSpec) -> str:
-    moment = str(cut.astype("datetime64[s]")).replace("T", " ")
-    if since is None:
-        return f"The newest rows by {spec.time!r}, from {moment} on, are held out ({spec.split.holdout:.0%} asked for)."
-    if cut == since.cut:
-        return f"No later cut is possible without new rows: those from {moment} on stay held out."
-    return f"The newest half of the rows since the champion's data ended, from {moment} on, is held out."
-
-
-def _since(champion: ModelVersion | None, spec: ProjectSpec, workspace: Workspace) -> time_split.Since | None:
-    """Return what the champion's data and split say, or None where it was not split by this column."""
-    if champion is None:
-        return None
-    cuts = [
-        made.cut
-        for made in records.list_records("split", spec.name, Split, workspace)
-        if made.dataset == champion.dataset and made.cut is not None and made.key == (str(spec.time),)
-    ]
-    if not cuts:
-        return None
-    times = frames.load_table(champion.dataset, workspace, columns=[str(spec.time)])[spec.time].to_numpy(
-        "datetime64[us]"
-    )
-    cut = np.datetime64(cuts[-1].astimezone(UTC).replace(tzinfo=None), "us")
-    return time_split.Since(times[~np.isnat(times)].max(), cut, spec.gates.min_rows)
-
-
-def _record(dataset: DatasetVersion, table: _Table, sides: _Sides, spec: ProjectSpec, workspace: Workspace) -> Split:
+def _record(dataset: DatasetVersion, table: _Table, sides: Sides, spec: ProjectSpec, workspace: Workspace) -> Split:
     known = sides.assignment != UNUSED
     distinct = digests.count_distinct(table.groups[known])
     repeated = 1 - distinct / max(1, int(known.sum()))

@@ -2,14 +2,14 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from penstock.data.checks import quarantine as quarantines
-from penstock.data.checks.accepted_faults import accept, find_accepted
+from penstock.data.checks.deciding import Outcome, decide
 from penstock.data.checks.expectations import Suite, draft_suite, find_suite, rule_of, suite_path, write_suite
 from penstock.data.checks.failing_rows import Checked, excuse, excuse_answers, result_of, row_faults, type_result
 from penstock.data.checks.findings import check_first_file
@@ -42,21 +42,6 @@ from penstock.store.outbox import post
 
 KIND = "validation"
 LEVELS: dict[str, Level] = {"critical": "critical", "warning": "warning", "info": "note"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """What came of a table: as ingested, in the contract's types, failing rows, and what stops it as a whole.
-
-    `mended` names the columns with cells of another type, which are missing in `table`.
-    """
-
-    frame: pd.DataFrame
-    table: pd.DataFrame
-    faults: dict[int, list[str]]
-    results: tuple[ExpectationResult, ...]
-    mended: tuple[str, ...]
-    troubles: tuple[str, ...]
 
 
 def validate(dataset: DatasetVersion, spec: ProjectSpec, quarantine: bool, workspace: Workspace) -> ValidationReport:
@@ -94,7 +79,7 @@ def validate(dataset: DatasetVersion, spec: ProjectSpec, quarantine: bool, works
     findings = _findings(frame, dataset, contract, spec, workspace)
     contract = contract or draft_contract(frame, spec)
     outcome = _hold(frame, dataset, contract, spec, workspace)
-    reasons, blocked = _decide(outcome, spec, quarantine, workspace)
+    reasons, blocked = decide(outcome, source_of(spec.source), spec, quarantine, workspace)
     accepted = dataset if blocked else _accepted(outcome, contract, dataset, spec, workspace)
     if not blocked:
         _write_drafts(accepted, contract, spec, workspace)
@@ -150,7 +135,7 @@ def _findings(
 
 def _hold(
     frame: pd.DataFrame, dataset: DatasetVersion, contract: Contract, spec: ProjectSpec, workspace: Workspace
-) -> _Outcome:
+) -> Outcome:
     table, bad_cells = conforming.conform(frame, contract)
     _add_unreadable(bad_cells, dataset, contract, workspace)
     first = not contract_path(spec).exists()
@@ -167,7 +152,7 @@ def _hold(
         *(result_of(table, one, contract) for one in checked),
     ]
     troubles = [one.trouble for one in checked if one.trouble and one.level == "critical"]
-    return _Outcome(frame, table, faults, tuple(results), tuple(bad_cells), tuple(troubles))
+    return Outcome(frame, table, faults, tuple(results), tuple(bad_cells), tuple(troubles))
 
 
 def run_suite(table: pd.DataFrame, suite: Suite, name: str) -> list[Checked]:
@@ -246,37 +231,8 @@ def _add_unreadable(
             bad_cells.setdefault(column.name, {})[int(row)] = [conforming.fault_of(text, column)]
 
 
-def _decide(
-    outcome: _Outcome, spec: ProjectSpec, quarantine: bool, workspace: Workspace
-) -> tuple[tuple[str, ...], bool]:
-    """Return what is said of the table, and whether it is blocked; keep what a person accepts."""
-    rows, failing = len(outcome.table), len(outcome.faults)
-    share, allowed, source = failing / rows, spec.validation.quarantine, source_of(spec.source)
-    broken = [result for result in outcome.results if not result.held and result.level == "critical" and result.failing]
-    rules = "; ".join(f"{result.rule} ({result.failing:,} rows)" for result in broken)
-    known = find_accepted(spec.name, source, workspace)
-    new = [result for result in broken if known is None or not known.covers(result, rows)]
-    accepted = share > allowed and known is not None and sum(each.failing for each in new) <= allowed * rows
-    stopped = failing == rows or (share > allowed and not quarantine and not accepted)
-    reasons = list(outcome.troubles)
-    if failing == rows:
-        reasons.append(f"All {rows:,} rows fail: {rules}.")
-    elif stopped:
-        reasons.append(
-            f"{failing:,} of {rows:,} rows ({share:.1%}) fail, more than the {allowed:.1%} that `validation.quarantine`"
-            f" allows: {rules}. `--quarantine` goes on without them."
-        )
-    elif failing:
-        earlier = f", as was accepted on {known.at:%Y-%m-%d}" if accepted and known is not None else ""
-        reasons.append(f"{failing:,} of {rows:,} rows ({share:.1%}) are set aside{earlier}: {rules}.")
-    blocked = bool(outcome.troubles) or stopped
-    if quarantine and share > allowed and not blocked:
-        accept(spec.name, source, broken, rows, workspace)
-    return tuple(reasons), blocked
-
-
 def _accepted(
-    outcome: _Outcome,
+    outcome: Outcome,
     contract: Contract,
     dataset: DatasetVersion,
     spec: ProjectSpec,

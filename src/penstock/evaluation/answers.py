@@ -202,3 +202,28 @@ def _answers(shell: _Shell, target: NDArray[Any], matrix: Values, signature: Sig
         ordered_classes(signature),
         choosing_of(spec, signature),
     )
+
+
+def same_classes(ours: Answers, theirs: Answers, spec: ProjectSpec) -> tuple[Answers, Answers]:
+    """Bring both models' probabilities into one order of classes; a class that one does not know has probability 0."""
+    if not ours.classes or ours.classes == theirs.classes:
+        return ours, theirs
+    classes = ours.classes + tuple(name for name in theirs.classes if name not in ours.classes)
+    target = np.where(ours.known, ours.target, _recoded(theirs, classes))
+    return _widened(ours, classes, target, spec), _widened(theirs, classes, target, spec)
+
+
+def _recoded(answers: Answers, classes: tuple[Target, ...]) -> NDArray[np.int64]:
+    places = np.array([classes.index(name) for name in answers.classes], dtype=np.int64)
+    known = answers.known
+    return np.where(known, places[np.where(known, answers.target, 0)], -1)
+
+
+def _widened(answers: Answers, classes: tuple[Target, ...], target: NDArray[np.int64], spec: ProjectSpec) -> Answers:
+    wide: Values = np.zeros((answers.rows, len(classes)))
+    for place, name in enumerate(answers.classes):
+        wide[:, classes.index(name)] = answers.predictions[:, place]
+    choosing = Choosing(None, cost_matrix(spec.costs, tuple(str(name) for name in classes)))
+    if len(classes) == len(answers.classes):
+        choosing = answers.choosing
+    return Answers(answers.row, answers.digest, answers.group, answers.time, target, wide, classes, choosing)

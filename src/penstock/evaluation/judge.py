@@ -9,15 +9,13 @@ from numpy.typing import NDArray
 
 from penstock.domain.datasets import Split
 from penstock.domain.evaluation import Comparison, Decision, Evaluation, Gate, Predictions, VerdictWord
-from penstock.domain.models import FittedModel, Target
+from penstock.domain.models import FittedModel
 from penstock.domain.workspace import Workspace
-from penstock.evaluation.answers import Answers, metric_of, read_answers
-from penstock.evaluation.costs import cost_matrix
+from penstock.evaluation.answers import Answers, metric_of, read_answers, same_classes
 from penstock.evaluation.intervals import looks
 from penstock.evaluation.intervals.comparing import Gain, compare
 from penstock.evaluation.intervals.influence import estimate
 from penstock.evaluation.intervals.spending import spend
-from penstock.evaluation.metrics import Choosing, Values
 from penstock.evaluation.wording import count, figure, title
 from penstock.spec import Gates, ProjectSpec
 from penstock.store import frames, records, trainings
@@ -227,7 +225,7 @@ def _pair(challenger: Judged, champion: Judged, key: str, spec: ProjectSpec, wor
     theirs = read_answers(champion.predictions.digest, champion.model.signature, spec, workspace, known=False)
     _, at_ours, at_theirs = np.intersect1d(ours.row, theirs.row, return_indices=True)
     ours, theirs = ours.take(at_ours), theirs.take(at_theirs)
-    ours, theirs = _same_classes(ours, theirs, spec)
+    ours, theirs = same_classes(ours, theirs, spec)
     known = ours.known & (ours.digest == theirs.digest)
     ours, theirs = ours.take(known), theirs.take(known)
     fresh = ~np.isin(ours.digest, _not_to_be_used(challenger, champion, key, workspace))
@@ -243,31 +241,6 @@ def _not_to_be_used(challenger: Judged, champion: Judged, key: str, workspace: W
     ]
     fitted = [frames.load_array(side.model.training_rows, workspace) for side in (challenger, champion)]
     return np.concatenate([*fitted, *retired]).astype(np.uint64)
-
-
-def _same_classes(ours: Answers, theirs: Answers, spec: ProjectSpec) -> tuple[Answers, Answers]:
-    """Bring both models' probabilities into one order of classes; a class that one does not know has probability 0."""
-    if not ours.classes or ours.classes == theirs.classes:
-        return ours, theirs
-    classes = ours.classes + tuple(name for name in theirs.classes if name not in ours.classes)
-    target = np.where(ours.known, ours.target, _recoded(theirs, classes))
-    return _widened(ours, classes, target, spec), _widened(theirs, classes, target, spec)
-
-
-def _recoded(answers: Answers, classes: tuple[Target, ...]) -> NDArray[np.int64]:
-    places = np.array([classes.index(name) for name in answers.classes], dtype=np.int64)
-    known = answers.known
-    return np.where(known, places[np.where(known, answers.target, 0)], -1)
-
-
-def _widened(answers: Answers, classes: tuple[Target, ...], target: NDArray[np.int64], spec: ProjectSpec) -> Answers:
-    wide: Values = np.zeros((answers.rows, len(classes)))
-    for place, name in enumerate(answers.classes):
-        wide[:, classes.index(name)] = answers.predictions[:, place]
-    choosing = Choosing(None, cost_matrix(spec.costs, tuple(str(name) for name in classes)))
-    if len(classes) == len(answers.classes):
-        choosing = answers.choosing
-    return Answers(answers.row, answers.digest, answers.group, answers.time, target, wide, classes, choosing)
 
 
 def _too_few(rows: int, excluded: int, gates: Gates) -> str:

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from penstock.data.readers import words
+from penstock.data.types.words import words
 from penstock.domain.datasets import ColumnProfile
 
 UNIQUE_SHARE = 0.9  # of rows: above this a string names the row

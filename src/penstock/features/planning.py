@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from penstock.data.readers import MISSING, TEXT_PARTS, words
+from penstock.data.readers import MISSING
+from penstock.data.types.words import TEXT_PARTS, words
 from penstock.domain.datasets import ColumnProfile, ColumnType, Finding, Problem
 from penstock.domain.features import ColumnPlan, Treatment
 from penstock.errors import DataError, SpecError

@@ -13,8 +13,10 @@ from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
+from penstock.collecting import collect_rarely
 from penstock.domain.workspace import Workspace
 from penstock.errors import PenstockError
+from penstock.orchestration.prefect_command import run_prefect
 from penstock.orchestration.processes import PART_VARIABLE
 from penstock.orchestration.server import deployment_names, make_pool, wait_for_prefect
 from penstock.store.workspace import find_workspace, inherited_environment
@@ -93,7 +95,7 @@ def _record(workspace: Workspace) -> Path:
 def main() -> None:
     """Import what takes seconds, wait for the server, and run `prefect deploy --all`."""
     os.nice(NICENESS)
-    from prefect.cli import app
+    collect_rarely()
     from prefect.cli.deploy import _core  # noqa: F401  imported here, while the server starts
 
     workspace = find_workspace()
@@ -101,8 +103,7 @@ def main() -> None:
         import_module(f"flows.{flow.stem}")
     wait_for_prefect(workspace)
     make_pool(workspace)
-    sys.argv = ["prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(workspace.app / "prefect.yaml")]
-    app()
+    run_prefect("--no-prompt", "deploy", "--all", "--prefect-file", str(workspace.app / "prefect.yaml"))
 
 
 if __name__ == "__main__":

@@ -13,49 +13,49 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from prefect.cli import app
-from prefect.server.database import configurations
-from prefect.server.database.configurations import AioSqliteConfiguration
+from penstock.collecting import collect_rarely
+from penstock.orchestration.prefect_command import run_prefect
 
 BUSY_MILLISECONDS = 8000
-
-set_up = AioSqliteConfiguration.setup_sqlite
-
-
-def set_up_waiting(self: AioSqliteConfiguration, connection: Any, record: Any) -> None:
-    """Set a connection up as Prefect does, but with a shorter patience."""
-    set_up(self, connection, record)
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
-    cursor.close()
-
-
-@asynccontextmanager
-async def begin_immediate(
-    self: AioSqliteConfiguration, session: Any, with_for_update: bool = False
-) -> AsyncGenerator[Any, None]:
-    """Begin a transaction that has the write lock."""
-    del self, with_for_update
-    token = configurations.SQLITE_BEGIN_MODE.set("IMMEDIATE")
-    try:
-        async with session.begin() as transaction:
-            yield transaction
-    finally:
-        configurations.SQLITE_BEGIN_MODE.reset(token)
 
 
 def let_transactions_wait() -> None:
     """Change how this process's Prefect works with SQLite."""
+    from prefect.server.database.configurations import AioSqliteConfiguration
+
     changed: Any = AioSqliteConfiguration
+    set_up = AioSqliteConfiguration.setup_sqlite
+
+    def set_up_waiting(self: AioSqliteConfiguration, connection: Any, record: Any) -> None:
+        """Set a connection up as Prefect does, but with a shorter patience."""
+        set_up(self, connection, record)
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+        cursor.close()
+
     changed.setup_sqlite = set_up_waiting
     changed.begin_transaction = begin_immediate
 
 
+@asynccontextmanager
+async def begin_immediate(self: object, session: Any, with_for_update: bool = False) -> AsyncGenerator[Any, None]:
+    """Begin a transaction that has the write lock."""
+    from prefect.server.database.configurations import SQLITE_BEGIN_MODE
+
+    del self, with_for_update
+    token = SQLITE_BEGIN_MODE.set("IMMEDIATE")
+    try:
+        async with session.begin() as transaction:
+            yield transaction
+    finally:
+        SQLITE_BEGIN_MODE.reset(token)
+
+
 def main() -> None:
     """Run `prefect server start` with the arguments of this command."""
+    collect_rarely()
     let_transactions_wait()
-    sys.argv = ["prefect", "server", "start", *sys.argv[1:]]
-    app()
+    run_prefect("server", "start", *sys.argv[1:])
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from penstock.domain.models import ModelVersion
 from penstock.domain.releases import Release, Training
 from penstock.domain.workspace import Workspace
-from penstock.errors import NotFound
+from penstock.errors import NotFound, Refused
 from penstock.store import records, tables
 from penstock.store.database import reading
 
@@ -73,6 +73,29 @@ def newest(connection: sa.Connection, project: str) -> Release | None:
 def with_id(connection: sa.Connection, identity: int) -> Release | None:
     """Return a release by its number, or None."""
     return _one(connection, sa.select(tables.releases).where(tables.releases.c.id == identity))
+
+
+def unmoved(connection: sa.Connection, release: Release) -> Release | None:
+    """Return the row of a rollout, None if it was moved or ended since it was read."""
+    there = with_id(connection, release.id)
+    if there is None or (there.state, there.stage) != (release.state, release.stage):
+        return None
+    return there
+
+
+def waiting(connection: sa.Connection, release: Release) -> Release:
+    """Return the row of a release that waits for approval.
+
+    Raises
+    ------
+    Refused
+        If it does not wait.
+    """
+    there = with_id(connection, release.id)
+    state = None if there is None else there.state
+    if there is None or state != "pending_approval":
+        raise Refused(f"Release {release.id} must wait for approval, but is {state!r}.")
+    return there
 
 
 def opened_by(connection: sa.Connection, decision: str) -> Release | None:

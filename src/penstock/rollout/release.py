@@ -21,7 +21,6 @@ from penstock.rollout.admission import asks_approval, judged, promoted, refuse_t
 from penstock.rollout.writing import VALID_SECONDS, Cause
 from penstock.store import records, tables
 from penstock.store.database import connect
-from penstock.store.ledger import Act, append_audit
 
 if TYPE_CHECKING:  # pydantic is not needed to move traffic by hand
     from penstock.spec import ProjectSpec
@@ -121,8 +120,8 @@ def approve_release(release: Release, spec: "ProjectSpec", cause: Cause, workspa
     if spec.rollout.stages[0] < writing.WHOLE:
         _prepare_replay(release.project, release.version, workspace)
     with connect(workspace).begin() as connection:
-        waiting = _waiting(connection, release)
-        agreed = _noted(connection, waiting, "release.approved", cause)
+        waiting = history.waiting(connection, release)
+        agreed = writing.note_answer(connection, waiting, "release.approved", cause)
         return writing.reach(connection, waiting, 0, spec.rollout.stages, agreed)
 
 
@@ -135,8 +134,8 @@ def reject_release(release: Release, cause: Cause, workspace: Workspace) -> Rele
         If it does not wait for approval.
     """
     with connect(workspace).begin() as connection:
-        waiting = _waiting(connection, release)
-        rejected = _noted(connection, waiting, "release.rejected", cause)
+        waiting = history.waiting(connection, release)
+        rejected = writing.note_answer(connection, waiting, "release.rejected", cause)
         return writing.serve(connection, waiting.project, waiting.champion, rejected, leaves="rolled_back")
 
 
@@ -225,7 +224,7 @@ def move_on(release: Release, stages: Sequence[float], reason: str, workspace: W
         At its next stage, or at 100 %.
     """
     with connect(workspace).begin() as connection:
-        there = _unmoved(connection, release)
+        there = history.unmoved(connection, release)
         if there is None:
             return release
         stage = -1 if there.stage is None else there.stage
@@ -250,7 +249,7 @@ def take_back(release: Release, finding: Finding, workspace: Workspace) -> Relea
         The new release of the champion; the rollout, if somebody moved it meanwhile.
     """
     with connect(workspace).begin() as connection:
-        there = _unmoved(connection, release)
+        there = history.unmoved(connection, release)
         if there is None:
             return release
         records.put_record(connection, "guard", str(there.id), there.project, finding)
@@ -275,29 +274,3 @@ def _prepare_replay(project: str, version: str, workspace: Workspace) -> None:
     from penstock.rollout.kept import keep_for_replay
 
     keep_for_replay(project, there.champion, version, workspace)
-
-
-def _noted(connection: sa.Connection, waiting: Release, action: str, cause: Cause) -> Cause:
-    """Write what a person said of a proposal, and return it with the proposal's incident."""
-    said = Cause(cause.actor, cause.reason or action.partition(".")[2], waiting.incident)
-    append_audit(
-        connection,
-        Act(said.actor, action, waiting.project, said.reason, waiting.version, incident=waiting.incident),
-    )
-    return said
-
-
-def _unmoved(connection: sa.Connection, release: Release) -> Release | None:
-    """Return the row of a rollout, None if it was moved or ended since it was read."""
-    there = history.with_id(connection, release.id)
-    if there is None or (there.state, there.stage) != (release.state, release.stage):
-        return None
-    return there
-
-
-def _waiting(connection: sa.Connection, release: Release) -> Release:
-    there = history.with_id(connection, release.id)
-    state = None if there is None else there.state
-    if there is None or state != "pending_approval":
-        raise Refused(f"Release {release.id} must wait for approval, but is {state!r}.")
-    return there

@@ -101,6 +101,16 @@ def note_end(connection: sa.Connection, ended: Release, version: str, cause: Cau
     )
 
 
+def note_answer(connection: sa.Connection, waiting: Release, action: str, cause: Cause) -> Cause:
+    """Write the audit entry of what a person said of a proposal; return it with the proposal's incident."""
+    said = Cause(cause.actor, cause.reason or action.partition(".")[2], waiting.incident)
+    append_audit(
+        connection,
+        Act(said.actor, action, waiting.project, said.reason, waiting.version, incident=waiting.incident),
+    )
+    return said
+
+
 def _end_rollout(connection: sa.Connection, before: Release, version: str, cause: Cause) -> None:
     if before.active:
         note_end(connection, before, version, cause)

@@ -1,12 +1,10 @@
 """One search within one budget: from the start of the slots to the estimator fitted on all rows."""
 
-import math
 import threading
 import time
 
 import numpy as np
 
-from penstock.domain.search import Slot
 from penstock.errors import ModelError
 from penstock.search.encoding import Encoding, folds_folder, prepare
 from penstock.search.machine import memory
@@ -14,18 +12,18 @@ from penstock.search.machine.footprints import judged
 from penstock.search.machine.messages import Answer, FoldDone, GoOn
 from penstock.search.machine.slots import Crew, Host, need_one_library
 from penstock.search.model.limits import Limits
-from penstock.search.order.plans import BASELINE, Plan
 from penstock.search.order.schedule import Schedule
 from penstock.search.phases.admission import Admission
 from penstock.search.phases.ceiling import ceiling
 from penstock.search.phases.clock import START_SECONDS, Clock
-from penstock.search.phases.laying import Unencoded, fit_here, laid_here, lay, most_seconds, shelf_for
-from penstock.search.phases.opening import COMPILED, ROOM_FOR_TWO_MB, schedule_of, setting_of, start_slots
+from penstock.search.phases.filling import Filling
+from penstock.search.phases.laying import lay_first
+from penstock.search.phases.opening import schedule_of, setting_of, start_slots
 from penstock.search.phases.refit import Refit
 from penstock.search.telling import progress_of
 from penstock.search.tuning import Study
 from penstock.search.wishes.spaces import still_asked
-from penstock.search.work import LEAST_GRACE, AtWork, Found, Hooks, Work
+from penstock.search.work import Found, Hooks, Work
 
 STOPPED = "stopped by a person after {:.1f} s of the search: the best so far was taken"
 DESERTED = "no slot started any more after {:.1f} s of the search: the best so far was taken"
@@ -85,7 +83,7 @@ class Campaign:
         self.failed = [one for one in earlier if one.trial.state == "failed"]
         self.schedule: Schedule | None = None
         self.refit: Refit | None = None
-        self.at_work: dict[int, AtWork] = {}
+        self.filling = Filling(self.crew, work, self.study, self.admission)
         self.finale = False
         self.stopped, self.ceiling = "", ""
         self.end = self.clock.end(settings, self.earlier)
@@ -110,7 +108,7 @@ class Campaign:
             If no trial finished, or none could be fitted.
         """
         while time.monotonic() < self.end + LATE_SECONDS:
-            self._hear(POLL_SECONDS if self.at_work else QUIET_POLL_SECONDS)
+            self._hear(POLL_SECONDS if self.filling.at_work else QUIET_POLL_SECONDS)
             self.encoding.check()
             if self._is_deserted():
                 break
@@ -139,19 +137,19 @@ class Campaign:
 
     def _turn(self, schedule: Schedule) -> bool:
         """Fill the slots with trials, or from the last moment on with final fits; return whether all is done."""
-        self._lay(schedule)
+        refit = self._refit(schedule)
+        self.failed += lay_first(refit, self.study, self.encoding, self.failed, self.clock.began)
         self._heed(schedule)
         self.finale = self.finale or time.monotonic() >= schedule.must_fit(self.end)
         if not self.finale:
-            self._fill(schedule)
+            self.filling.fill(refit)
             idle = not self.crew.at_work
-            self.finale = idle and (schedule.enough() or all(host.told for host in self._hosts()))
+            self.finale = idle and (schedule.enough() or all(host.told for host in self.crew.hosts.values()))
         if not self.finale or not any(one.trial.state == "finished" for one in schedule.ended):
             return False
-        refit = self._refit(schedule)
         for host in refit.in_the_way():
             self._drop(host, "its slot was needed to fit the best candidate")
-        return refit.go_on(spare=not self.at_work) and not self.at_work
+        return refit.go_on(spare=not self.filling.at_work) and not self.filling.at_work
 
     def _heed(self, schedule: Schedule) -> None:
         """End the trials at work once a person wants the search stopped; what is best so far still has to be fitted."""
@@ -160,7 +158,7 @@ class Campaign:
             return
         now = time.monotonic()
         self.stopped = STOPPED.format(self.clock.seconds() + self.clock.spent)
-        for work in list(self.at_work.values()):
+        for work in list(self.filling.at_work.values()):
             if work.host is not None:
                 self._drop(work.host, "the search was stopped")
         for name in schedule.reasons:
@@ -180,7 +178,7 @@ class Campaign:
         if schedule is None:
             seconds = self.work.settings.budget.seconds
             raise ModelError(f"Rows must be encoded within the budget of {seconds:.0f} s, but were not. Raise it.")
-        for work in list(self.at_work.values()):
+        for work in list(self.filling.at_work.values()):
             if work.host is not None:
                 self._drop(work.host, "the time for trials was over")
         refit = self._refit(schedule)
@@ -226,79 +224,6 @@ class Campaign:
         if self.hooks.meanwhile is not None:
             threading.Thread(target=self.hooks.meanwhile, name="meanwhile", daemon=True).start()
 
-    def _fill(self, schedule: Schedule) -> None:
-        for library, reason in self.crew.broken.items():
-            for name, family in self.work.families.items():
-                if family.library == library:
-                    schedule.skips.setdefault(name, reason)
-        for slot in self.work.slots:
-            if self.crew.busy(slot) is None:
-                self._give(slot, schedule)
-
-    def _give(self, slot: Slot, schedule: Schedule) -> None:
-        ready = {library for library in ("sklearn", *COMPILED) if self.crew.host(slot, library) is not None}
-        now = time.monotonic()
-        best = schedule.fit_early(ready)
-        if best is not None and not self._refit(schedule).is_begun(best):
-            self._refit(schedule).submit(best)
-            return
-        plan = schedule.next(ready, now, self.end) if ready else None
-        if plan is None:
-            self._prepare_for(slot, schedule, now)
-            return
-        family = self.work.families[plan.family]
-        host = self.crew.host(slot, family.library)
-        if host is None:
-            return
-        placed = self.admission.place(plan.family, schedule, host)
-        given = schedule.given(plan)
-        draft = self.study.ask(plan.family, plan.kind, given, schedule.spaces[plan.family])
-        schedule.running[draft.number] = plan
-        work = self.at_work[draft.number] = AtWork(draft, plan, host, now, placed)
-        self.crew.submit(host, work.job(schedule.must_fit(self.end)), placed.gpu_mb)
-
-    def _lay(self, schedule: Schedule) -> None:
-        """Try and fit the baseline in this process, and what is as quick while no slot has loaded."""
-        setting = self.crew.setting
-        if setting is None:
-            return
-        tried = {one.trial.family for one in (*schedule.ended, *self.failed)}
-        tried |= {plan.family for plan in schedule.running.values()}
-        now = time.monotonic()
-        for name in laid_here(schedule, self.work, most_seconds(now - self.clock.began, self.end - now)):
-            late = name != BASELINE and (schedule.enough() or any(host.told for host in self._hosts()))
-            waits = not self.encoding.done and not isinstance(shelf_for(name, setting), Unencoded)
-            if name in tried or late or waits:
-                continue
-            latest = math.inf if name == BASELINE else self.end - LEAST_GRACE
-            plan = Plan(name, "default", schedule.shape.folds, latest, schedule.whole_seconds(name))
-            ended = lay(plan, setting, schedule, self.study, self.work)
-            if ended.trial.state == "failed":
-                self.failed.append(ended)
-                schedule.give_up(ended)
-                continue
-            schedule.ended.append(ended)
-            refit = self._refit(schedule)
-            refit.take(fit_here(refit.job(ended), self.work.families[name], shelf_for(name, setting)))
-            if name != BASELINE:
-                return  # slots may have loaded meanwhile
-
-    def _prepare_for(self, slot: Slot, schedule: Schedule, now: float) -> None:
-        """Load in an idle slot the library that has work, if there is time for both."""
-        if any(host.slot == slot and not host.told for host in self._hosts()):
-            return
-        libraries = schedule.wanted(now + START_SECONDS, self.end)
-        for library in libraries:
-            if self.crew.host(slot, library) is None:
-                if slot.memory_mb < ROOM_FOR_TWO_MB:
-                    for host in [host for host in self._hosts() if host.slot == slot]:
-                        self.crew.end(host, "its memory was needed", "memory")
-                self.crew.start(slot, library)
-                return
-
-    def _hosts(self) -> list[Host]:
-        return list(self.crew.hosts.values())
-
     # --- answers ---------------------------------------------------------------------------------------------------
 
     def _hear(self, seconds: float) -> None:
@@ -306,7 +231,7 @@ class Campaign:
             self._take(host, answer)
 
     def _take(self, host: Host, answer: Answer) -> None:
-        work = self.at_work.get(answer.number)
+        work = self.filling.at_work.get(answer.number)
         if self.schedule is None:
             return
         if work is None:
@@ -319,7 +244,7 @@ class Campaign:
             work.pruned = more and self.schedule.behind(work.plan, work.scores)
             self.crew.answer(host, GoOn(go=not work.pruned))
             return
-        del self.at_work[answer.number], self.schedule.running[answer.number]
+        del self.filling.at_work[answer.number], self.schedule.running[answer.number]
         ended = work.ended(answer, round(self.schedule.memory_mb(work.draft.family)))
         self.study.tell(ended)
         self.admission.learn(ended, answer, self.schedule)
@@ -339,5 +264,5 @@ class Campaign:
             return
         self.told = now
         ended = self.schedule.ended if self.schedule else self.earlier
-        left_out = len(self.at_work), len(self.schedule.skips) if self.schedule else 0
+        left_out = len(self.filling.at_work), len(self.schedule.skips) if self.schedule else 0
         self.hooks.progress(progress_of(ended, left_out, self.work, self.end - now))

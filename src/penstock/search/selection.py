@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from penstock.errors import ModelError
 from penstock.search.order.plans import BASELINE, eligible, score_of
-from penstock.search.tuning import Ended
+from penstock.search.trial_records import Ended
 
 SAME = 1e-9  # scores that differ by less, relative to their size, are equal: the smaller, then the earlier one is taken
 

@@ -4,7 +4,7 @@ import math
 
 from penstock.evaluation import metrics
 from penstock.search.order.plans import best_of
-from penstock.search.tuning import Ended
+from penstock.search.trial_records import Ended
 from penstock.search.work import Progress, Work
 
 

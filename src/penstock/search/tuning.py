@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import warnings
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,63 +18,15 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from penstock.domain.search import Choice, Footprint, Real, SearchSpace, Trial, Value, Whole
+from penstock.domain.search import Choice, Real, SearchSpace, Value, Whole
 from penstock.search.machine.slots import lives, owner
+from penstock.search.trial_records import MOST_RETRIES, Draft, Ended, Kind, lost, restore
 from penstock.search.wishes.grids import grid
 from penstock.search.wishes.spaces import holds, nearest
 
-MOST_RETRIES = 2  # a configuration whose process died twice more is what kills it
-
 RANDOM_TRIALS = 6  # of a family, before its sampler models what it has seen
 
-Kind = Literal["default", "partial", "portfolio", "tuned"]
 Sampler = Literal["tpe", "random", "grid"]
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A configuration that is about to be tried."""
-
-    number: int
-    family: str
-    kind: Kind
-    parameters: dict[str, Value]
-    retries: int = 0
-
-    @property
-    def again(self) -> bool:
-        """Whether it may be tried again, should its process die."""
-        return self.retries < MOST_RETRIES
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """A trial that ended, with what later ones and the final fit learn from it.
-
-    `refit` is what early stopping settled, in the mean over folds; `most_rows` what it was capped at; `bag` is what the
-    bag of its fold models takes to answer, `parts` how many of them it holds, `excess` how many times over a limit one
-    model is, less 1.
-    """
-
-    trial: Trial
-    kind: Kind
-    refit: dict[str, Value] = field(default_factory=dict)
-    fitted_parameters: int = 0
-    fold_seconds: tuple[float, ...] = ()
-    most_rows: int | None = None
-    bag: Footprint | None = None
-    excess: float = 0.0
-    parts: int = 0
-
-    @property
-    def whole(self) -> bool:
-        """Whether it finished every fold on every row."""
-        return self.trial.state == "finished" and not self.trial.partial
-
-    @property
-    def fits(self) -> bool:
-        """Whether it is whole and within the limits: only such a trial may win."""
-        return self.whole and not self.trial.over
 
 
 class Study:
@@ -109,7 +61,7 @@ class Study:
                 if begun and lives(*begun["owner"]):
                     continue
                 if "ended" in trial.user_attrs:  # killed between keeping what came of it and saying so
-                    self._settle(study, trial.number, _restore(trial.user_attrs["ended"]))
+                    self._settle(study, trial.number, restore(trial.user_attrs["ended"]))
                     continue
                 study.tell(trial.number, state=TrialState.FAIL)
                 count += 1
@@ -122,8 +74,8 @@ class Study:
             for name, study in self._studies.items()
             for trial in study.get_trials(deepcopy=False)
         ]
-        found = [_restore(trial.user_attrs["ended"]) for _, trial in known if "ended" in trial.user_attrs]
-        found += [_lost(family, _begun(trial)) for family, trial in known if _is_lost(trial)]
+        found = [restore(trial.user_attrs["ended"]) for _, trial in known if "ended" in trial.user_attrs]
+        found += [lost(family, _begun(trial)) for family, trial in known if _is_lost(trial)]
         return sorted(found, key=lambda one: one.trial.number)
 
     def gives_up(self, failed: Ended) -> bool:
@@ -294,40 +246,6 @@ def _is_lost(trial: FrozenTrial) -> bool:
     begun = _begun(trial)
     open_or_failed = trial.state in {TrialState.RUNNING, TrialState.FAIL}
     return bool(begun) and open_or_failed and "ended" not in trial.user_attrs and not lives(*begun["owner"])
-
-
-def _lost(family: str, begun: dict[str, Any]) -> Ended:
-    trial = Trial(
-        number=begun["number"],
-        family=family,
-        parameters=begun["parameters"],
-        state="failed",
-        score=None,
-        fold_scores=(),
-        seconds=0.0,
-        slot=None,
-        reason="the process of its search was killed; it is tried again, at most twice",
-        mark="process died",
-    )
-    return Ended(trial, begun["kind"])
-
-
-def _restore(kept: dict[str, Any]) -> Ended:
-    trial = dict(kept["trial"])
-    trial |= {name: tuple(trial[name]) for name in ("fold_scores", "over")}
-    trial["footprint"] = _footprint(trial["footprint"])
-    return Ended(
-        **{
-            **kept,
-            "trial": Trial(**trial),
-            "fold_seconds": tuple(kept["fold_seconds"]),
-            "bag": _footprint(kept["bag"]),
-        }
-    )
-
-
-def _footprint(kept: dict[str, Any] | None) -> Footprint | None:
-    return None if kept is None else Footprint(**kept)
 
 
 def _mend(path: Path) -> None:

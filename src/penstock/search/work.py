@@ -13,7 +13,7 @@ from penstock.search.machine.devices import Placed
 from penstock.search.machine.messages import Cause, JobDone, JobFailed, TrialJob
 from penstock.search.machine.slots import Host
 from penstock.search.order.plans import Plan
-from penstock.search.tuning import Draft, Ended
+from penstock.search.trial_records import Draft, Ended
 
 LEAST_GRACE = 1.0  # seconds: a fit that stops by its deadline still has to predict and to answer
 GRACE = 0.2  # of a trial's time, where more is left: a busy machine answers late, and the whole trial would be lost

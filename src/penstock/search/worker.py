@@ -6,6 +6,7 @@ tied its life to its parent's, and offered itself to the kernel's out-of-memory 
 """
 
 import ctypes
+import gc
 import importlib
 import os
 import resource
@@ -55,6 +56,7 @@ def main(socket: int, parent: int, library: str, device: str, memory_mb: int) ->
     _offer_itself()
     os.nice(NICENESS)
     connection: Connection[Any, Any] = Connection(socket)
+    gc.disable()  # a fifth of the seconds that loading takes is looking for garbage that is not there
     try:
         _load(LOADED_WITH[library])
         families = _families()
@@ -62,6 +64,8 @@ def main(socket: int, parent: int, library: str, device: str, memory_mb: int) ->
         connection.send(Broken(f"{library} does not load: {error}"))
         return
     found = _device(library, device)
+    gc.freeze()  # what was loaded stays
+    gc.enable()
     if found == "cpu":
         _bound(memory_mb)  # a GPU's driver maps much that it never touches
     connection.send(Ready(found))

@@ -5,6 +5,9 @@ import json
 import platform
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -60,7 +63,7 @@ def register(trained: Trained, spec: ProjectSpec, flow_run: str, workspace: Work
     if known is not None:
         return known
     sample = frames.load_table(model.dataset, workspace).head(SAMPLED_ROWS)
-    with tracking.temporary_folder() as drawings:
+    with _temporary_folder() as drawings:
         run = _tracked(trained, spec, flow_run, drawings, workspace)
         run_id = tracking.log_run(run, sample, model.dataset, workspace)
     used = [column.name for column in trained.plan.used]
@@ -170,7 +173,7 @@ def attach_report(version: ModelVersion, report: str, workspace: Workspace) -> M
     SourceUnavailable
         If MLflow does not answer.
     """
-    with tracking.temporary_folder() as folder:
+    with _temporary_folder() as folder:
         page = folder / "report.html"
         page.write_bytes(artifacts.read_bytes(report, workspace))
         tracking.add_files(version.run_id, [("", page)], workspace)
@@ -179,6 +182,13 @@ def attach_report(version: ModelVersion, report: str, workspace: Workspace) -> M
     )
     records.save_version(kept, workspace)
     return kept
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    """Give a folder for files that are to be logged; it is removed when the block ends."""
+    with tempfile.TemporaryDirectory(prefix="penstock-log-") as folder:
+        yield Path(folder)
 
 
 def _found(kind: str, key: str, project: str, form: type[R], workspace: Workspace) -> R:
@@ -232,7 +242,8 @@ def _worth_keeping(trained: Trained) -> list[TrackedTrial]:
 
 
 def _version_tags(trained: Trained, flow_run: str) -> dict[str, str]:
-    values = {
+    facts = {
+        "training": trained.training.id,
         "flow_run": flow_run,
         "dataset": trained.report.accepted.digest,
         "dataset_number": trained.report.accepted.number,
@@ -240,7 +251,7 @@ def _version_tags(trained: Trained, flow_run: str) -> dict[str, str]:
         "family": trained.model.family,
         "code": _revision(),
     }
-    return {"penstock.training": trained.training.id, **tracking.as_tags(values)}
+    return {f"penstock.{name}": str(fact) for name, fact in facts.items()}
 
 
 def _environment() -> dict[str, str]:

@@ -42,18 +42,18 @@ def main(name: str) -> None:
         command, variables = part.command(workspace), part.environment(workspace)
         stopped = worked_on(workspace) if name == "worker" else set()
         end(own_processes(workspace, name))
-        PREPARATIONS.get(name, _nothing)(workspace, stopped)
+        variables |= PREPARATIONS.get(name, _nothing)(workspace, stopped)
     environment = {**inherited_environment(workspace), **variables, PART_VARIABLE: name}
     os.chdir(workspace.home)
     os.execve(command[0], command, environment)  # noqa: S606  the command is ours
 
 
-def _prepare_prefect(workspace: Workspace, _: set[str]) -> None:
+def _prepare_prefect(workspace: Workspace, _: set[str]) -> dict[str, str]:
     """Let Prefect begin with the tables of the installation."""
-    _say(take_tables("prefect", workspace))
+    return _take_tables("prefect", workspace)
 
 
-def _prepare_worker(workspace: Workspace, stopped: set[str]) -> None:
+def _prepare_worker(workspace: Workspace, stopped: set[str]) -> dict[str, str]:
     """Wait for Prefect, and give every flow run that no process stands behind the state it deserves.
 
     Those whose processes were stopped just now may already be called crashed: by themselves, or by `control`.
@@ -62,11 +62,12 @@ def _prepare_worker(workspace: Workspace, stopped: set[str]) -> None:
     make_pool(workspace)
     hand_back_runs(flow_runs_named(stopped, workspace), workspace)
     close_orphaned_runs(workspace, worker_stands=False)
+    return {}
 
 
-def _prepare_mlflow(workspace: Workspace, _: set[str]) -> None:
+def _prepare_mlflow(workspace: Workspace, _: set[str]) -> dict[str, str]:
     """Let MLflow's SQLite file write ahead, and bring a database that another MLflow wrote to this one's schema."""
-    _say(take_tables("mlflow", workspace))
+    variables = _take_tables("mlflow", workspace)
     path, wrote = workspace.home / "mlflow.db", workspace.parts / "mlflow-version"
     installed = version("mlflow")
     if workspace.database_server is None and path.exists():
@@ -76,16 +77,20 @@ def _prepare_mlflow(workspace: Workspace, _: set[str]) -> None:
     if outdated and subprocess.call([sys.executable, "-c", UPGRADE], env=inherited_environment(workspace)) != 0:
         sys.exit("MLflow's database could not be brought to its schema: see above.")
     wrote.write_text(installed)
+    return variables
 
 
-def _say(line: str) -> None:
-    """Write a line to the part's log, before another program takes this process over."""
-    sys.stdout.write(f"{line}\n")
+def _take_tables(library: str, workspace: Workspace) -> dict[str, str]:
+    """Give a library its first tables, and write how into the part's log before the library takes this process over."""
+    taken = take_tables(library, workspace)
+    sys.stdout.write(f"{taken.line}\n")
     sys.stdout.flush()
+    return taken.variables
 
 
-def _nothing(_: Workspace, __: set[str]) -> None:
+def _nothing(_: Workspace, __: set[str]) -> dict[str, str]:
     """Prepare nothing: the part does it itself."""
+    return {}
 
 
 PREPARATIONS = {"prefect": _prepare_prefect, "worker": _prepare_worker, "mlflow": _prepare_mlflow}

@@ -62,7 +62,8 @@ def _prefect(workspace: Workspace) -> list[str]:
 
 def _worker(_: Workspace) -> list[str]:
     pool = ["--pool", POOL, "--type", "process", "--name", WORKER]
-    return [sys.executable, "-m", "prefect", "worker", "start", *pool, "--install-policy", "never"]
+    command = ["penstock.orchestration.prefect_command", "worker", "start", *pool, "--install-policy", "never"]
+    return [sys.executable, "-m", *command]
 
 
 def _mlflow(workspace: Workspace) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from penstock.domain.workspace import Workspace
 from penstock.errors import SourceUnavailable
+from penstock.store.outages import no_answer
 
 CHAMPION = "champion"
 PATIENCE_SECONDS = 2.0
@@ -112,13 +113,6 @@ def _call(method: str, path: str, body: dict[str, str] | None, workspace: Worksp
         said = error.read().decode(errors="replace")
         if MISSING in said:
             raise _Missing(said[:200]) from error
-        raise _unavailable(said, workspace) from error
+        raise no_answer(said, workspace) from error
     except (OSError, ValueError) as error:
-        raise _unavailable(error, workspace) from error
-
-
-def _unavailable(said: object, workspace: Workspace) -> SourceUnavailable:
-    found = str(said)[:200]
-    return SourceUnavailable(
-        f"MLflow must answer at {workspace.mlflow_url}, but said {found!r}. `penstock status` shows its state."
-    )
+        raise no_answer(error, workspace) from error

@@ -5,18 +5,19 @@ import logging
 import math
 import os
 import sqlite3
-import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from penstock.collecting import collect_rarely
 from penstock.domain.tracking import TrackedModel, TrackedRun, TrackedTrial
 from penstock.domain.workspace import Workspace
-from penstock.errors import NotFound, SourceUnavailable
+from penstock.errors import NotFound
 from penstock.store import artifacts
+from penstock.store.outages import is_outage, no_answer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,8 +29,6 @@ MODEL_CODE = Path(__file__).parents[1] / "serving" / "mlflow_model.py"
 SQLITE = "sqlite:///"
 ARTIFACT_ROOT = "mlflow-artifacts:/"  # of the experiment that MLflow begins with
 MAX_VALUE_LENGTH = 480  # MLflow refuses a parameter over 6,000 characters and a tag's page shows the first 500
-AWAY = {"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE"}  # MLflow's words for a server that gave no answer, or none of use
-SERVER_FAILED = 500  # HTTP: from here on it is the server that failed
 MOST_CHILDREN = 1000
 
 
@@ -45,6 +44,7 @@ def make_application() -> Any:
     MLflow makes them at the first request, and two first requests make them twice: that ends in an error, and in a
     database that no later start mends.
     """
+    collect_rarely()
     from mlflow.server import fastapi_app
     from mlflow.server.constants import BACKEND_STORE_URI_ENV_VAR
 
@@ -92,24 +92,12 @@ def _asks_mlflow(step: Callable[P, R]) -> Callable[P, R]:
         try:
             return step(*args, **kwargs)
         except (MlflowException, OSError) as error:
-            if not _is_away(error):
+            if not is_outage(error):
                 raise
             workspace = next(each for each in (*args, *kwargs.values()) if isinstance(each, Workspace))
-            said = str(error)[:200]
-            raise SourceUnavailable(
-                f"MLflow must answer at {workspace.mlflow_url}, but said {said!r}. `penstock status` shows its state."
-            ) from error
+            raise no_answer(error, workspace) from error
 
     return asking
-
-
-def _is_away(error: Exception) -> bool:
-    """Return whether an error is an outage: of MLflow's own kind, or of the HTTP library below it, which files take."""
-    if not isinstance(error, OSError):
-        return getattr(error, "error_code", None) in AWAY
-    if not hasattr(error, "response"):
-        return False  # a file of ours, not the server
-    return error.response is None or error.response.status_code >= SERVER_FAILED
 
 
 @_asks_mlflow
@@ -297,15 +285,3 @@ def _ensure_registered_model(client: "MlflowClient", project: str) -> None:
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-
-
-@contextmanager
-def temporary_folder() -> Iterator[Path]:
-    """Give a folder for files that are to be logged; it is removed when the block ends."""
-    with tempfile.TemporaryDirectory(prefix="penstock-log-") as folder:
-        yield Path(folder)
-
-
-def as_tags(values: Mapping[str, Any]) -> dict[str, str]:
-    """Return values as tags, without those that are None."""
-    return {f"penstock.{name}": str(value) for name, value in values.items() if value is not None}

@@ -8,36 +8,15 @@ import pandas as pd
 import pytest
 
 from penstock.data.checks.expectations import suite_path
-from penstock.data.checks.masking import masked
 from penstock.data.checks.quarantine import REASONS, readmit
-from penstock.data.contract import check_contract
 from penstock.data.contract_file import contract_path, load_contract
-from penstock.data.ingestion import ingest
-from penstock.data.validation import admit, validate
-from penstock.domain.datasets import Contract, ContractColumn, Finding, ValidationReport
 from penstock.domain.workspace import Workspace
 from penstock.errors import NotFound, Refused, SpecError
-from penstock.spec import ProjectSpec, load_spec
 from penstock.store import artifacts
 from penstock.store.frames import load_table
+from tests.unit.data.customers import ROWS, project, run, table
 
-ROWS = 600
 Break = Callable[[pd.DataFrame, pd.Index], pd.DataFrame]
-
-
-def table() -> pd.DataFrame:
-    random = np.random.default_rng(3)
-    return pd.DataFrame(
-        {
-            "customer_id": [f"C{row:05d}" for row in range(ROWS)],
-            "age": random.integers(18, 80, ROWS),
-            "fee": random.gamma(2.0, 20.0, ROWS).round(2),
-            "balance": random.normal(0, 50, ROWS).round(2),
-            "plan": random.choice(["basic", "plus", "pro"], ROWS),
-            "note": pd.Series("fine", index=range(ROWS)).where(random.random(ROWS) >= 0.1),
-            "churned": random.choice(["yes", "no"], ROWS, p=[0.2, 0.8]),
-        }
-    )
 
 
 def negative_age(frame: pd.DataFrame, rows: pd.Index) -> pd.DataFrame:
@@ -61,24 +40,6 @@ def text_in_numbers(frame: pd.DataFrame, rows: pd.Index) -> pd.DataFrame:
 
 
 BREAKS = [negative_age, missing_key, repeated_id, new_target, text_in_numbers]
-
-
-def project(folder: Path, problem: str = "binary") -> ProjectSpec:
-    path = folder / "churn.yaml"
-    path.write_text(
-        f"name: churn\nsource: {{kind: csv_file, path: churn.csv}}\ntarget: churned\nproblem: {problem}\n"
-        "columns: {sensitive: [fee]}\n"
-    )
-    return load_spec(path)
-
-
-def run(frame: pd.DataFrame, spec: ProjectSpec, workspace: Workspace, *, quarantine: bool = False) -> ValidationReport:
-    frame.to_csv(spec.folder / "churn.csv", index=False)
-    dataset = ingest(spec, workspace)
-    change = check_contract(dataset, spec, workspace)
-    report = validate(dataset, spec, quarantine, workspace)
-    admit(change, report)
-    return report
 
 
 def share(part: float) -> pd.Index:
@@ -206,58 +167,6 @@ def test_a_person_makes_a_warning_critical_in_the_suite(tmp_path: Path, workspac
     suite_path(spec).write_text(text.replace('"mostly": 0.99', '"mostly": 1.0'))
     with pytest.raises(Refused, match="plan"):
         run(table().assign(plan="max"), spec, workspace)
-
-
-def test_sensitive_values_are_masked(tmp_path: Path, workspace: Workspace) -> None:
-    spec = project(tmp_path)
-    run(table(), spec, workspace)
-    frame = table()
-    frame.loc[3, "fee"] = -12.34
-    report = run(frame, spec, workspace)
-    page = artifacts.read_bytes(str(report.page), workspace).decode()
-    kept = load_table(str(report.quarantine), workspace)
-    assert "12.34" not in str(report)
-    assert "12.34" not in page
-    assert "12.34" not in kept[REASONS].item()
-
-
-def test_what_is_found_in_sensitive_columns_is_told_without_their_values(tmp_path: Path, workspace: Workspace) -> None:
-    spec = project(tmp_path)
-    spec.path.write_text(spec.path.read_text().replace("[fee]", "[fee, debt, faith, street, born]"))
-    days = pd.Series(pd.date_range("2025-01-01", periods=ROWS, freq="h"))
-    frame = table().assign(
-        debt=np.random.default_rng(4).uniform(100, 200, ROWS).round(1),
-        faith="quaker",
-        street=np.resize(["Elm Road", "elm road", "Oak Lane"], ROWS),
-        born=days.where(days.index >= 7, pd.Timestamp("1900-01-01")),
-    )
-    frame.loc[:11, "debt"] = -999
-    frame["fee"] = frame["fee"].astype(object).where(frame.index >= 6, "John owes 300")
-    report = run(frame, load_spec(spec.path), workspace)
-    assert {"unreadable", "constant", "sentinel", "mixed_formats"} <= {finding.check for finding in report.findings}
-    said = str(report.findings) + artifacts.read_bytes(str(report.page), workspace).decode()
-    assert not [value for value in ("John", "quaker", "Elm Road", "1900-01-01") if value in said]
-    assert "999" not in str(report.findings)
-
-
-def test_a_column_is_sensitive_by_the_project_file_or_the_contract_under_every_name(tmp_path: Path) -> None:
-    columns = (
-        ContractColumn("fee", "number", required=False, renamed_from=("price",)),
-        ContractColumn("note", "string", required=False, sensitive=True),
-        ContractColumn("age", "number", required=True),
-    )
-    spec = project(tmp_path)
-    found = tuple(
-        Finding("constant", "note", (name,), "It is 7.", 1, masked="It is one.")
-        for name in ("fee", "price", "note", "age")
-    )
-    assert told(masked(found, Contract("churn", "churned", columns), spec)) == {"fee", "price", "note"}
-    assert told(masked(found, None, spec)) == {"fee"}
-
-
-def told(findings: tuple[Finding, ...]) -> set[str]:
-    """Return the columns of findings that were told without values."""
-    return {name for one in findings for name in one.columns if "7" not in one.message}
 
 
 def test_the_page_refers_to_no_other_host(tmp_path: Path, workspace: Workspace) -> None:

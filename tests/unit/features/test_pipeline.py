@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from penstock.data.decoding import compile_decoding
-from penstock.data.readers import MISSING, TEXT_PARTS
+from penstock.data.readers import MISSING
+from penstock.data.types.words import TEXT_PARTS
 from penstock.domain.features import ColumnPlan, FeaturePlan, Flavour
 from penstock.errors import ModelError
 from penstock.features._base import prepare_targets

@@ -5,7 +5,7 @@ import pytest
 
 from penstock.search.telling import line_of, progress_of
 from tests.unit.search.conftest import make_work
-from tests.unit.search.order.test_schedule import FAIR, GOOD, ended
+from tests.unit.search.order.trials import FAIR, GOOD, ended
 
 
 def test_progress_says_what_is_done_best_left_out_and_left() -> None:

@@ -5,7 +5,8 @@ import pytest
 
 from penstock.domain.search import Choice, Mark, Real, SearchSpace, Trial, Value, Whole
 from penstock.search import tuning
-from penstock.search.tuning import Draft, Ended, Study
+from penstock.search.trial_records import Draft, Ended
+from penstock.search.tuning import Study
 
 SPACE: SearchSpace = {"rate": Real(0.01, 1.0, log=True)}
 DEFAULT: dict[str, Value] = {"rate": 0.1, "rounds": 100}

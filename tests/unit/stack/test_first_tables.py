@@ -6,7 +6,7 @@ import pytest
 
 from penstock.domain.workspace import Workspace
 from penstock.stack import first_tables
-from penstock.stack.first_tables import LIBRARIES, ready_tables, take_tables
+from penstock.stack.first_tables import LIBRARIES, Taken, ready_tables, take_tables
 
 
 def tables_in(path: Path) -> set[str]:
@@ -23,6 +23,7 @@ def test_the_installation_made_the_tables_of_the_installed_versions() -> None:
     prefect, mlflow = map(ready_tables, LIBRARIES)
     assert {"flow_run", "deployment", "alembic_version"} <= tables_in(prefect)
     assert rows_in("flow_run", prefect) == rows_in("flow", prefect) == 0
+    assert rows_in("block_type", prefect) > 0  # so that a first start need not write them
     assert {"experiments", "registered_models", "alembic_version"} <= tables_in(mlflow)
     assert rows_in("runs", mlflow) == 0
     with closing(sqlite3.connect(mlflow)) as connection:
@@ -33,7 +34,7 @@ def test_the_installation_made_the_tables_of_the_installed_versions() -> None:
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_a_workspace_without_tables_is_given_them(library: str, workspace: Workspace) -> None:
     said = take_tables(library, workspace)
-    assert said.startswith(f"{library} begins with a copy of the tables in ")
+    assert said.line.startswith(f"{library} begins with a copy of the tables in ")
     assert (workspace.home / f"{library}.db").read_bytes() == ready_tables(library).read_bytes()
     assert not list(workspace.home.glob("draft-*"))
 
@@ -41,7 +42,7 @@ def test_a_workspace_without_tables_is_given_them(library: str, workspace: Works
 @pytest.mark.parametrize("left", ["prefect.db", "prefect.db-wal"])
 def test_what_is_there_stays_as_it_is(left: str, workspace: Workspace) -> None:
     (workspace.home / left).write_bytes(b"somebody's")
-    assert take_tables("prefect", workspace) == "prefect has its tables."
+    assert take_tables("prefect", workspace) == Taken("prefect has its tables.")
     assert [path.read_bytes() for path in workspace.home.glob("prefect.db*")] == [b"somebody's"]
 
 
@@ -56,11 +57,11 @@ def test_where_the_installation_made_none_the_library_makes_its_own_and_it_is_sa
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(first_tables, "MADE", tmp_path / "nowhere")
-    assert take_tables("mlflow", workspace).startswith("mlflow makes its tables itself, for ")
+    assert take_tables("mlflow", workspace).line.startswith("mlflow makes its tables itself, for ")
     assert not (workspace.home / "mlflow.db").exists()
 
 
 def test_a_postgresql_server_is_left_to_the_library(tmp_path: Path) -> None:
     workspace = Workspace(home=tmp_path, app=tmp_path, database_server="postgresql://somebody@127.0.0.1:5432")
-    assert take_tables("mlflow", workspace) == "mlflow keeps its tables on the PostgreSQL server."
+    assert take_tables("mlflow", workspace) == Taken("mlflow keeps its tables on the PostgreSQL server.")
     assert not list(tmp_path.iterdir())

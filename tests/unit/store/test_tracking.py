@@ -10,6 +10,7 @@ from penstock.domain.tracking import TrackedModel, TrackedRun
 from penstock.domain.workspace import Workspace
 from penstock.errors import SourceUnavailable
 from penstock.store import frames, tracking
+from penstock.store.outages import is_outage
 
 Asks = Callable[[Workspace, Path], object]
 
@@ -47,7 +48,7 @@ def test_what_the_server_refuses_and_a_file_that_is_gone_are_no_outage() -> None
     from mlflow.exceptions import MlflowException
     from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, TEMPORARILY_UNAVAILABLE
 
-    assert tracking._is_away(MlflowException("API request failed with exception"))
+    assert is_outage(MlflowException("API request failed with exception"))
     for code, away in ((TEMPORARILY_UNAVAILABLE, True), (RESOURCE_DOES_NOT_EXIST, False)):
-        assert tracking._is_away(MlflowException("said the server", error_code=code)) is away
-    assert not tracking._is_away(FileNotFoundError("report.html"))
+        assert is_outage(MlflowException("said the server", error_code=code)) is away
+    assert not is_outage(FileNotFoundError("report.html"))

@@ -14,9 +14,8 @@ def masked(findings: tuple[Finding, ...], contract: Contract | None, spec: Proje
 
 def _sensitive(contract: Contract | None, spec: ProjectSpec) -> set[str]:
     """Return the names of sensitive columns, with those under which they came earlier."""
-    named = set(spec.columns.sensitive)
-    columns = [one for one in (contract.columns if contract else ()) if one.sensitive or one.name in named]
-    return named | {name for column in columns for name in (column.name, *column.renamed_from)}
+    columns = [one for one in (contract.columns if contract else ()) if one.sensitive]
+    return {*spec.columns.sensitive, *(name for column in columns for name in (column.name, *column.renamed_from))}
 
 
 def _without_values(finding: Finding) -> Finding:

@@ -3,7 +3,7 @@
 import pickle  # noqa: TID251  a pipeline that this search fitted, in its own folder
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,14 +14,12 @@ from penstock.search.encoding import pipeline_path
 from penstock.search.machine.messages import JobDone, Setting
 from penstock.search.model.blend import Blend, Member, Part
 from penstock.search.model.limits import Limits, Row, measure, rounded, times
-
-if TYPE_CHECKING:  # a slot's process needs no study, which would load optuna
-    from penstock.search.tuning import Ended
+from penstock.search.trial_records import Ended
 
 UNSERVED = "cannot be served"
 
 
-def judged(ended: "Ended", limits: Limits) -> "Ended":
+def judged(ended: Ended, limits: Limits) -> Ended:
     """Return a trial of an earlier process held against the limits of this one; one never measured is over them."""
     if ended.trial.state != "finished" or ended.trial.over[:1] == (UNSERVED,):
         return ended

@@ -10,7 +10,7 @@ from penstock.models._base import ModelFamily
 from penstock.search.machine.memory import Memory
 from penstock.search.model.limits import Limits
 from penstock.search.order.plans import BASELINE, Plan, Shape, best_of, score_of
-from penstock.search.tuning import Ended
+from penstock.search.trial_records import Ended
 
 FIT_OVERHEAD = 0.4  # seconds: a message, the rows read, the estimator's file written
 REFIT_FACTOR = 1.3  # a final fit's seconds per row, beside a fold's: more rounds, no early stop, one file written

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from penstock.domain.features import Flavour
-from penstock.search.tuning import Ended, Kind
+from penstock.search.trial_records import Ended, Kind
 
 BASELINE = "baseline"
 

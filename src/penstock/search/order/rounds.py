@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from penstock.search.order.board import PORTFOLIO_ERRORS
 from penstock.search.order.plans import BASELINE, Plan
 from penstock.search.order.schedule import Schedule
-from penstock.search.tuning import Ended, Kind
+from penstock.search.trial_records import Ended, Kind
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ from penstock.domain.search import Value
 from penstock.search.order.board import FIT_OVERHEAD, PORTFOLIO_ERRORS, Board
 from penstock.search.order.plans import BASELINE, Plan, best_of, eligible
 from penstock.search.order.shrinking import MOST_SHRUNK, smaller
-from penstock.search.tuning import Ended
+from penstock.search.trial_records import Ended
 
 PLENTY_SECONDS = 50  # of a budget: from here on a first trial is stretched twice as far before it is a partial one
 STRETCH = 4.0  # a fit that stops by its deadline is still worth having when its seconds are cut by this

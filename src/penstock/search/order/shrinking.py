@@ -3,7 +3,7 @@
 import math
 
 from penstock.domain.search import Value
-from penstock.search.tuning import Ended
+from penstock.search.trial_records import Ended
 
 MOST_SHRUNK = 3  # of a family: what is still too large after that will not be small and good
 SPARE = 1.15  # a fit on all rows is a little larger than a fold's

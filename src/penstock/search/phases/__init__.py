@@ -1,1 +1,1 @@
-"""What a campaign does beside its trials: how it opens, whom it admits, and how its model is fitted in time."""
+"""What a campaign does beside its trials: opening, whom it admits, filling its slots, and the model fitted in time."""

@@ -7,7 +7,7 @@ from penstock.search.machine.memory import Memory, merged
 from penstock.search.machine.messages import JobDone, JobFailed
 from penstock.search.machine.slots import Crew, Host
 from penstock.search.order.schedule import Schedule
-from penstock.search.tuning import Ended
+from penstock.search.trial_records import Ended
 from penstock.search.work import Work
 
 

@@ -13,7 +13,7 @@ from penstock.search.encoding import folds_folder
 from penstock.search.machine.messages import out_of_fold_path
 from penstock.search.model.ensemble import Evidence, Mixture, mix
 from penstock.search.order.plans import BASELINE, score_of
-from penstock.search.tuning import Ended
+from penstock.search.trial_records import Ended
 from penstock.search.work import Work
 
 ENSEMBLE = "ensemble"  # what the leaderboard calls a mixture's family

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from penstock.domain.search import SearchSettings
-from penstock.search.tuning import Ended
+from penstock.search.trial_records import Ended
 
 START_SECONDS = 3.0  # a slot's process loads its libraries in about as long
 FITS = 2  # times what a fold took: what a resumed search has at least for the fit on all rows

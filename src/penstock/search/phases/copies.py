@@ -8,7 +8,7 @@ from pathlib import Path
 
 from penstock.domain.search import SearchSettings
 from penstock.search.machine.messages import Answer, FitJob, JobDone
-from penstock.search.tuning import Ended
+from penstock.search.trial_records import Ended
 
 FIRST_NUMBER = 1_000_000  # jobs from here on are copies: no search has as many trials
 MOST_COPIES = 7  # of a member: the ninth fit of the same adds little

@@ -1,5 +1,6 @@
 """Trials that the search's own process runs while the slots' processes load: quick ones, of families of ours."""
 
+import math
 import time
 from typing import Any
 
@@ -7,16 +8,57 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.models._base import ModelFamily
+from penstock.search.encoding import Encoding
 from penstock.search.machine.messages import FitJob, FoldDone, JobDone, JobFailed, Setting, TrialJob
 from penstock.search.machine.trials import Shelf, evaluate, fit
 from penstock.search.order.plans import BASELINE, Plan
 from penstock.search.order.schedule import Schedule
-from penstock.search.tuning import Ended, Study
-from penstock.search.work import AtWork, Work
+from penstock.search.phases.refit import Refit
+from penstock.search.trial_records import Ended
+from penstock.search.tuning import Study
+from penstock.search.work import LEAST_GRACE, AtWork, Work
 
 QUICK_SECONDS = 0.4  # for all folds: less than a slot's process needs to load what the trial does
 OF_LEFT = 0.5  # of the time left: what a trial here may take at most
 OURS = "penstock.models."  # what another package brings may hang or end its process: a slot's, not the search's
+
+
+def lay_first(refit: Refit, study: Study, encoding: Encoding, failed: list[Ended], began: float) -> list[Ended]:
+    """Try and fit the baseline in this process, and what is as quick while no slot has loaded; return what fails.
+
+    Parameters
+    ----------
+    refit, study, encoding
+        The search's: its schedule and its study are told, and what is tried is fitted on all rows too.
+    failed
+        Trials that failed before.
+    began
+        When the search began, as `time.monotonic()`.
+    """
+    setting, schedule, work = refit.crew.setting, refit.schedule, refit.work
+    fails: list[Ended] = []
+    if setting is None:
+        return fails
+    tried = {one.trial.family for one in (*schedule.ended, *failed)}
+    tried |= {plan.family for plan in schedule.running.values()}
+    now = time.monotonic()
+    for name in laid_here(schedule, work, most_seconds(now - began, refit.end - now)):
+        late = name != BASELINE and (schedule.enough() or any(host.told for host in refit.crew.hosts.values()))
+        waits = not encoding.done and not isinstance(shelf_for(name, setting), Unencoded)
+        if name in tried or late or waits:
+            continue
+        latest = math.inf if name == BASELINE else refit.end - LEAST_GRACE
+        plan = Plan(name, "default", schedule.shape.folds, latest, schedule.whole_seconds(name))
+        ended = lay(plan, setting, schedule, study, work)
+        if ended.trial.state == "failed":
+            fails.append(ended)
+            schedule.give_up(ended)
+            continue
+        schedule.ended.append(ended)
+        refit.take(fit_here(refit.job(ended), work.families[name], shelf_for(name, setting)))
+        if name != BASELINE:
+            break  # slots may have loaded meanwhile
+    return fails
 
 
 def most_seconds(waited: float, left: float) -> float:

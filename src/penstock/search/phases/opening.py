@@ -14,7 +14,7 @@ from penstock.search.order.rounds import Rounds
 from penstock.search.order.schedule import Schedule
 from penstock.search.phases.choosing import choosing_seconds
 from penstock.search.phases.refit import estimator_path
-from penstock.search.tuning import Ended
+from penstock.search.trial_records import Ended
 from penstock.search.wishes.grids import grid_sizes
 from penstock.search.work import Work
 

@@ -20,7 +20,7 @@ from penstock.search.order.schedule import Schedule
 from penstock.search.phases.choosing import Pick, choose, choosing_seconds
 from penstock.search.phases.copies import Copies, bears_copies
 from penstock.search.selection import Ranking, rank
-from penstock.search.tuning import Ended
+from penstock.search.trial_records import Ended
 from penstock.search.work import Work
 
 MOST_MORE_ROUNDS = 1.2  # more rows bear more rounds than the folds settled on, but not in proportion

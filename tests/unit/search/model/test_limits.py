@@ -19,7 +19,7 @@ from penstock.search.order import board
 from penstock.search.order.shrinking import smaller
 from penstock.search.work import Found, Work
 from tests.unit.search.conftest import make_rows, make_work
-from tests.unit.search.order.test_schedule import EVERYTHING, GOOD, POOR, Timed, ended, make
+from tests.unit.search.order.trials import EVERYTHING, GOOD, POOR, Timed, ended, make
 
 SMALL = Footprint(latency_ms=0.2, size_mb=0.1, parameters=100, flops=1000)
 LARGE = Footprint(latency_ms=2.0, size_mb=3.0, parameters=9000, flops=90_000)

@@ -12,7 +12,7 @@ from penstock.search.order.board import Board
 from penstock.search.order.plans import Shape
 from penstock.search.work import Found, Work
 from tests.unit.search.conftest import make_rows, make_work
-from tests.unit.search.order.test_schedule import EVERYTHING, FAIR, GOOD, POOR, Timed, ended, make
+from tests.unit.search.order.trials import EVERYTHING, FAIR, GOOD, POOR, Timed, ended, make
 
 
 def exact(folder: Path, *names: str, trials: int, slots: int = 1) -> Work:

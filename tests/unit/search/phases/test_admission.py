@@ -9,7 +9,7 @@ from penstock.search.machine.slots import Crew
 from penstock.search.order.plans import Shape
 from penstock.search.order.schedule import Schedule
 from penstock.search.phases.admission import Admission
-from penstock.search.tuning import Ended
+from penstock.search.trial_records import Ended
 from tests.unit.search.conftest import make_work
 
 MEMORY = MemoryNote("linear", 1_000, 10, 2, 30, 60)

@@ -8,7 +8,7 @@ from penstock.domain.search import Trial
 from penstock.search.encoding import folds_folder
 from penstock.search.machine.messages import out_of_fold_path
 from penstock.search.phases.choosing import ENSEMBLE, MOST_MEMBERS, choose
-from penstock.search.tuning import Ended, Kind
+from penstock.search.trial_records import Ended, Kind
 from penstock.search.work import Work
 from tests.unit.search.conftest import ROWS, make_work
 

@@ -12,7 +12,7 @@ from penstock.search.model.recipe import Recipe
 from penstock.search.order import board
 from penstock.search.phases.copies import CLOSING_SECONDS, FIRST_NUMBER, MOST_COPIES, SAFETY, Copies, bears_copies
 from tests.unit.search.conftest import make_work
-from tests.unit.search.order.test_schedule import ended
+from tests.unit.search.order.trials import ended
 
 JOB = FitJob(4, "lightgbm", {}, deadline=10.0, latest=11.0, path="folder/estimator-4.pkl", least=0.0)
 

@@ -1,0 +1,134 @@
+"""What is known of a search so far: who is near the best, what has no hope, which trial wins."""
+
+from dataclasses import replace
+
+import pytest
+
+from penstock.errors import ModelError
+from penstock.search.order.plans import Shape
+from penstock.search.selection import rank
+from tests.unit.search.order.trials import FAIR, FEATURES, GOOD, POOR, Timed, ended, make
+
+
+def test_a_family_whose_turn_did_not_come_says_so() -> None:
+    assert make().reasons["mlp"] == "the budget ended before its turn"
+
+
+def test_families_within_noise_of_the_best_are_tuned_in_turn() -> None:
+    schedule = make()
+    schedule.ended += [ended(1, "baseline", POOR), ended(2, "lightgbm", GOOD), ended(3, "mlp", FAIR)]
+    assert schedule.in_race() == ["lightgbm", "mlp"]
+    schedule.ended.append(ended(4, "lightgbm", GOOD, "tuned"))
+    assert schedule.in_race() == ["mlp", "lightgbm"]
+
+
+def test_a_family_that_gained_nothing_for_long_is_settled() -> None:
+    schedule = make()
+    schedule.ended += [ended(number, "lightgbm", GOOD, "tuned") for number in range(1, 50)]
+    assert schedule.in_race() == []
+
+
+def test_a_trial_behind_the_best_on_its_folds_is_hopeless_and_one_within_noise_is_not() -> None:
+    schedule = make()
+    schedule.ended += [ended(1, "lightgbm", GOOD), ended(2, "lightgbm", FAIR)]
+    assert schedule.hopeless("lightgbm", [0.80, 0.81])
+    assert not schedule.hopeless("lightgbm", [0.90, 0.905])
+
+
+def test_predictions_follow_what_was_measured() -> None:
+    schedule = make()
+    before = schedule.predicted("lightgbm", 800)
+    schedule.ended.append(ended(1, "lightgbm", GOOD, seconds=10))
+    assert schedule.predicted("lightgbm", 800) == pytest.approx(2 * before)
+
+
+def test_the_best_score_wins_and_equals_go_to_the_smaller() -> None:
+    candidates = [ended(3, "mlp", GOOD), ended(2, "lightgbm", GOOD), ended(1, "baseline", POOR)]
+    assert [one.trial.number for one in rank(candidates, lambda _: True).candidates] == [2, 3, 1]
+
+
+def test_a_partial_trial_wins_only_if_no_whole_one_finished() -> None:
+    partial, whole = ended(1, "mlp", (0.99,), "partial"), ended(2, "linear", POOR)
+    assert rank([partial, whole], lambda _: True).candidates == (whole,)
+
+
+def test_a_partial_trial_wins_over_the_baseline_alone_and_is_waited_for() -> None:
+    partial, baseline = ended(1, "mlp", (0.99,), "partial"), ended(2, "baseline", POOR)
+    found = rank([partial, baseline], lambda _: True)
+    assert found.candidates == (partial, baseline)
+    assert "best partial one" in found.reasons[0]
+    schedule = make()
+    schedule.ended, schedule.fitted = [partial, baseline], {2}
+    assert schedule.must_fit(20) < 19
+
+
+def test_a_candidate_over_a_limit_cannot_win() -> None:
+    large = ended(3, "mlp", GOOD)
+    large = replace(large, trial=replace(large.trial, over=("300 parameters, at most 150",)), excess=1.0)
+    found = rank([large, ended(1, "baseline", POOR)], lambda _: True)
+    assert [one.trial.family for one in found.candidates] == ["baseline"]
+    assert "1 of 2 trials are over a limit" in found.reasons[0]
+    with pytest.raises(ModelError, match=r"At least one candidate must be within `limits`, but of 1 none is.*150"):
+        rank([large], lambda _: True)
+
+
+def test_what_there_is_no_time_to_fit_comes_last_and_is_named() -> None:
+    candidates = [ended(3, "mlp", GOOD), ended(1, "linear", POOR)]
+    found = rank(candidates, lambda one: one.trial.family == "linear")
+    assert [one.trial.family for one in found.candidates] == ["linear", "mlp"]
+    assert "no time was left" in found.reasons[0]
+
+
+def test_a_fit_that_may_be_late_is_tried_before_the_baseline() -> None:
+    candidates = [ended(3, "mlp", GOOD), ended(1, "baseline", POOR)]
+    found = rank(candidates, lambda one: one.trial.family == "baseline")
+    assert [one.trial.family for one in found.candidates] == ["mlp", "baseline"]
+
+
+def test_a_bag_is_at_hand_and_a_regressions_is_fitted_as_there_is_time() -> None:
+    schedule = make(lightgbm=Timed("lightgbm", 1))
+    schedule.families["lightgbm"].bags = True  # type: ignore[misc]
+    schedule.bagging, schedule.shape = True, Shape((8000,) * 5, 10_000, FEATURES, 2)
+    one = replace(ended(1, "lightgbm", GOOD), parts=5)
+    schedule.ended.append(one)
+    assert schedule.at_hand(one)
+    assert not schedule.better_fitted(one)
+    assert schedule.must_fit(20) == 20
+    assert schedule.better_fitted(replace(one, parts=2))  # large fold models have no room beside others
+    schedule.shape = Shape((8000,) * 5, 10_000, FEATURES, 0)
+    assert schedule.better_fitted(one)
+    assert schedule.must_fit(20) < 20
+
+
+def test_a_first_trial_that_no_mean_would_take_ends_after_its_first_fold() -> None:
+    schedule = make()
+    schedule.ended += [ended(1, "baseline", (0.5,) * 5), ended(2, "lightgbm", GOOD)]
+    assert schedule.far_behind([0.75])
+    assert not schedule.far_behind([0.82])
+    schedule.ended.pop()
+    assert not schedule.far_behind([0.1])  # nothing to be behind yet but what looks at no feature
+
+
+def test_where_the_best_loses_little_a_first_trial_that_loses_twice_as_much_ends_after_its_first_fold() -> None:
+    schedule = make()
+    little = (-0.10, -0.11, -0.09, -0.10, -0.10)
+    schedule.ended += [ended(1, "baseline", (-3.2,) * 5), ended(2, "lightgbm", little)]
+    assert schedule.far_behind([-0.21])
+    assert not schedule.far_behind([-0.19])  # a fourth of the way to the baseline would be 0.9
+
+
+def test_families_a_little_behind_are_tuned_once_the_best_is_settled() -> None:
+    schedule = make(lightgbm=Timed("lightgbm", 1), mlp=Timed("torch", 1))
+    behind = tuple(score - 0.012 for score in GOOD)
+    schedule.ended += [ended(1, "baseline", (0.5,) * 5), ended(2, "lightgbm", GOOD), ended(3, "mlp", behind)]
+    assert schedule.in_race() == ["lightgbm"]
+    schedule.ended += [ended(number, "lightgbm", FAIR, "tuned") for number in range(4, 44)]
+    assert schedule.in_race() == ["mlp"]
+
+
+def test_what_was_pruned_says_less_of_whether_a_family_is_settled() -> None:
+    schedule = make(lightgbm=Timed("lightgbm", 1))
+    schedule.ended.append(ended(1, "lightgbm", GOOD))
+    pruned = ended(2, "lightgbm", POOR[:1], "tuned")
+    schedule.ended += [replace(pruned, trial=replace(pruned.trial, state="pruned", number=2 + n)) for n in range(40)]
+    assert schedule.in_race() == ["lightgbm"]
