@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from penstock.collecting import collect_rarely
 from penstock.domain.features import ColumnPlan
 from penstock.domain.monitoring import DriftReport, Monitored
 from penstock.domain.workspace import Workspace
@@ -197,4 +198,5 @@ def _close(page: Path) -> None:
 
 if __name__ == "__main__":
     os.nice(NICE)
+    collect_rarely()
     make_page(Path(sys.argv[1]))
