@@ -212,6 +212,20 @@ def test_what_a_person_cancelled_is_not_started_again(suppressed: Workspace) -> 
     assert [entry.action for entry in list_audit("cancelled", suppressed, incident=decision)] == ["training.given_up"]
 
 
+def test_what_prefect_cancelled_by_itself_is_started_again(
+    suppressed: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "PAUSE", NO_PATIENCE)
+    decision = drift("slotless", suppressed)
+    events.send_outbox(suppressed)
+    (run,) = events.start_missing(suppressed, NO_PATIENCE)
+    said = "Deployment concurrency slot lost during provisioning - no slots available to continue execution"
+    set_state(run, {"type": "CANCELLED", "name": "Cancelled", "message": said}, suppressed)
+    (another,) = events.start_missing(suppressed, NO_PATIENCE)
+    assert another != run
+    assert posted(decision, "slotless", suppressed).settled_at is None
+
+
 TICK = """
 import os, sys
 from datetime import timedelta

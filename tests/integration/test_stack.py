@@ -168,10 +168,19 @@ def test_killed_parts_come_back_and_a_killed_workers_run_goes_on(stack: Workspac
     assert (tmp_path / "diary").read_text() == "begun begun "
 
 
-def test_a_killed_prefect_comes_back(stack: Workspace) -> None:
+def test_a_killed_prefect_comes_back_and_knows_whose_turn_had_come(stack: Workspace, tmp_path: Path) -> None:
+    run = _begin_nap(stack, tmp_path / "diary", seconds=0)
+    _wait_for(lambda: bool(_engines(stack)))
+    engines = _engines(stack)
+    for engine in engines:
+        engine.suspend()  # it has its turn, and is about to say that it runs
     before = _identity("prefect", stack)
     os.kill(before.pid, signal.SIGKILL)
     _wait_for(lambda: _identity("prefect", stack) != before and is_up(stack))
+    for engine in engines:
+        engine.resume()
+    _wait_for(lambda: _state(run, stack) in {"COMPLETED", "CANCELLED", "CRASHED"})
+    assert _state(run, stack) == "COMPLETED"
 
 
 def test_up_after_a_killed_supervisor_replaces_its_orphans_and_hands_their_runs_back(
@@ -218,15 +227,26 @@ def _deploy_nap(workspace: Workspace) -> None:
         "tags": [TAG],
         "pull_steps": [{"prefect.deployments.steps.set_working_directory": {"directory": str(folder)}}],
         "enforce_parameter_schema": False,
+        "concurrency_limit": 1,
+        "concurrency_options": {"collision_strategy": "ENQUEUE"},
     }
     call("POST", "/deployments/", workspace, deployment)
 
 
 def _start_nap(workspace: Workspace, diary: Path) -> str:
-    run = runs.start_run("nap", {"seconds": 120, "diary": str(diary)}, workspace, key=str(diary))
-    assert runs.start_run("nap", {"seconds": 120, "diary": str(diary)}, workspace, key=str(diary)) == run
+    run = _begin_nap(workspace, diary, seconds=120)
+    assert _begin_nap(workspace, diary, seconds=120) == run
     _wait_for(diary.exists)
     return run
+
+
+def _begin_nap(workspace: Workspace, diary: Path, seconds: float) -> str:
+    return runs.start_run("nap", {"seconds": seconds, "diary": str(diary)}, workspace, key=str(diary))
+
+
+def _engines(workspace: Workspace) -> list[psutil.Process]:
+    """Return the processes that the worker has started for flow runs."""
+    return [each for each in own_processes(workspace) if "prefect.engine" in " ".join(each.cmdline())]
 
 
 def _command(workspace: Workspace, seconds: float, diary: Path) -> subprocess.Popen[bytes]:

@@ -22,6 +22,7 @@ TRIES = 5  # flow runs for one decision; what kills five will kill the sixth
 EARLIER = timedelta(minutes=1)  # a server's clock may be behind
 KEY = "decision:"  # begins the idempotency key of flow runs that control started
 ENDED_BADLY = {"CRASHED", "FAILED"}
+SLOT_LOST = "Deployment concurrency slot lost"  # how Prefect begins to say why it cancels a flow run by itself
 AT_WORK = {"SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING"}
 
 log = logging.getLogger("penstock.orchestration")
@@ -123,13 +124,24 @@ def _attend(posted: Posted, patience: timedelta, workspace: Workspace) -> str | 
         return None
     if any(run["state_type"] in AT_WORK for run in there):
         return None
-    if any(run["state_type"] == "CANCELLED" for run in there):
+    if any(_is_cancelled(run) for run in there):
         _give_up(posted, there, "its flow run was cancelled", workspace)
     elif len(there) >= TRIES:
         _give_up(posted, there, f"{len(there)} flow runs ended before they began it", workspace)
     elif datetime.now(UTC) - (posted.emitted_at or posted.created_at) >= max(patience, PAUSE * len(there)):
         return _start(notice.project, notice.key, there, workspace)
     return None
+
+
+def _is_cancelled(run: dict[str, Any]) -> bool:
+    """Return whether somebody wanted a flow run to end."""
+    return run["state_type"] == "CANCELLED" and not _lost_its_slot(run)
+
+
+def _lost_its_slot(run: dict[str, Any]) -> bool:
+    """Return whether Prefect cancelled a flow run by itself, as it knew no more that its turn had come."""
+    said = str((run.get("state") or {}).get("message") or "")
+    return run["state_type"] == "CANCELLED" and said.startswith(SLOT_LOST)
 
 
 def _how(flow_run: str | None, there: list[dict[str, Any]]) -> str:
@@ -158,8 +170,9 @@ def _take_up(claim: Claim, workspace: Workspace) -> str | None:
     there = runs_for(claim.decision, since, workspace)
     if any(run["state_type"] in AT_WORK for run in there):
         return None
-    cancelled = any(run["id"] == claim.flow_run and run["state_type"] == "CANCELLED" for run in there)
-    tries = max(claim.taken_over + 1, sum(run["state_type"] in ENDED_BADLY for run in there))
+    cancelled = any(run["id"] == claim.flow_run and _is_cancelled(run) for run in there)
+    badly = [run for run in there if run["state_type"] in ENDED_BADLY or _lost_its_slot(run)]
+    tries = max(claim.taken_over + 1, len(badly))
     if cancelled or tries >= TRIES:
         why = "its flow run was cancelled" if cancelled else f"{tries} flow runs ended badly"
         end_claim(claim.decision, workspace, _given_up(claim.project, claim.decision, why))

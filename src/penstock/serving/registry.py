@@ -6,8 +6,6 @@ import platform
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -63,8 +61,8 @@ def register(trained: Trained, spec: ProjectSpec, flow_run: str, workspace: Work
     if known is not None:
         return known
     sample = frames.load_table(model.dataset, workspace).head(SAMPLED_ROWS)
-    with _temporary_folder() as drawings:
-        run = _tracked(trained, spec, flow_run, drawings, workspace)
+    with tempfile.TemporaryDirectory(prefix="penstock-log-") as drawings:
+        run = _tracked(trained, spec, flow_run, Path(drawings), workspace)
         run_id = tracking.log_run(run, sample, model.dataset, workspace)
     used = [column.name for column in trained.plan.used]
     folder = artifacts.local_folder(bundle.digest, workspace)
@@ -173,8 +171,8 @@ def attach_report(version: ModelVersion, report: str, workspace: Workspace) -> M
     SourceUnavailable
         If MLflow does not answer.
     """
-    with _temporary_folder() as folder:
-        page = folder / "report.html"
+    with tempfile.TemporaryDirectory(prefix="penstock-log-") as folder:
+        page = Path(folder) / "report.html"
         page.write_bytes(artifacts.read_bytes(report, workspace))
         tracking.add_files(version.run_id, [("", page)], workspace)
     kept = ModelVersion(
@@ -182,13 +180,6 @@ def attach_report(version: ModelVersion, report: str, workspace: Workspace) -> M
     )
     records.save_version(kept, workspace)
     return kept
-
-
-@contextmanager
-def _temporary_folder() -> Iterator[Path]:
-    """Give a folder for files that are to be logged; it is removed when the block ends."""
-    with tempfile.TemporaryDirectory(prefix="penstock-log-") as folder:
-        yield Path(folder)
 
 
 def _found(kind: str, key: str, project: str, form: type[R], workspace: Workspace) -> R:

@@ -69,6 +69,7 @@ def environment(workspace: Workspace) -> dict[str, str]:
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": _database(
             workspace, "prefect", "sqlite+aiosqlite", "postgresql+asyncpg"
         ),
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
         "PREFECT_CLI_PROMPT": "false",
         "PREFECT_LOGGING_EXTRA_LOGGERS": "penstock",
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",  # lines of threads that a step starts
