@@ -87,7 +87,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> BySharing:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with what takes longest, so that no worker waits for it at the end; otherwise files keep their order.
 
-    On a PostgreSQL server only those are tried that have a database.
+    On a PostgreSQL server only tests with a workspace are run.
     """
     if POSTGRES is not None:
         without = [item for item in items if "workspace" not in getattr(item, "fixturenames", ())]

@@ -60,7 +60,7 @@ def hits(rows: int, share: float) -> np.ndarray:
 
 
 def ways() -> list[Any]:
-    """Return every way to break a file as a test's parameter; `make test` goes some of them."""
+    """Return every way to break a file as a test's parameter; `make test` tries some, `make test-all` every one."""
     return [pytest.param(name, marks=() if name in SHORT else pytest.mark.full) for name in BREAKS]
 
 

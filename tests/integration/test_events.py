@@ -22,6 +22,8 @@ from penstock.store.ledger import list_audit
 from penstock.store.workspace import inherited_environment
 
 NO_PATIENCE = timedelta(0)
+CRASHED = {"type": "CRASHED", "name": "Crashed"}
+TURN_LOST = {"type": "CANCELLED", "name": "Cancelled", "message": f"{events.SLOT_LOST} during provisioning"}
 EARLIER = timedelta(seconds=1)  # of the server's clock, which is this one: a minute would list every test's flow runs
 
 
@@ -148,18 +150,19 @@ def claim_and_die(decision: str, project: str, run: str, workspace: Workspace) -
         connection.execute(gone)
 
 
-def crash(run: str, workspace: Workspace) -> None:
-    """Let a flow run be known as crashed."""
-    set_state(run, {"type": "CRASHED", "name": "Crashed"}, workspace)
+def crash(run: str, workspace: Workspace, ending: dict[str, str] = CRASHED) -> None:
+    """Let a flow run be known as crashed, or as ended badly in another way."""
+    set_state(run, ending, workspace)
 
 
-def test_a_killed_training_is_begun_again_by_one_flow_run(suppressed: Workspace) -> None:
+@pytest.mark.parametrize("ending", [CRASHED, TURN_LOST], ids=["crashed", "its turn was lost"])
+def test_a_killed_training_is_begun_again_by_one_flow_run(ending: dict[str, str], suppressed: Workspace) -> None:
     decision = drift("killed", suppressed)
     events.send_outbox(suppressed)
     (first,) = events.start_missing(suppressed, NO_PATIENCE)
     claim_and_die(decision, "killed", first, suppressed)
     assert events.start_missing(suppressed, NO_PATIENCE) == []  # Prefect does not know yet, and may hand it back
-    crash(first, suppressed)
+    crash(first, suppressed, ending)
     (second,) = events.start_missing(suppressed, NO_PATIENCE)
     assert events.start_missing(suppressed, NO_PATIENCE) == []
     assert [run["id"] for run in runs_of(decision, suppressed)] == [first, second]
@@ -170,15 +173,16 @@ def test_a_killed_training_is_begun_again_by_one_flow_run(suppressed: Workspace)
     assert events.start_missing(suppressed, NO_PATIENCE) == []
 
 
+@pytest.mark.parametrize("ending", [CRASHED, TURN_LOST], ids=["crashed", "its turn was lost"])
 def test_a_flow_run_that_crashes_before_it_claims_is_followed_by_another_until_it_is_enough(
-    suppressed: Workspace, monkeypatch: pytest.MonkeyPatch
+    ending: dict[str, str], suppressed: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(events, "PAUSE", NO_PATIENCE)
     decision = drift("broken", suppressed)
     events.send_outbox(suppressed)
     for _ in range(events.TRIES):
         (run,) = events.start_missing(suppressed, NO_PATIENCE)
-        crash(run, suppressed)
+        crash(run, suppressed, ending)
     assert events.start_missing(suppressed, NO_PATIENCE) == []
     assert len(runs_of(decision, suppressed)) == events.TRIES
     (entry,) = list_audit("broken", suppressed, incident=decision)
@@ -210,20 +214,6 @@ def test_what_a_person_cancelled_is_not_started_again(suppressed: Workspace) -> 
     assert events.start_missing(suppressed, NO_PATIENCE) == []
     assert events.start_missing(suppressed, NO_PATIENCE) == []
     assert [entry.action for entry in list_audit("cancelled", suppressed, incident=decision)] == ["training.given_up"]
-
-
-def test_what_prefect_cancelled_by_itself_is_started_again(
-    suppressed: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(events, "PAUSE", NO_PATIENCE)
-    decision = drift("slotless", suppressed)
-    events.send_outbox(suppressed)
-    (run,) = events.start_missing(suppressed, NO_PATIENCE)
-    said = "Deployment concurrency slot lost during provisioning - no slots available to continue execution"
-    set_state(run, {"type": "CANCELLED", "name": "Cancelled", "message": said}, suppressed)
-    (another,) = events.start_missing(suppressed, NO_PATIENCE)
-    assert another != run
-    assert posted(decision, "slotless", suppressed).settled_at is None
 
 
 TICK = """

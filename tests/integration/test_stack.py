@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -169,16 +170,20 @@ def test_killed_parts_come_back_and_a_killed_workers_run_goes_on(stack: Workspac
 
 
 def test_a_killed_prefect_comes_back_and_knows_whose_turn_had_come(stack: Workspace, tmp_path: Path) -> None:
+    _wait_for(lambda: not _engines(stack))  # those of earlier flow runs take a moment to end
     run = _begin_nap(stack, tmp_path / "diary", seconds=0)
-    _wait_for(lambda: bool(_engines(stack)))
+    _wait_for(lambda: bool(_engines(stack)), pause=0.05)
     engines = _engines(stack)
     for engine in engines:
         engine.suspend()  # it has its turn, and is about to say that it runs
-    before = _identity("prefect", stack)
-    os.kill(before.pid, signal.SIGKILL)
-    _wait_for(lambda: _identity("prefect", stack) != before and is_up(stack))
-    for engine in engines:
-        engine.resume()
+    try:
+        assert _state(run, stack) == "PENDING"
+        before = _identity("prefect", stack)
+        os.kill(before.pid, signal.SIGKILL)
+        _wait_for(lambda: _identity("prefect", stack) != before and is_up(stack))
+    finally:
+        for engine in engines:
+            engine.resume()
     _wait_for(lambda: _state(run, stack) in {"COMPLETED", "CANCELLED", "CRASHED"})
     assert _state(run, stack) == "COMPLETED"
 
@@ -246,7 +251,11 @@ def _begin_nap(workspace: Workspace, diary: Path, seconds: float) -> str:
 
 def _engines(workspace: Workspace) -> list[psutil.Process]:
     """Return the processes that the worker has started for flow runs."""
-    return [each for each in own_processes(workspace) if "prefect.engine" in " ".join(each.cmdline())]
+    found = []
+    for each in own_processes(workspace):
+        with suppress(psutil.Error):
+            found += [each] if "prefect.engine" in each.cmdline() else []
+    return found
 
 
 def _command(workspace: Workspace, seconds: float, diary: Path) -> subprocess.Popen[bytes]:
@@ -263,8 +272,8 @@ def _state(run: str, workspace: Workspace) -> str:
     return str(call("GET", f"/flow_runs/{run}", workspace)["state_type"])
 
 
-def _wait_for(holds: Callable[[], bool], seconds: float = 100) -> None:
+def _wait_for(holds: Callable[[], bool], seconds: float = 100, pause: float = 0.4) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, "what the test waits for did not come"
-        time.sleep(0.4)  # what is asked takes the servers' time, and they may have to start meanwhile
+        time.sleep(pause)  # what is asked takes the servers' time, and they may have to start meanwhile

@@ -11,7 +11,7 @@ import pandas as pd
 from penstock.data.checks import quarantine as quarantines
 from penstock.data.checks.deciding import Outcome, decide
 from penstock.data.checks.expectations import Suite, draft_suite, find_suite, rule_of, suite_path, write_suite
-from penstock.data.checks.failing_rows import Checked, excuse, excuse_answers, result_of, row_faults, type_result
+from penstock.data.checks.failing_rows import Checked, excuse, excuse_answers, quiet, result_of, row_faults, type_result
 from penstock.data.checks.findings import check_first_file
 from penstock.data.checks.first_file import signs
 from penstock.data.checks.masking import masked
@@ -72,10 +72,8 @@ def validate(dataset: DatasetVersion, spec: ProjectSpec, quarantine: bool, works
     """
     frame = load_table(dataset.digest, workspace)
     contract = find_contract(spec)
-    if contract is not None:
-        change = compare(frame, contract, spec, workspace)
-        if change.verdict == "block":
-            return _saved(_refused_by_contract(frame, dataset, contract, change), frame, workspace)
+    if contract is not None and (change := compare(frame, contract, spec, workspace)).verdict == "block":
+        return _saved(_refused_by_contract(frame, dataset, contract, change), frame, workspace)
     findings = _findings(frame, dataset, contract, spec, workspace)
     contract = contract or draft_contract(frame, spec)
     outcome = _hold(frame, dataset, contract, spec, workspace)
@@ -142,7 +140,7 @@ def _hold(
     suite = find_suite(spec) or draft_suite(table, contract, signs(table, spec, first=first))
     answers = range(len(table) - find_journalled(dataset, workspace).rows, len(table))
     checked = [
-        excuse_answers(excuse(one, bad_cells), answers, contract)
+        excuse_answers(excuse(quiet(one, contract), bad_cells), answers, contract)
         for one in run_suite(table, suite, suite_path(spec).name)
     ]
     faults = row_faults(table, checked, bad_cells, contract)
@@ -254,8 +252,7 @@ def _write_drafts(accepted: DatasetVersion, contract: Contract, spec: ProjectSpe
         return
     table = load_table(accepted.digest, workspace)
     if not suite_path(spec).exists():
-        first = not contract_path(spec).exists()
-        write_suite(draft_suite(table, contract, signs(table, spec, first=first)), spec)
+        write_suite(draft_suite(table, contract, signs(table, spec, first=not contract_path(spec).exists())), spec)
     if not contract_path(spec).exists():
         write_contract(contract, accepted, spec)
 

@@ -33,7 +33,7 @@ class Taken:
 
 
 def ready_tables(library: str) -> Path:
-    """Return where the empty tables of the installed version of a library lie, once they are made."""
+    """Return where the first tables of the installed version of a library lie, once they are made."""
     return MADE / f"{library}-{version(library)}.db"
 
 

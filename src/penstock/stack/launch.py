@@ -49,7 +49,11 @@ def main(name: str) -> None:
 
 
 def _prepare_prefect(workspace: Workspace, _: set[str]) -> dict[str, str]:
-    """Let Prefect begin with the tables of the installation."""
+    """Let Prefect begin with the tables of the installation, and wait for no lock of its earlier life.
+
+    The lock of its leases names a process by its number alone, and that may be another's by now, or its own.
+    """
+    (workspace.home / "prefect" / "concurrency_leases" / "expirations.lock").unlink(missing_ok=True)
     return _take_tables("prefect", workspace)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from penstock.domain.workspace import Workspace
 from penstock.stack import first_tables
-from penstock.stack.first_tables import LIBRARIES, Taken, ready_tables, take_tables
+from penstock.stack.first_tables import FILLED, LIBRARIES, Taken, ready_tables, take_tables
 
 
 def tables_in(path: Path) -> set[str]:
@@ -33,8 +33,9 @@ def test_the_installation_made_the_tables_of_the_installed_versions() -> None:
 
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_a_workspace_without_tables_is_given_them(library: str, workspace: Workspace) -> None:
-    said = take_tables(library, workspace)
-    assert said.line.startswith(f"{library} begins with a copy of the tables in ")
+    taken = take_tables(library, workspace)
+    assert taken.line.startswith(f"{library} begins with a copy of the tables in ")
+    assert taken.variables == FILLED.get(library, {})
     assert (workspace.home / f"{library}.db").read_bytes() == ready_tables(library).read_bytes()
     assert not list(workspace.home.glob("draft-*"))
 

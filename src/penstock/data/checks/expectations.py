@@ -128,8 +128,7 @@ def _warnings(values: pd.Series, column: ContractColumn, is_target: bool) -> lis
         return entries
     if kind == "number" and values.nunique() > 2:  # noqa: PLR2004  a flag has no range worth a word
         low, high = float(values.min()), float(values.max())
-        within = "within its known range" if column.sensitive else f"between {low:g} and {high:g}"
-        rule = f"{name!r} should be {within} in {IN_RANGE:.0%} of the rows"
+        rule = f"{name!r} should be between {low:g} and {high:g} in {IN_RANGE:.0%} of the rows"
         entries.append(_entry("be_between", name, rule, min_value=low, max_value=high, mostly=IN_RANGE))
     if kind == "string" and values.nunique() <= MOST_LEVELS:
         levels = sorted(str(level) for level in values.dropna().unique())

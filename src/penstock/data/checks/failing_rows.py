@@ -13,6 +13,7 @@ from penstock.domain.datasets import Contract, ExpectationResult, Level
 MOST_EXAMPLES = 20
 MASK = "•••"
 NOT_NULL = "expect_column_values_to_not_be_null"
+NO_VALUES = {"column", "batch_id", "mostly"}  # settings of an expectation that say nothing of what a cell holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,19 @@ def _without(one: Checked, excused: Container[int]) -> Checked:
     if len(rows) == len(one.rows):
         return one
     return replace(one, rows=rows, failing=len(rows), held=not rows, detail=one.detail if rows else "")
+
+
+def quiet(one: Checked, contract: Contract) -> Checked:
+    """Return an outcome whose rule and trouble tell no value of a sensitive column; 0 is no secret."""
+    column, kwargs = contract.column(one.column or ""), one.entry.get("kwargs", {})
+    telling = [value for name, value in kwargs.items() if name not in NO_VALUES and value not in (None, 0)]
+    if column is None or not column.sensitive or not telling:
+        return one
+    what = str(one.entry["type"]).removeprefix("expect_column_").removeprefix("values_to_").replace("_", " ")
+    rule = f"{one.column!r} {'must' if one.level == 'critical' else 'should'} {what} values that are not shown"
+    trouble = f"The expectation {rule} does not hold." if one.trouble else ""
+    entry = {**one.entry, "meta": {**(one.entry.get("meta") or {}), "rule": rule}}
+    return replace(one, entry=entry, trouble=trouble, detail=trouble or one.detail)
 
 
 def row_faults(

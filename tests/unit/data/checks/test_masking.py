@@ -1,16 +1,19 @@
 """Values of sensitive columns are told nowhere."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from penstock.data.checks.expectations import suite_path
 from penstock.data.checks.masking import masked
 from penstock.data.checks.quarantine import REASONS
 from penstock.data.contract_file import contract_path, load_contract
 from penstock.domain.datasets import Finding
 from penstock.domain.workspace import Workspace
+from penstock.errors import Refused
 from penstock.spec import load_spec
 from penstock.store import artifacts
 from penstock.store.frames import load_table
@@ -54,12 +57,29 @@ def test_what_is_found_in_sensitive_columns_is_told_without_their_values(tmp_pat
     assert "999" not in str(report.findings)
 
 
-def test_the_range_of_a_sensitive_column_is_not_told(tmp_path: Path, workspace: Workspace) -> None:
+@pytest.mark.parametrize("marked", ["before its first table", "later"])
+def test_the_range_of_a_sensitive_column_is_not_told(marked: str, tmp_path: Path, workspace: Workspace) -> None:
     spec, frame = project(tmp_path), table()
     frame.loc[3, "fee"] = 9876.5
+    if marked == "later":
+        said = spec.path.read_text()
+        spec.path.write_text(said.replace("[fee]", "[]"))
+        run(frame, load_spec(spec.path), workspace)
+        spec.path.write_text(said)
     report = run(frame, spec, workspace)
-    assert "'fee' should be within its known range in 99% of the rows" in {result.rule for result in report.results}
+    assert "'fee' should be between values that are not shown" in {result.rule for result in report.results}
     assert "9876.5" not in str(report.results) + artifacts.read_bytes(str(report.page), workspace).decode()
+
+
+def test_what_is_observed_in_a_sensitive_column_is_not_told(tmp_path: Path, workspace: Workspace) -> None:
+    spec = project(tmp_path)
+    run(table(), spec, workspace)
+    suite = json.loads(suite_path(spec).read_text())
+    mean = {"type": "expect_column_mean_to_be_between", "kwargs": {"column": "fee", "min_value": 90, "max_value": 91}}
+    suite_path(spec).write_text(json.dumps({**suite, "expectations": [mean]}))
+    with pytest.raises(Refused, match="'fee' must mean to be between values that are not shown") as refused:
+        run(table(), spec, workspace)
+    assert "observed" not in str(refused.value)
 
 
 def test_a_column_is_sensitive_by_the_project_file_or_the_contract_under_every_name(tmp_path: Path) -> None:
