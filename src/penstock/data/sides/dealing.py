@@ -35,10 +35,8 @@ def deal_by_hash(groups: Digests, codes: NDArray[np.int64], trained: Digests, sp
 
     Parameters
     ----------
-    groups
-        Which rows belong together, shape (n_rows,).
-    codes
-        The class of each row, 0 for all of a regression, -1 without a target, shape (n_rows,).
+    groups, codes
+        As `assign_by_hash` takes them, each of shape (n_rows,).
     trained
         The groups that trained before: they are never held out later.
     spec
