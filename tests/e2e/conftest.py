@@ -41,13 +41,25 @@ def subscriptions(stranger: Stranger) -> pd.DataFrame:
 @pytest.fixture(scope="session")
 def orders(stranger: Stranger, subscriptions: pd.DataFrame) -> Orders:
     """A project of the first 3,000 rows, with a version that answers, and the later rows to ask about."""
-    subscriptions.head(3000).to_csv(stranger.folder / "orders.csv", index=False)
-    stranger.answer("init", "orders", "--data", "orders.csv", "--target", "churned")
-    make_quick(stranger, "orders")
-    made = stranger.answer("run", "orders")
+    return serve_quickly("orders", stranger, subscriptions)
+
+
+@pytest.fixture(scope="session")
+def customers(stranger: Stranger, subscriptions: pd.DataFrame) -> Orders:
+    """Another one, for scenarios that train: S2 leaves versions behind, and a broken file."""
+    return serve_quickly("customers", stranger, subscriptions)
+
+
+def serve_quickly(name: str, stranger: Stranger, subscriptions: pd.DataFrame) -> Orders:
+    """Make a project of the first 3,000 rows with a version that answers."""
+    table = subscriptions.head(3000)
+    table.to_csv(stranger.folder / f"{name}.csv", index=False)
+    stranger.answer("init", name, "--data", f"{name}.csv", "--target", "churned")
+    make_quick(stranger, name)
+    made = stranger.answer("run", name)
     assert made["release"]["state"] == "serving", made["decision"]
     rows = rows_of(subscriptions.tail(3000).drop(columns="churned"))
-    return Orders(stranger, workspace_of(stranger), made["endpoint"], made["key"], rows)
+    return Orders(stranger, workspace_of(stranger), made["endpoint"], made["key"], table, rows)
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from penstock.domain.evaluation import Decision, Gate
 from penstock.domain.models import ModelVersion
 from penstock.domain.workspace import Ports, Workspace
@@ -104,12 +106,13 @@ def served(project: str, workspace: Workspace) -> str:
 
 @dataclass(frozen=True)
 class Orders:
-    """The project `orders`, which answers: where, to whom, and rows to ask about."""
+    """A project that answers: where, to whom, the table that it learnt from, and other rows to ask about."""
 
     stranger: Stranger
     workspace: Workspace
     endpoint: str
     key: str
+    table: pd.DataFrame
     rows: list[dict[str, Any]]
 
 

@@ -4,21 +4,11 @@ import time
 from typing import Any
 
 import pandas as pd
-import pytest
 
-from tests.stranger import Stranger, ask, make_quick
+from tests.e2e.rollouts import Orders
+from tests.stranger import Stranger, ask
 
 PATIENCE = 150
-
-
-@pytest.fixture(scope="module")
-def project(stranger: Stranger, subscriptions: pd.DataFrame) -> str:
-    """A project that was run once from the command line."""
-    subscriptions.head(2000).to_csv(stranger.folder / "prefects.csv", index=False)
-    stranger.answer("init", "prefects", "--data", "prefects.csv", "--target", "churned")
-    make_quick(stranger, "prefects")
-    stranger.answer("run", "prefects")
-    return "prefects"
 
 
 def finish(stranger: Stranger, flow: str, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -36,20 +26,22 @@ def finish(stranger: Stranger, flow: str, parameters: dict[str, Any]) -> dict[st
     return ended
 
 
-def test_a_training_from_prefect_makes_a_version(stranger: Stranger, project: str) -> None:
-    run = finish(stranger, "train", {"project": project, "seconds": 4})
+def test_a_training_from_prefect_makes_a_version(customers: Orders) -> None:
+    stranger = customers.stranger
+    run = finish(stranger, "train", {"project": "customers", "seconds": 4})
     assert run["state"]["type"] == "COMPLETED", run["state"]
-    assert run["name"].startswith("prefects dataset")
+    assert run["name"].startswith("customers dataset")
     link = f"http://127.0.0.1:{stranger.environment['PENSTOCK_MLFLOW_PORT']}/api/2.0/mlflow/model-versions/search"
-    _, found = ask(f"{link}?filter=name%3D%27prefects%27")
+    _, found = ask(f"{link}?filter=name%3D%27customers%27")
     assert {each["version"] for each in found["model_versions"]} == {"1", "2"}
 
 
-def test_a_table_is_scored_from_prefect(stranger: Stranger, project: str) -> None:
-    table, out = stranger.folder / "prefects.csv", stranger.folder / "scored.parquet"
-    run = finish(stranger, "score", {"project": project, "path": str(table), "output": str(out)})
+def test_a_table_is_scored_from_prefect(stranger: Stranger, customers: Orders) -> None:
+    file, out = stranger.folder / "to-score.csv", stranger.folder / "scored.parquet"
+    customers.table.to_csv(file, index=False)
+    run = finish(stranger, "score", {"project": "customers", "path": str(file), "output": str(out)})
     assert run["state"]["type"] == "COMPLETED", run["state"]
-    assert len(pd.read_parquet(out)) == 2000
+    assert len(pd.read_parquet(out)) == len(customers.table)
 
 
 def test_a_flow_of_an_unknown_project_fails_and_says_why(stranger: Stranger) -> None:

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.stranger import Stranger, ask, make_quick, rows_of
+from tests.e2e.rollouts import Orders
+from tests.stranger import Stranger, ask, rows_of
 
 SHARE = 0.06  # over `validation.quarantine`, which is 0.05
 BREAKS: dict[str, Callable[[pd.DataFrame, np.ndarray], pd.DataFrame]] = {}
@@ -64,16 +65,10 @@ def ways() -> list[Any]:
     return [pytest.param(name, marks=() if name in SHORT else pytest.mark.full) for name in BREAKS]
 
 
-@pytest.fixture(scope="module")
-def customers(stranger: Stranger, subscriptions: pd.DataFrame) -> pd.DataFrame:
-    """A table with a good predecessor: a project that has run once."""
-    table = subscriptions.head(3000)
-    table.to_csv(stranger.folder / "customers.csv", index=False)
-    stranger.answer("init", "customers", "--data", "customers.csv", "--target", "churned")
-    make_quick(stranger, "customers")
-    first = stranger.answer("run", "customers")
-    assert first["release"]["state"] == "serving", first["decision"]
-    return table
+@pytest.fixture
+def table(customers: Orders) -> pd.DataFrame:
+    """A table with a good predecessor: what the project has learnt from."""
+    return customers.table
 
 
 def versions(stranger: Stranger, name: str) -> list[Any]:
@@ -84,10 +79,10 @@ def versions(stranger: Stranger, name: str) -> list[Any]:
 
 @pytest.mark.parametrize("name", ways())
 def test_a_broken_file_stops_with_one_sentence_and_changes_nothing(
-    stranger: Stranger, customers: pd.DataFrame, name: str
+    stranger: Stranger, table: pd.DataFrame, name: str
 ) -> None:
     before = versions(stranger, "customers")
-    broken = BREAKS[name](customers.copy(), hits(len(customers), SHARE))
+    broken = BREAKS[name](table.copy(), hits(len(table), SHARE))
     broken.to_csv(stranger.folder / "customers.csv", index=False)
     stranger.refuse(3, "run", "customers.csv", "--target", "churned")
     assert versions(stranger, "customers") == before
@@ -95,18 +90,16 @@ def test_a_broken_file_stops_with_one_sentence_and_changes_nothing(
 
 
 @pytest.mark.parametrize("name", ways())
-def test_a_broken_first_file_stops_too(stranger: Stranger, customers: pd.DataFrame, name: str) -> None:
+def test_a_broken_first_file_stops_too(stranger: Stranger, table: pd.DataFrame, name: str) -> None:
     stem = f"first-{name.replace('_', '-')}"
-    broken = BREAKS[name](customers.copy(), hits(len(customers), SHARE))
+    broken = BREAKS[name](table.copy(), hits(len(table), SHARE))
     broken.to_csv(stranger.folder / f"{stem}.csv", index=False)
     stranger.refuse(3, "run", f"{stem}.csv", "--target", "churned", "--id", "customer_id", "--seconds", 2)
     assert versions(stranger, stem) == [None, {}]
 
 
-def test_a_few_bad_rows_are_set_aside_counted_and_can_be_readmitted(
-    stranger: Stranger, customers: pd.DataFrame
-) -> None:
-    broken = negative_age(customers.copy(), hits(len(customers), 0.01))
+def test_a_few_bad_rows_are_set_aside_counted_and_can_be_readmitted(stranger: Stranger, table: pd.DataFrame) -> None:
+    broken = negative_age(table.copy(), hits(len(table), 0.01))
     broken.to_csv(stranger.folder / "customers.csv", index=False)
     body = stranger.answer("run", "customers.csv", "--target", "churned")
     assert body["version"] is not None
@@ -116,25 +109,23 @@ def test_a_few_bad_rows_are_set_aside_counted_and_can_be_readmitted(
     assert stranger.answer("quarantine", "readmit", "customers", aside[-1]["id"])["readmitted"] == 30
 
 
-def test_the_good_rows_go_on_when_a_person_says_so(stranger: Stranger, customers: pd.DataFrame) -> None:
-    broken = unseen_target(customers.copy(), hits(len(customers), SHARE))
+def test_the_good_rows_go_on_when_a_person_says_so(stranger: Stranger, table: pd.DataFrame) -> None:
+    broken = unseen_target(table.copy(), hits(len(table), SHARE))
     broken.to_csv(stranger.folder / "customers.csv", index=False)
     body = stranger.answer("run", "customers.csv", "--target", "churned", "--quarantine")
     assert body["decision"]["verdict"] in {"hold", "promote"}
 
 
-def test_an_added_column_goes_on_and_a_removed_or_retyped_one_blocks(
-    stranger: Stranger, customers: pd.DataFrame
-) -> None:
+def test_an_added_column_goes_on_and_a_removed_or_retyped_one_blocks(stranger: Stranger, table: pd.DataFrame) -> None:
     file = stranger.folder / "customers.csv"
-    customers.assign(loyalty=np.arange(len(customers)) % 7).to_csv(file, index=False)
+    table.assign(loyalty=np.arange(len(table)) % 7).to_csv(file, index=False)
     body = stranger.answer("run", "customers.csv", "--target", "churned")
     assert body["decision"]["verdict"] in {"hold", "promote"}
-    retyped = customers.assign(age="forty " + customers["age"].astype(str))
-    for changed in (retyped, customers.drop(columns="age"), retyped):  # what was refused once is not taken for good
+    retyped = table.assign(age="forty " + table["age"].astype(str))
+    for changed in (retyped, table.drop(columns="age"), retyped):  # what was refused once is not taken for good
         changed.to_csv(file, index=False)
         assert "'age'" in stranger.refuse(3, "run", "customers.csv", "--target", "churned")
-    status, _ = ask(body["endpoint"], {"rows": rows_of(customers.drop(columns="churned").head(2))}, body["key"])
+    status, _ = ask(body["endpoint"], {"rows": rows_of(table.drop(columns="churned").head(2))}, body["key"])
     assert status == 200
 
 

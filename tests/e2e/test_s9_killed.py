@@ -14,7 +14,7 @@ import pytest
 
 from penstock.serving.journals.reading import read_entries
 from tests.e2e.loop import come_to_rest
-from tests.e2e.rollouts import workspace_of
+from tests.e2e.rollouts import Orders
 from tests.stranger import Stranger, ask, make_quick
 
 PATIENCE = 120
@@ -135,11 +135,11 @@ def test_a_job_killed_before_the_alias_is_set_sets_it_when_run_again(stranger: S
     assert come_to_rest(lambda: in_order_again(stranger, quick)) == []
 
 
-def test_a_killed_service_comes_back_and_the_journal_has_every_answer_once(stranger: Stranger, quick: str) -> None:
-    body = stranger.answer("run", f"{quick}.csv", "--target", "churned")
-    row = pd.read_csv(stranger.folder / f"{quick}.csv").drop(columns="churned").head(1)
-    asked = {"rows": row.astype(object).where(row.notna(), None).to_dict("records")}
-    answered = [ask(body["endpoint"], asked, body["key"])[1]["request_id"] for _ in range(50)]
+def test_a_killed_service_comes_back_and_the_journal_has_every_answer_once(
+    stranger: Stranger, customers: Orders
+) -> None:
+    asked = {"rows": customers.rows[:1]}
+    answered = [ask(customers.endpoint, asked, customers.key)[1]["request_id"] for _ in range(50)]
     port = int(stranger.environment["PENSTOCK_SERVING_PORT"])
     for process in {each.pid for each in psutil.net_connections("inet") if each.laddr and each.laddr.port == port}:
         if process is not None and process != os.getpid():
@@ -147,12 +147,12 @@ def test_a_killed_service_comes_back_and_the_journal_has_every_answer_once(stran
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         try:
-            status, said = ask(body["endpoint"], asked, body["key"])
+            status, said = ask(customers.endpoint, asked, customers.key)
             if status == 200:
                 answered.append(said["request_id"])
                 break
         except OSError:
             time.sleep(0.2)
-    journalled = [entry.request_id for entry in read_entries(quick, workspace_of(stranger))]  # sealed ones too
+    journalled = [entry.request_id for entry in read_entries("customers", customers.workspace)]  # sealed ones too
     for request_id in answered:
         assert journalled.count(request_id) == 1
