@@ -21,7 +21,7 @@ export DEMO_EXIT
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install:
+install:  ## what everything else needs, into .venv; then `. .venv/bin/activate`
 	@$(NEEDS_PYTHON); "$$python" scripts/install.py
 
 install-test:

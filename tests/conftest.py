@@ -4,6 +4,7 @@ import atexit
 import os
 import random
 import shutil
+import signal
 import socket
 import sqlite3
 import tempfile
@@ -65,6 +66,7 @@ def leave_the_users_environment() -> None:
     home = Path(tempfile.mkdtemp(prefix="penstock-tests-"))
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     use_environment(Workspace(home=home, app=ROOT, ports=free_ports(), database_server=POSTGRES))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background, by all we start too
 
 
 leave_the_users_environment()  # before any test module imports a library that reads its variables

@@ -18,6 +18,7 @@ import yaml
 from tests.conftest import free_ports
 
 COMMAND = Path(sys.executable).parent / "penstock"
+BLOCKED, TRAININGS = 3, {"run", "train", "resume"}  # a training that is refused says so as a decision, too
 REFERENCE = Path(__file__).resolve().parents[1] / "docs" / "reference"
 
 
@@ -88,6 +89,7 @@ class Stranger:
             f"penstock {arguments} ended with {said.code}:\n{said.out[-2000:]}\n{said.err[-4000:]}"
         )
         check_shape(said.body, "commands.json", "error")
+        assert ("decision" in said.body) == (code == BLOCKED and arguments[0] in TRAININGS)
         assert "Traceback" not in said.out + said.err
         message: str = said.body["error"]["message"]
         return message

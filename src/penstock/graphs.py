@@ -65,10 +65,14 @@ class GraphBuilder:
         """Put columns beside each other."""
         return names[0] if len(names) == 1 else self.add("Concat", *names, axis=1)
 
-    def finish(self, inputs: dict[str, int], source: str, output: str, width: int) -> bytes:
+    def finish_family(self, features: int, scores: str, classes: int) -> bytes:
+        """Return a family's graph, from so many features to probabilities, or without classes to values in float64."""
+        return self.finish({"features": features}, scores, "scores", max(1, classes), double=not classes)
+
+    def finish(self, inputs: dict[str, int], source: str, output: str, width: int, *, double: bool = False) -> bytes:
         """Return the graph: `inputs` by name and width (`texts` are strings), and `output` taken from `source`.
 
-        An input of width 0 is absent.
+        An input of width 0 is absent. The output is float32, or float64 where `source` is `double`.
         """
         from onnx import TensorProto, helper
 
@@ -80,7 +84,8 @@ class GraphBuilder:
             for name, columns in inputs.items()
             if columns
         ]
-        gives = [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["N", width])]
+        kind = TensorProto.DOUBLE if double else TensorProto.FLOAT
+        gives = [helper.make_tensor_value_info(output, kind, ["N", width])]
         graph = helper.make_graph(self.nodes, "penstock", given, gives, self.constants)
         data: bytes = _model(graph).SerializeToString()
         return data
@@ -145,8 +150,8 @@ def mix(stems: Sequence[bytes], branches: Sequence[Branch]) -> bytes:
     stems
         Serialised graphs with one output each; of the same inputs, which the whole keeps.
     branches
-        Serialised graphs with one input each, and outputs of one shape. The whole has the first one's output name.
-        The sum is taken in float64, so that it does not depend on the order.
+        Serialised graphs with one input each, and outputs of one shape and name, which is the whole's.
+        The sum is taken in float64, so that it does not depend on the order, and is left so if a branch's output is.
     """
     import onnx
 
@@ -158,19 +163,27 @@ def mix(stems: Sequence[bytes], branches: Sequence[Branch]) -> bytes:
         given |= {item.name: item for item in graph.input}
         _graft(builder, graph, f"s{place}_", {item.name: item.name for item in graph.input})
         ends.append(graph.output[0].name)
-    weighted = []
-    value: Any = None
+    weighted, values = [], []
     for place, branch in enumerate(branches):
         graph = onnx.load_from_string(branch.graph).graph
-        value = value or onnx.ValueInfoProto.FromString(graph.output[0].SerializeToString())
+        values.append(onnx.ValueInfoProto.FromString(graph.output[0].SerializeToString()))
         _graft(builder, graph, f"b{place}_", {graph.input[0].name: ends[branch.stem]})
         wide = builder.cast(graph.output[0].name, "double")
         weighted.append(builder.add("Mul", wide, builder.constant(branch.weight, double=True)))
-    total = builder.cast(builder.add("Sum", *weighted), "float")
+    total = builder.add("Sum", *weighted)
+    value = next(filter(_is_double, values), values[0])
+    if not _is_double(value):
+        total = builder.cast(total, "float")
     builder.nodes.append(onnx.helper.make_node("Identity", [total], [value.name]))
     graph = onnx.helper.make_graph(builder.nodes, "penstock", list(given.values()), [value], builder.constants)
     mixed: bytes = _model(graph).SerializeToString()
     return mixed
+
+
+def _is_double(value: Any) -> bool:
+    from onnx import TensorProto
+
+    return bool(value.type.tensor_type.elem_type == TensorProto.DOUBLE)
 
 
 def _graft(builder: GraphBuilder, graph: Any, prefix: str, renamed: dict[str, str]) -> None:

@@ -25,7 +25,7 @@ LEAKING = {"bike_sharing_hourly": ["casual", "registered"], "adult_income": ["uc
 GOAL_SECONDS = 60.0
 PROCESSES = {
     "penstock --help": "import penstock.cli.main",
-    "penstock run": "import flows.train, great_expectations, mlflow.pyfunc, onnx, bentoml",
+    "penstock run": "import flows.train, great_expectations, mlflow, onnx",
     "slot with lightgbm": "import penstock.search.worker, lightgbm",
     "slot with torch": "import penstock.search.worker, torch",
     "inference service": "import penstock.serving.service",

@@ -1,19 +1,21 @@
 """What every data source must do, drop-ins from elsewhere included."""
 
-from collections.abc import Callable
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import sqlalchemy as sa
 
-from penstock.data.sources._base import RawTable, Source
+from penstock.data.ingestion import read_source
+from penstock.data.sources._base import ReadWhole, Source
 from penstock.data.types.canonical import to_canonical
 from penstock.errors import DataError, NotFound, SourceUnavailable, SpecError
-from penstock.plugins import find_plugin, find_plugins
+from penstock.plugins import find_plugins
 from penstock.spec import Source as SourceSpec
 
+SOURCES = find_plugins("penstock.data.sources", Source)
+SETTINGS = [name for name in SourceSpec.model_fields if name not in ("kind", "journal")]
 TABLE = pd.DataFrame(
     {
         "plan": pd.Series(["basic", None, "premium", "basic"], dtype="str"),
@@ -22,63 +24,67 @@ TABLE = pd.DataFrame(
         "day": np.array(["2026-01-01", "2026-01-02T10:00:00", "NaT", "2026-03-04"], "datetime64[us]"),
     }
 )
-
-Writer = Callable[[pd.DataFrame, Path], SourceSpec]
-
-
-def _csv(frame: pd.DataFrame, folder: Path) -> SourceSpec:
-    frame.to_csv(folder / "table.csv", index=False)
-    return SourceSpec(kind="csv_file", path="table.csv")
+each_kind = pytest.mark.parametrize("kind", SOURCES)
 
 
-def _parquet(frame: pd.DataFrame, folder: Path) -> SourceSpec:
-    frame.to_parquet(folder / "table.parquet")
-    return SourceSpec(kind="parquet_file", path="table.parquet")
-
-
-def _sql(frame: pd.DataFrame, folder: Path) -> SourceSpec:
-    engine = sa.create_engine(f"sqlite:///{folder / 'table.db'}")
-    frame.to_sql("t", engine, index=False)
-    engine.dispose()
-    return SourceSpec(kind="sql_query", url="sqlite:///table.db", query="select * from t")
-
-
-WRITERS: dict[str, Writer] = {"csv_file": _csv, "parquet_file": _parquet, "sql_query": _sql}
-
-
-def _read(source: SourceSpec, folder: Path) -> RawTable:
-    return find_plugin("penstock.data.sources", Source, source.kind)().read(source, folder)
-
-
-def test_every_source_has_a_writer_here() -> None:
-    assert set(find_plugins("penstock.data.sources", Source)) == set(WRITERS)
-
-
-@pytest.mark.parametrize("kind", WRITERS)
+@each_kind
 def test_a_table_comes_back_in_its_order_and_canonical_types(kind: str, tmp_path: Path) -> None:
-    found = to_canonical(_read(WRITERS[kind](TABLE, tmp_path), tmp_path)).frame
-    pd.testing.assert_frame_equal(found, TABLE)
+    source = SOURCES[kind]().example(TABLE, tmp_path)
+    assert source.kind == kind
+    pd.testing.assert_frame_equal(to_canonical(read_source(source, tmp_path)).frame, TABLE)
 
 
-@pytest.mark.parametrize("kind", WRITERS)
+@each_kind
+def test_a_gap_takes_no_digit_from_large_whole_numbers(kind: str, tmp_path: Path) -> None:
+    table = pd.DataFrame({"id": pd.array([2**60 + 1, None, -5], dtype="Int64"), "few": pd.array([1, None, 2], "Int64")})
+    source = SOURCES[kind]().example(table, tmp_path)
+    expected = table.astype({"few": "float64"})
+    pd.testing.assert_frame_equal(to_canonical(read_source(source, tmp_path)).frame, expected)
+
+
+@each_kind
+def test_its_parts_are_its_rows(kind: str, tmp_path: Path) -> None:
+    source = SOURCES[kind]().example(TABLE, tmp_path)
+    whole = read_source(source, tmp_path)
+    try:
+        parts = list(SOURCES[kind]().parts(source, tmp_path, 3))
+    except ReadWhole:
+        return
+    assert {part.typed for part in parts} == {whole.typed}
+    pd.testing.assert_frame_equal(pd.concat([part.frame for part in parts], ignore_index=True), whole.frame)
+
+
+@each_kind
 def test_a_table_without_rows_is_refused(kind: str, tmp_path: Path) -> None:
+    source = SOURCES[kind]().example(TABLE.iloc[:0], tmp_path)
     with pytest.raises(DataError, match="must have rows"):
-        _read(WRITERS[kind](TABLE.iloc[:0], tmp_path), tmp_path)
+        read_source(source, tmp_path)
 
 
-@pytest.mark.parametrize("kind", WRITERS)
+@each_kind
 def test_a_source_that_is_not_there_is_unavailable(kind: str, tmp_path: Path) -> None:
-    source = SourceSpec(kind=kind, path="nothing", url="sqlite:///nothing.db", query="select 1")
-    with pytest.raises(SourceUnavailable, match="must be there"):
-        _read(source, tmp_path)
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    source = SOURCES[kind]().example(TABLE, folder)
+    shutil.rmtree(folder)
+    with pytest.raises(SourceUnavailable, match="must"):
+        read_source(source, folder)
 
 
-@pytest.mark.parametrize("kind", WRITERS)
+@each_kind
 def test_a_missing_setting_is_named(kind: str, tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"must have `(path|query|url)`"):
-        _read(SourceSpec(kind=kind), tmp_path)
+    source = SOURCES[kind]().example(TABLE, tmp_path)
+    given = "|".join(name for name in SETTINGS if getattr(source, name))
+    with pytest.raises(SpecError, match=f"must have `({given})`"):
+        read_source(SourceSpec(kind=kind), tmp_path)
+
+
+@each_kind
+def test_records_say_its_kind(kind: str, tmp_path: Path) -> None:
+    found = SOURCES[kind]()
+    assert kind in found.describe(found.example(TABLE, tmp_path))
 
 
 def test_an_unknown_kind_lists_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(NotFound, match="csv_file, parquet_file, sql_query"):
-        _read(SourceSpec(kind="excel"), tmp_path)
+    with pytest.raises(NotFound, match=", ".join(SOURCES)):
+        read_source(SourceSpec(kind="no_such_kind"), tmp_path)

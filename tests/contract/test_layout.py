@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -20,6 +21,14 @@ HOSTS = "|".join(  # written in parts, so that this file names none of them
 )  # fmt: skip
 HOME_FOLDER = re.compile(r"(?<![\w.])/(root|home/\w+|Users/\w+|work)/")
 SIZE_LIMIT = 1_000_000  # bytes
+LINES_LIMIT = 300  # a file that grows to so many is split, by noun
+LIBRARY = Path("src/penstock")
+FREE = ("scripts", "tests")  # of what is said of programs' environment and pickles
+ENVIRONMENT = {"os.environ", "os.environb", "os.getenv", "os.getenvb", "os.putenv", "os.unsetenv"}
+READS_ENVIRONMENT = LIBRARY / "store/workspace.py"
+PICKLES = {"cloudpickle", "dill", "joblib", "pickle", "shelve"}
+MAY_PICKLE = (LIBRARY / "store/frames.py", LIBRARY / "search")  # a search has no store; it reads back what it wrote
+MIRRORED = {Path("bench"): Path("tests/bench")}  # by tests/unit, beside the library
 
 
 @cache
@@ -78,3 +87,68 @@ def test_no_line_says_that_work_is_left_undone() -> None:
     here = Path(__file__).relative_to(ROOT)
     sources = [(path, text) for path, text in texts() if path.suffix == ".py" and path != here]
     assert not [f"{path}: {found[0]}" for path, text in sources if (found := undone.search(text))]
+
+
+def test_no_file_has_more_lines_than_one_noun_needs() -> None:
+    lengths = {path: text.count("\n") for path, text in texts() if path.suffix == ".py"}
+    assert not {str(path): lines for path, lines in lengths.items() if lines >= LINES_LIMIT}
+
+
+def test_unit_tests_lie_as_what_they_test() -> None:
+    unit = ROOT / "tests" / "unit"
+    rooms = {path.parent.relative_to(unit) for path in tracked() if path.is_relative_to(unit)}
+    places = {room: ROOT / MIRRORED.get(room, LIBRARY / room) for room in rooms}
+    assert not [room for room, place in places.items() if not (place.is_dir() or place.with_suffix(".py").is_file())]
+
+
+def test_pyproject_names_files_that_are_there() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+    excused = settings["ruff"]["lint"]["per-file-ignores"]
+    shipped = settings["hatch"]["build"]["targets"]["sdist"]["include"]
+    assert not [name for name in (*excused, *shipped) if not any(ROOT.glob(name))]
+
+
+def parts_of_programs() -> list[tuple[Path, ast.AST]]:
+    """Return what every module of the library, the flows and the tasks is made of."""
+    programs = [(path, text) for path, text in texts() if path.suffix == ".py" and path.parts[0] not in FREE]
+    return [(path, node) for path, text in programs for node in ast.walk(ast.parse(text))]
+
+
+def named(node: ast.AST) -> set[str]:
+    """Return the dotted names that an import or an attribute stands for."""
+    if isinstance(node, ast.Import):
+        return {alias.name for alias in node.names}
+    if isinstance(node, ast.ImportFrom):
+        return {str(node.module)} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return {ast.unparse(node)} if isinstance(node, ast.Attribute) else set()
+
+
+def test_the_environment_is_read_in_one_file() -> None:
+    readers = {path for path, node in parts_of_programs() if named(node) & ENVIRONMENT}
+    assert readers == {READS_ENVIRONMENT}
+
+
+def test_the_environment_is_handed_on_whole_by_one_function() -> None:
+    """Elsewhere a variable is asked for by its name, or the workspace's own are set."""
+    whole = set()
+    for part in ast.parse((ROOT / READS_ENVIRONMENT).read_text()).body:
+        asked = {
+            node.value
+            for node in ast.walk(part)
+            if isinstance(node, ast.Subscript) or (isinstance(node, ast.Attribute) and node.attr in ("get", "update"))
+        }
+        if any(named(node) & ENVIRONMENT and node not in asked for node in ast.walk(part)):
+            whole.add(getattr(part, "name", f"line {part.lineno}"))
+    assert whole == {"inherited_environment"}
+
+
+def test_nothing_is_pickled_but_models_in_the_workshop() -> None:
+    def pickles(node: ast.AST) -> bool:
+        if isinstance(node, ast.keyword):
+            return node.arg == "allow_pickle" and not (isinstance(node.value, ast.Constant) and not node.value.value)
+        return isinstance(node, (ast.Import, ast.ImportFrom)) and bool(
+            {name.split(".")[0] for name in named(node)} & PICKLES
+        )
+
+    found = {path for path, node in parts_of_programs() if pickles(node)}
+    assert not [path for path in found if not any(path.is_relative_to(place) for place in MAY_PICKLE)]

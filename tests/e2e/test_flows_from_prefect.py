@@ -44,6 +44,15 @@ def test_a_table_is_scored_from_prefect(stranger: Stranger, customers: Orders) -
     assert len(pd.read_parquet(out)) == len(customers.table)
 
 
+def test_a_version_is_released_from_prefect(customers: Orders) -> None:
+    stranger = customers.stranger
+    run = finish(stranger, "release", {"project": "customers", "version": "2", "reason": "asked by Ann"})
+    assert run["state"]["type"] == "COMPLETED", run["state"]
+    _, said = ask(customers.endpoint, {"rows": customers.rows[:1]}, customers.key)
+    assert said["version"] == "2"
+    assert "asked by Ann" in stranger.answer("audit", "customers")["entries"][-1]["reason"]
+
+
 def test_a_flow_of_an_unknown_project_fails_and_says_why(stranger: Stranger) -> None:
     run = finish(stranger, "ingest", {"project": "nobody"})
     assert run["state"]["type"] == "FAILED"

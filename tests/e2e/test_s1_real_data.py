@@ -142,7 +142,7 @@ def test_a_hundred_rows_have_the_same_answers_online_offline_and_in_python(job: 
     status, online = ask(job.answer["endpoint"], {"rows": rows_of(sample)}, job.answer["key"])
     assert status == 200
     sample.to_csv(stranger.folder / "rows.csv", index=False)
-    assert stranger.penstock("predict", job.version.project, "rows.csv", "-o", "out.csv").code == 0
+    assert stranger.answer("predict", job.version.project, "rows.csv", "-o", "out.csv")["rows"] == ROWS
     offline = pd.read_csv(stranger.folder / "out.csv")
     model: Any = frames.load_model(job.version.model, job.workspace)
     python = np.asarray(model.predict(job.canonical.iloc[sample.index].reset_index(drop=True)))

@@ -105,7 +105,7 @@ def in_order_again(stranger: Stranger, name: str) -> Iterator[str]:
 def test_a_killed_search_goes_on_with_its_finished_trials(stranger: Stranger, table: str) -> None:
     kill_when(stranger, table, lambda: len(finished(stranger, table)) >= 3, "--seconds", 10, seconds=0.1)
     before = finished(stranger, table)
-    again = stranger.answer("run", f"{table}.csv", "--target", "churned", "--seconds", 10)
+    again = stranger.answer("resume", table, "--seconds", 10)
     after = finished(stranger, table)
     assert before.items() <= after.items()
     assert again["trials"]["finished"] >= len(before)

@@ -24,4 +24,5 @@ def test_the_guard_refuses_and_writes_down_what_leaves_the_machine(tmp_path: Pat
 def test_the_stack_is_under_guard_and_has_asked_for_loopback_only(stranger: Stranger) -> None:
     assert stranger.environment["PYTHONPATH"].endswith("loopback_only")
     stranger.answer("status")
+    stranger.answer("doctor")
     assert not Path(stranger.environment["LOOPBACK_ONLY_LOG"]).exists()

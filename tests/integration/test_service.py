@@ -26,6 +26,7 @@ from penstock.serving.journals.reading import find_entry, read_entries
 from penstock.store.database import connect
 from penstock.store.workspace import inherited_environment, make_folders
 from tests.conftest import ROOT, free_ports
+from tests.unit.serving.http.calls import hold
 from tests.unit.serving.stand_in import ROW, keep_version, release
 
 MILLISECOND = len("01a200ae-a61a")  # of a request id: what comes before says when, the rest is random
@@ -45,13 +46,15 @@ class Server:
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def ask(self, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
-        """Ask over a connection of its own."""
+        """Ask over a connection of its own, and hold what is said against the reference."""
         connection = http.client.HTTPConnection("127.0.0.1", self.workspace.ports.serving, timeout=10)
         try:
-            sent = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
+            sent = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
             connection.request(method, path, sent, {"Authorization": f"Bearer {self.key}"})
             answer = connection.getresponse()
-            return answer.status, answer.read()
+            said = answer.read()
+            hold(path, answer.status, sent, json.loads(said))
+            return answer.status, said
         finally:
             connection.close()
 

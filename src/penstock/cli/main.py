@@ -11,7 +11,7 @@ import click
 from penstock.cli.faults import Interrupted, fault_of
 from penstock.cli.output import Output
 from penstock.collecting import collect_rarely
-from penstock.errors import PenstockError, Refused
+from penstock.errors import PenstockError
 
 COMMANDS = {
     "init": ("training", "Write the project file, with what the data says and a comment for each setting."),
@@ -35,7 +35,6 @@ COMMANDS = {
     "doctor": ("stack", "Examine this machine and the workspace."),
     "demo": ("demo", "Tell the whole story on real data; stream customers to try the loop with."),
 }
-TRAININGS = {"run", "train", "resume"}
 
 
 class Penstock(click.Group):
@@ -108,7 +107,7 @@ def _answer(given: list[str]) -> None:
     try:
         code = penstock.main(args=given, standalone_mode=False)
     except PenstockError as error:
-        Output(as_json="--json" in given).error(error, blocked=isinstance(error, Refused) and given[0] in TRAININGS)
+        Output(as_json="--json" in given).error(error)
         sys.exit(error.exit_code)
     except click.exceptions.Abort:
         _end_with(Interrupted("Stopped by Ctrl-C."), given)

@@ -5,6 +5,8 @@ import shlex
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -13,6 +15,7 @@ from penstock.cli.output import Output, table
 from penstock.domain.outcomes import Outcome
 from penstock.domain.releases import Release
 from penstock.domain.workspace import Workspace
+from penstock.errors import Refused
 from penstock.store import artifacts, records
 
 ANSWER_SECONDS = 20  # a service polls releases each second; longer than this it is not alive
@@ -45,6 +48,16 @@ def answering(outcome: Outcome, workspace: Workspace) -> dict[str, Any]:
         "curl": curl_line(outcome.project, served, workspace) if served else None,
         **({} if unanswered is None else {"unanswered": unanswered}),
     }
+
+
+@contextmanager
+def telling_a_block(project: str, output: Output) -> Iterator[None]:
+    """Answer with the verdict `block` where the training of a project is refused, and end the command."""
+    try:
+        yield
+    except Refused as error:
+        output.error(error, blocked=project)
+        raise click.exceptions.Exit(error.exit_code) from error
 
 
 def ending(body: dict[str, Any], output: Output) -> int:

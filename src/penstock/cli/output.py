@@ -27,12 +27,13 @@ class Output:
         """Tell a person how it goes; never on standard output."""
         click.echo(text, err=True)
 
-    def error(self, error: PenstockError, *, blocked: bool = False) -> None:
-        """Say what must hold, what was found and what to do; `blocked`, the verdict of a training too."""
+    def error(self, error: PenstockError, *, blocked: str | None = None) -> None:
+        """Say what must hold, what was found and what to do; of a project whose training it blocks, the verdict too."""
         if self.as_json:
             body: dict[str, Any] = {"error": {"kind": error.kind, "message": error.message, "details": error.details}}
-            if blocked:
-                body |= {"version": None, "decision": {"verdict": "block", "reasons": [error.message]}}
+            if blocked is not None:
+                decision = {"verdict": "block", "reasons": [error.message]}
+                body = {"project": blocked, "version": None, "decision": decision, **body}
             click.echo(json.dumps(body, default=str))
         else:
             click.secho("error: ", err=True, nl=False, fg="red" if sys.stderr.isatty() else None)

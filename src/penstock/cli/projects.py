@@ -1,6 +1,7 @@
 """Which project a command means: by its name, or by a file that it is made of."""
 
 import os
+from glob import glob
 from hashlib import sha256
 from pathlib import Path
 
@@ -27,6 +28,18 @@ def project_name(path: Path) -> str:
     return slug_of(stem) or f"p-{sha256(os.fsencode(stem)).hexdigest()[:DIGEST_LETTERS]}"
 
 
+def check_there(path: Path, *, pattern: bool = False) -> None:
+    """Make sure that a file is there by the path that a person typed, or, if that may be a pattern, one that it names.
+
+    Raises
+    ------
+    NotFound
+        If there is none.
+    """
+    if not (path.exists() or (pattern and glob(str(path), recursive=True))):  # noqa: PTH207  Path.glob refuses absolute patterns
+        raise NotFound(f"The file {str(path)!r} must exist, but does not. Give the path of a CSV or Parquet file.")
+
+
 def find_project(
     what: str, target: str | None, overrides: dict[str, str | None], workspace: Workspace
 ) -> tuple[str, list[str]]:
@@ -38,8 +51,7 @@ def find_project(
     path = Path(what)
     if not path.suffix and "/" not in what:
         return what, _as_said(project_file(what, workspace), target, overrides)
-    if not path.exists():
-        raise NotFound(f"The file {what!r} must exist, but does not. Give the path of a CSV or Parquet file.")
+    check_there(path)
     name = project_name(path)
     file = _known_file(name, workspace)
     if file is not None:

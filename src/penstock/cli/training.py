@@ -11,10 +11,10 @@ import click
 
 from penstock.cli.leaderboard import leaderboard
 from penstock.cli.main import json_option
-from penstock.cli.outcome import answering, ending, tell
+from penstock.cli.outcome import answering, ending, tell, telling_a_block
 from penstock.cli.output import Output
 from penstock.cli.progress import progress_on
-from penstock.cli.projects import columns_said, draft, find_project
+from penstock.cli.projects import check_there, columns_said, draft, find_project
 from penstock.cli.stack import require_stack
 from penstock.cli.waiting import wait_for_end
 from penstock.domain.outcomes import Outcome
@@ -44,6 +44,7 @@ def column_options(command: Any) -> Any:
 def init(name: str, path: Path, target: str | None, moment: str | None, identity: str | None, as_json: bool) -> None:
     """Write projects/NAME.yaml, with what the data says and a comment for each setting."""
     output, workspace = Output(as_json=as_json), _workspace()
+    check_there(path, pattern=True)
     if target is None:
         raise SpecError(f"A project needs the column to predict: add --target COLUMN. {columns_said(path)}")
     file, notes = draft(name, path, target, {"time": moment, "id": identity}, workspace)
@@ -79,7 +80,7 @@ def run(
     drafted = time.perf_counter()
     _start_stack(workspace, output)
     started = time.perf_counter()
-    outcome, around = _train({"project": name, "seconds": seconds, "quarantine": quarantine}, workspace)
+    outcome, around = _train({"project": name, "seconds": seconds, "quarantine": quarantine}, output, workspace)
     if wait:
         outcome = replace(outcome, release=wait_for_end(outcome.release, output, workspace))
     trained = time.perf_counter()
@@ -112,7 +113,7 @@ def train(name: str, seconds: float | None, quarantine: bool, no_release: bool, 
     project_file(name, workspace)
     require_stack(workspace, whole=True)
     wanted = {"project": name, "seconds": seconds, "quarantine": quarantine, "release": not no_release}
-    outcome, around = _train(wanted, workspace)
+    outcome, around = _train(wanted, output, workspace)
     if wait:
         outcome = replace(outcome, release=wait_for_end(outcome.release, output, workspace))
     body = {**answering(outcome, workspace), "seconds": around}
@@ -139,7 +140,7 @@ def resume(name: str, seconds: float | None, quarantine: bool, no_release: bool,
     find_stopped(name, workspace)
     require_stack(workspace, whole=True)
     wanted = {"project": name, "seconds": seconds, "quarantine": quarantine, "release": not no_release, "resume": True}
-    outcome, around = _train(wanted, workspace)
+    outcome, around = _train(wanted, output, workspace)
     body = {**answering(outcome, workspace), "seconds": around}
     output.answer(body, lambda: _tell_trained(body, outcome, workspace))
     return ending(body, output)
@@ -168,13 +169,15 @@ def _start_stack(workspace: Workspace, output: Output) -> None:
     up(workspace, output.note)
 
 
-def _train(wanted: dict[str, Any], workspace: Workspace) -> tuple[Outcome, dict[str, float]]:
+def _train(wanted: dict[str, Any], output: Output, workspace: Workspace) -> tuple[Outcome, dict[str, float]]:
     """Run the flow in this process; return what it came to, and seconds by stage with what lies around them.
 
     Parameters
     ----------
     wanted
         The flow's parameters.
+    output
+        Where the verdict goes if the training is refused; then the command ends.
     workspace
         Where it runs.
     """
@@ -182,7 +185,12 @@ def _train(wanted: dict[str, Any], workspace: Workspace) -> tuple[Outcome, dict[
     sys.path.insert(0, str(workspace.app))
     from penstock.orchestration.runs import running_in_process
 
-    with contextlib.redirect_stdout(sys.stderr), progress_on(sys.stderr), running_in_process(workspace):
+    with (
+        telling_a_block(wanted["project"], output),
+        contextlib.redirect_stdout(sys.stderr),
+        progress_on(sys.stderr),
+        running_in_process(workspace),
+    ):
         from flows.train import train as flow
 
         loaded = time.perf_counter()

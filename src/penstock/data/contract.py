@@ -8,9 +8,17 @@ import pandas as pd
 from penstock.data.checks.first_file import expect
 from penstock.data.contract_file import add_columns, contract_path, find_contract
 from penstock.data.renames import find_renames
-from penstock.data.types.canonical import canonical_type
+from penstock.data.types.canonical import canonical_type, names_of
 from penstock.data.types.conforming import MOST_MUST_FIT, as_text, coerce, fits, rename
-from penstock.domain.datasets import Contract, ContractChange, ContractColumn, DatasetVersion, ValidationReport
+from penstock.data.types.text_types import share_of
+from penstock.domain.datasets import (
+    ColumnType,
+    Contract,
+    ContractChange,
+    ContractColumn,
+    DatasetVersion,
+    ValidationReport,
+)
 from penstock.domain.workspace import Workspace
 from penstock.spec import ProjectSpec
 from penstock.store import records
@@ -18,7 +26,7 @@ from penstock.store.frames import load_table
 
 KIND = "contract_change"
 MOST_EXAMPLES = 3
-NUMBERS_AMONG_TEXTS = 0.05  # share of a text column's values; fewer do not explain a table of numbers alone
+AMONG_TEXTS = 0.05  # share of a text column's values; fewer of a type do not explain a table with these alone
 
 
 def check_contract(dataset: DatasetVersion, spec: ProjectSpec, workspace: Workspace) -> ContractChange:
@@ -63,7 +71,7 @@ def compare(frame: pd.DataFrame, contract: Contract, spec: ProjectSpec, workspac
         name for name, column in known.items() if name not in frame and column.allowed and name not in spec.columns.drop
     ]
     changed = [column for column in contract.columns if column.name in frame and _retyped(frame[column.name], column)]
-    retyped = [column for column in changed if not _were_numbers(column, spec, workspace)]
+    retyped = [column for column in changed if not held_among_texts(column, "number", spec, workspace)]
     matches = find_renames(_old_columns(removed, spec, workspace), frame[added]) if removed and added else ()
     reasons = [
         *(_removed_reason(name, matches, spec) for name in removed),
@@ -103,13 +111,10 @@ def draft_contract(frame: pd.DataFrame, spec: ProjectSpec) -> Contract:
     return Contract(spec.name, spec.target, tuple(column(str(name)) for name in frame), expected.target_values)
 
 
-def used_columns(frame: pd.DataFrame, contract: Contract, spec: ProjectSpec) -> list[str]:
-    """Return the columns that the contract, or the project file, allows."""
-    return [
-        str(name)
-        for name in frame.columns
-        if name in spec.columns.allow or ((column := contract.column(str(name))) is not None and column.allowed)
-    ]
+def given_up(frame: pd.DataFrame, contract: Contract, spec: ProjectSpec) -> frozenset[str]:
+    """Return what a table lacks and may lack: columns that the contract does not allow, or that the project drops."""
+    unused = {column.name for column in contract.columns if not column.allowed} | set(spec.columns.drop)
+    return frozenset(unused - set(names_of(frame)))
 
 
 def _retyped(values: pd.Series, column: ContractColumn) -> bool:
@@ -118,14 +123,12 @@ def _retyped(values: pd.Series, column: ContractColumn) -> bool:
     return column.type == "string" or fits(values, column.type) < MOST_MUST_FIT
 
 
-def _were_numbers(column: ContractColumn, spec: ProjectSpec, workspace: Workspace) -> bool:
-    """Whether a text column held numbers among its texts: a table with these alone is read as numbers."""
+def held_among_texts(column: ContractColumn, kind: ColumnType, spec: ProjectSpec, workspace: Workspace) -> bool:
+    """Whether a text column held values of a type among its texts: a table with these alone is read in that type."""
     if column.type != "string":
         return False
     old = _old_columns([column.name], spec, workspace)
-    if column.name not in old:
-        return True
-    return bool(pd.to_numeric(old[column.name].dropna(), errors="coerce").notna().mean() >= NUMBERS_AMONG_TEXTS)
+    return column.name not in old or share_of(as_text(old[column.name]), kind) >= AMONG_TEXTS
 
 
 def _remembered(

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,15 @@ def load_contract(spec: ProjectSpec) -> Contract:
     if contract is None:
         raise NotFound(f"Project {spec.name!r} has no contract yet; its first accepted file drafts it.")
     return contract
+
+
+def used_columns(names: Iterable[str], spec: ProjectSpec) -> list[str]:
+    """Return those columns that the project's contract, or its file, allows; before there is a contract all."""
+    contract = find_contract(spec)
+    if contract is None:
+        return list(names)
+    allowed = {column.name for column in contract.columns if column.allowed} | set(spec.columns.allow)
+    return [name for name in names if name in allowed]
 
 
 def read_contract(path: Path, target: str) -> Contract:

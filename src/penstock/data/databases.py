@@ -1,11 +1,14 @@
 """Databases that people name: by an address, or by the environment variable that holds one with a password."""
 
+import re
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from penstock.errors import SourceUnavailable, SpecError
 from penstock.store.workspace import secret
+
+SECRETS = re.compile(r"passw|passphrase|pwd|token|secret|credential|(api|access|private)_?key|odbc_connect", re.I)
 
 
 def open_database(reference: str, folder: Path, setting: str, *, there: bool = True) -> sa.Engine:
@@ -25,34 +28,34 @@ def open_database(reference: str, folder: Path, setting: str, *, there: bool = T
     Raises
     ------
     SpecError
-        If it is no address, holds a password, or its variable is not set.
+        If it is no address, holds a password or another secret, or its variable is not set.
     SourceUnavailable
         If the database file is not there.
     """
     try:
         url = sa.make_url(secret(reference))
-        if url.password and not reference.startswith("env:"):
+        if not reference.startswith("env:") and (url.password or any(map(SECRETS.search, url.query))):
             raise SpecError(
-                "A project file must not hold a password, nor must a command or a schedule. Put the whole address into "
-                "an environment variable, and write `env:NAME` in its place."
+                "A project file must not hold a password or another secret, nor must a command or a schedule. Put the "
+                "whole address into an environment variable, and write `env:NAME` in its place."
             )
         if url.drivername.startswith("sqlite") and url.database and url.database != ":memory:":
             url = url.set(database=str(folder / url.database))
             if there and not Path(str(url.database)).exists():
                 raise SourceUnavailable(f"The database file of {shown_address(reference)} must be there, but is not.")
         return sa.create_engine(url)
-    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ModuleNotFoundError):
+    except (ValueError, sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ModuleNotFoundError):  # a port that is none
         must = f"`{setting}` must be a database's address such as 'postgresql+psycopg://host/name'"
         raise SpecError(f"{must}, but {shown_address(reference)} is not.") from None  # the cause may hold the address
 
 
 def shown_address(reference: str) -> str:
-    """Return what may be said of a database: the variable's name, or the address without its password."""
+    """Return what may be said of a database: the variable's name, or the address without its password and options."""
     if reference.startswith("env:"):
         return reference
     try:
-        return sa.make_url(reference).render_as_string(hide_password=True)
-    except sa.exc.ArgumentError:
+        return sa.make_url(reference).set(query={}).render_as_string(hide_password=True)
+    except (ValueError, sa.exc.ArgumentError):
         return "an address that is none"
 
 

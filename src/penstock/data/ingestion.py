@@ -5,12 +5,15 @@ from pathlib import Path
 
 import pandas as pd
 
+from penstock.data.contract import held_among_texts
+from penstock.data.contract_file import find_contract
 from penstock.data.joining import join_answers, keep_journalled
 from penstock.data.profiling import profile_table
 from penstock.data.sources._base import RawTable, Source
 from penstock.data.targets import check_target
-from penstock.data.types.canonical import UNREADABLE_COLUMNS, Canonical, Wishes, to_canonical
-from penstock.domain.datasets import DatasetVersion, Reading
+from penstock.data.types.canonical import UNREADABLE_COLUMNS, Canonical, Wishes, canonical_type, to_canonical
+from penstock.data.types.conforming import rename
+from penstock.domain.datasets import Contract, DatasetVersion, Reading
 from penstock.domain.workspace import Workspace
 from penstock.plugins import find_plugin
 from penstock.spec import ProjectSpec
@@ -21,8 +24,9 @@ from penstock.store import frames, records
 def ingest(spec: ProjectSpec, workspace: Workspace) -> DatasetVersion:
     """Read a project's source, and keep its rows and the labelled answers of the journal as a dataset version.
 
-    Rows keep the source's order, and labelled answers follow in the order asked, unless the project file says
-    `source.journal: false`; rows without a target stay. What was seen on the way is kept as a `Reading`.
+    A column that came under an earlier name has the contract's. Rows keep the source's order, and labelled answers
+    follow in the order asked, unless the project file says `source.journal: false`; rows without a target stay. What
+    was seen on the way is kept as a `Reading`.
 
     Parameters
     ----------
@@ -42,9 +46,10 @@ def ingest(spec: ProjectSpec, workspace: Workspace) -> DatasetVersion:
         If the source did not answer.
     DataError
         If it gave no table, the target is not among its columns, or there is nothing to learn.
+    SpecError
+        If the contract's file says something it must not.
     """
-    raw = read_source(spec.source, spec.folder)
-    canonical = to_canonical(raw, wishes_of(spec))
+    canonical = _read(spec, workspace)
     check_target(canonical.frame, spec.target, spec.problem)
     joined = join_answers(canonical.frame, spec, workspace)
     dataset = keep_table(joined.frame, spec.name, source_of(spec.source) + _answers(joined.answers), workspace)
@@ -103,6 +108,32 @@ def unreadable_values(reading: Reading, workspace: Workspace) -> pd.DataFrame:
     if reading.unreadable is None:
         return pd.DataFrame({name: [] for name in UNREADABLE_COLUMNS})
     return frames.load_table(reading.unreadable, workspace)
+
+
+def _read(spec: ProjectSpec, workspace: Workspace) -> Canonical:
+    """Read a project's source, its columns by the contract's names."""
+    raw, wishes = read_source(spec.source, spec.folder), wishes_of(spec)
+    contract = find_contract(spec)
+    if contract is None:
+        return to_canonical(raw, wishes)
+    raw = replace(raw, frame=rename(raw.frame, contract))
+    canonical = to_canonical(raw, wishes)
+    texts = _meant_as_texts(canonical.frame, contract, spec, workspace)
+    return to_canonical(raw, replace(wishes, types=dict.fromkeys(texts, "string"))) if texts else canonical
+
+
+def _meant_as_texts(frame: pd.DataFrame, contract: Contract, spec: ProjectSpec, workspace: Workspace) -> list[str]:
+    """Return the contract's text columns that are of another type only because this table has none of their words."""
+    kinds = {
+        column: canonical_type(frame[column.name])
+        for column in contract.columns
+        if column.name in frame and bool(frame[column.name].notna().any())
+    }
+    return [
+        column.name
+        for column, kind in kinds.items()
+        if kind != column.type and held_among_texts(column, kind, spec, workspace)
+    ]
 
 
 def _answers(count: int) -> str:

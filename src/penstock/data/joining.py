@@ -14,12 +14,14 @@ from penstock.data.sides.digests import Digests, combine, count_distinct, value_
 from penstock.data.types.canonical import UNREADABLE_COLUMNS, canonical_type, names_of
 from penstock.data.types.cells import column_of
 from penstock.data.types.conforming import coerce
+from penstock.data.types.whole_numbers import whole_column
 from penstock.domain.datasets import ColumnType, Contract, DatasetVersion, Journalled
 from penstock.domain.workspace import Workspace
 from penstock.spec import ProjectSpec
 from penstock.store import frames, records
 
 KIND = "journalled"
+BEYOND_WHOLE = 2.0**63  # what int64 does not hold
 MOST_REPEATED = 0.05  # of the source's rows may repeat another's values in columns that tell rows apart
 
 Mask = NDArray[np.bool_]
@@ -194,8 +196,8 @@ def _appended(old: pd.Series, new: pd.Series) -> pd.Series:
     whole = pd.concat([old, new], ignore_index=True)
     if kind == "boolean" and whole.notna().all():
         return whole.astype(bool)
-    if old.dtype.kind == "i" and new.dtype.kind == "f" and bool((new % 1 == 0).all()):
-        return pd.concat([old, new.astype("int64")], ignore_index=True)
+    if old.dtype.kind == "i" and bool((new.dropna() % 1 == 0).all()) and not bool((new.abs() >= BEYOND_WHOLE).any()):
+        return whole_column(pd.concat([old.astype("Int64"), new.astype("Int64")], ignore_index=True))
     return whole
 
 

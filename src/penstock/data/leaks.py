@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from penstock.data.contract_file import used_columns
 from penstock.data.joining import journalled_rows
 from penstock.data.leakage.equations import find_equation
 from penstock.data.leakage.lone_predictors import Aim, alone, make_aim, told
@@ -38,19 +39,20 @@ EVENT_WORDS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class _Looked:
-    """The training rows looked at, the target's aim, and what the project says."""
+    """The training rows looked at, the target's aim, what the project says, and the columns that may be used."""
 
     frame: pd.DataFrame
     aim: Aim
     problem: str
     spec: ProjectSpec
+    used: frozenset[str]
 
     @property
     def columns(self) -> list[str]:
         """The columns that may be features."""
         spec = self.spec
         known = {spec.target, spec.id, *spec.columns.allow, *spec.columns.drop, *spec.columns.forbidden}
-        return [name for name in names_of(self.frame) if name not in known]
+        return [name for name in names_of(self.frame) if name in self.used and name not in known]
 
 
 def find_leaks(dataset: DatasetVersion, split: Split, spec: ProjectSpec, workspace: Workspace) -> tuple[Finding, ...]:
@@ -66,7 +68,7 @@ def find_leaks(dataset: DatasetVersion, split: Split, spec: ProjectSpec, workspa
     split
         Which of its rows train.
     spec
-        The project; columns named by `columns.allow` are not looked at.
+        The project; columns named by `columns.allow` are not looked at, nor those that its contract does not allow.
     workspace
         Where the table is kept.
 
@@ -85,7 +87,7 @@ def find_leaks(dataset: DatasetVersion, split: Split, spec: ProjectSpec, workspa
     rows = frame.iloc[positions].reset_index(drop=True)
     learns = (groups[positions] >> np.uint64(32)) % np.uint64(2) == 0
     aim = make_aim(rows[spec.target], learns, regression=problem == "regression")
-    looked = _Looked(rows, aim, problem, spec)
+    looked = _Looked(rows, aim, problem, spec, frozenset(used_columns(names_of(rows), spec)))
     found = [*_alone(looked), *_equation(looked), *_filled_after(looked), *_dated_after(looked)]
     return (*_once(found), *_across(groups, trains, assignment == HOLDOUT, split))
 

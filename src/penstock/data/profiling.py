@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from penstock.data.readers import LARGEST
 from penstock.data.types.canonical import canonical_type
 from penstock.domain.datasets import ColumnProfile
 
@@ -50,18 +51,17 @@ def as_text(value: object) -> str:
 
 
 def _number(values: pd.Series) -> ColumnProfile:
-    array = values.to_numpy()
-    present = array[~np.isnan(array)] if array.dtype.kind == "f" else array
+    present = values.dropna().to_numpy()
     unique = pd.unique(present)
-    bare = ColumnProfile(str(values.name), "number", len(array), len(array) - len(present), len(unique))
+    bare = ColumnProfile(str(values.name), "number", len(values), len(values) - len(present), len(unique))
     if not len(present):
         return bare
-    floats = present.astype(np.float64)
+    floats = np.clip(present.astype(np.float64), -LARGEST, LARGEST)  # as they are decoded: their squares are finite
     return replace(
         bare,
-        whole=array.dtype.kind == "i" or bool(np.all(np.mod(floats, 1) == 0)),
-        lowest=float(floats.min()),
-        highest=float(floats.max()),
+        whole=present.dtype.kind == "i" or bool(np.all(np.mod(floats, 1) == 0)),
+        lowest=float(present.min()),
+        highest=float(present.max()),
         mean=float(floats.mean()),
         deviation=float(floats.std()),
         examples=_examples(unique),

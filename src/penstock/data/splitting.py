@@ -12,8 +12,9 @@ from penstock.data.joining import picked_rows
 from penstock.data.sides import digests
 from penstock.data.sides.dealing import Sides, deal_by_hash, deal_by_time, without_picked
 from penstock.data.sides.digests import Digests
-from penstock.data.sides.grouping import FEWEST_ROWS, Likeness, find_likeness, group_digests
+from penstock.data.sides.grouping import FEWEST_ROWS, Likeness, find_likeness
 from penstock.data.sides.hash_split import HOLDOUT, UNUSED, Assignment, need_folds
+from penstock.data.sides.naming import Named, name_rows, origins_of
 from penstock.data.targets import infer_problem, plain
 from penstock.data.types.canonical import canonical_type, names_of
 from penstock.domain.datasets import DatasetVersion, Split
@@ -29,10 +30,9 @@ GROUPED_SHARE = 0.01  # of the rows: fewer that share a group hardly change an i
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """A table's rows, which of them belong together, and what makes them alike."""
+    """A table's rows by their numbers, and what makes them alike."""
 
-    frame: pd.DataFrame
-    groups: Digests
+    named: Named
     likeness: Likeness
 
 
@@ -73,18 +73,18 @@ def split(dataset: DatasetVersion, champion: ModelVersion | None, spec: ProjectS
     frame = frames.load_table(dataset.digest, workspace)
     _check_spec(frame, spec)
     codes = _codes(frame[spec.target], spec)
-    likeness = find_likeness(frame, spec, workspace)
-    groups = group_digests(frame, spec.id, likeness)
+    table = _table(frame, spec, workspace)
     sides = (
         deal_by_time(frame[spec.time].to_numpy(), codes, champion, spec, workspace)
         if spec.time
-        else deal_by_hash(groups, codes, _trained_before(spec, workspace), spec)
+        else deal_by_hash(table.named, codes, _trained_before(spec, workspace), spec)
     )
+    groups = table.named.groups
     sides = without_picked(sides, groups, picked_rows(dataset, workspace), spec)
     if spec.time is None:
         remedy = "Bring more rows, or name another `id` in the project file." if spec.id else "Bring more rows."
         need_folds((sides.assignment, sides.folds), groups, codes, remedy)
-    made = _record(dataset, _Table(frame, groups, likeness), sides, spec, workspace)
+    made = _record(dataset, table, sides, spec, workspace)
     records.save_record("split", key, spec.name, made, workspace)
     return made
 
@@ -120,10 +120,9 @@ def split_unseen(
     frame = frames.load_table(dataset.digest, workspace)
     _check_spec(frame, spec)
     codes = _codes(frame[spec.target], spec)
-    likeness = find_likeness(frame, spec, workspace)
-    table = _Table(frame, group_digests(frame, spec.id, likeness), likeness)
+    table = _table(frame, spec, workspace)
     fitted = [np.empty(0, np.uint64), *(frames.load_array(model.training_rows, workspace) for model in models)]
-    seen = np.isin(_digests_of(table, spec), np.concatenate(fitted))
+    seen = np.isin(table.named.rows, np.concatenate(fitted))
     unseen = (codes >= 0) & ~seen & ~picked_rows(dataset, workspace)
     assignment = np.where(unseen, HOLDOUT, UNUSED).astype(np.int8)
     sides = Sides(assignment, 0, None, "Every row that neither model was fitted on is held out.")
@@ -176,23 +175,24 @@ def _codes(target: pd.Series, spec: ProjectSpec) -> NDArray[np.int64]:
 
 
 def _trained_before(spec: ProjectSpec, workspace: Workspace) -> Digests:
-    """Return the groups that an earlier split of the same kind trained on: they are never held out later."""
-    earlier = [
-        made
-        for made in records.list_records("split", spec.name, Split, workspace)
-        if not made.time_ordered
-        and made.holdout_rows
-        and (made.kind == "group" or made.key == (spec.id,)) == bool(spec.id)
-    ]
+    """Return the origins of the groups that an earlier split of the same kind trained on."""
+    splits = records.list_records("split", spec.name, Split, workspace)
+    earlier = [made for made in splits if not made.time_ordered and made.holdout_rows]
     if not earlier or not spec.split.holdout:
         return np.empty(0, np.uint64)
     rows = training_rows(load_assignment(earlier[-1], workspace))
-    return np.unique(frames.load_array(earlier[-1].groups, workspace)[rows])
+    return np.unique(origins_of(earlier[-1], workspace)[rows])
+
+
+def _table(frame: pd.DataFrame, spec: ProjectSpec, workspace: Workspace) -> _Table:
+    likeness = find_likeness(frame, spec, workspace)
+    return _Table(name_rows(frame, likeness, spec, workspace), likeness)
 
 
 def _record(dataset: DatasetVersion, table: _Table, sides: Sides, spec: ProjectSpec, workspace: Workspace) -> Split:
     known = sides.assignment != UNUSED
-    distinct = digests.count_distinct(table.groups[known])
+    named = table.named
+    distinct = digests.count_distinct(named.groups[known])
     repeated = 1 - distinct / max(1, int(known.sum()))
     by_id = spec.id is not None and repeated > 0
     return Split(
@@ -201,8 +201,8 @@ def _record(dataset: DatasetVersion, table: _Table, sides: Sides, spec: ProjectS
         kind="time" if spec.time else "group" if by_id else "hash",
         key=(spec.time,) if spec.time else (spec.id,) if spec.id else table.likeness.columns,
         assignment=frames.save_array(sides.assignment, workspace),
-        groups=frames.save_array(table.groups, workspace),
-        row_digests=frames.save_array(_digests_of(table, spec), workspace),
+        groups=frames.save_array(named.groups, workspace),
+        row_digests=frames.save_array(named.rows, workspace),
         folds=sides.folds,
         time_ordered=spec.time is not None,
         train_rows=int(training_rows(sides.assignment).sum()),
@@ -211,13 +211,8 @@ def _record(dataset: DatasetVersion, table: _Table, sides: Sides, spec: ProjectS
         grouped=repeated >= GROUPED_SHARE,
         cut=sides.cut,
         reason=sides.reason + _grouping(distinct, int(known.sum()), table.likeness, spec),
+        origins=frames.save_array(named.origins, workspace),
     )
-
-
-def _digests_of(table: _Table, spec: ProjectSpec) -> Digests:
-    """Return what tells each row from the others, shape (n_rows,)."""
-    told = [*table.likeness.columns, *filter(None, [spec.id, spec.time, spec.target])]
-    return digests.row_digests(table.frame, list(dict.fromkeys(told)))
 
 
 def _grouping(distinct: int, rows: int, likeness: Likeness, spec: ProjectSpec) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from penstock.data.checks import expectations
 from penstock.data.checks import quarantine as quarantines
 from penstock.data.checks.deciding import Outcome, decide
 from penstock.data.checks.expectations import Suite, draft_suite, find_suite, rule_of, suite_path, write_suite
@@ -16,7 +17,8 @@ from penstock.data.checks.findings import check_first_file
 from penstock.data.checks.first_file import signs
 from penstock.data.checks.masking import masked
 from penstock.data.checks.page import write_page
-from penstock.data.contract import compare, draft_contract, used_columns
+from penstock.data.checks.quarantine import Content
+from penstock.data.contract import compare, draft_contract, given_up
 from penstock.data.contract_file import contract_path, find_contract, write_contract
 from penstock.data.ingestion import find_reading, keep_table, source_of, unreadable_values
 from penstock.data.joining import find_journalled, keep_accepted
@@ -78,7 +80,7 @@ def validate(dataset: DatasetVersion, spec: ProjectSpec, quarantine: bool, works
     contract = contract or draft_contract(frame, spec)
     outcome = _hold(frame, dataset, contract, spec, workspace)
     reasons, blocked = decide(outcome, source_of(spec.source), spec, quarantine, workspace)
-    accepted = dataset if blocked else _accepted(outcome, contract, dataset, spec, workspace)
+    accepted = dataset if blocked else _accepted(outcome, dataset, spec, workspace)
     if not blocked:
         _write_drafts(accepted, contract, spec, workspace)
     report = ValidationReport(
@@ -88,7 +90,7 @@ def validate(dataset: DatasetVersion, spec: ProjectSpec, quarantine: bool, works
         outcome.results,
         findings,
         len(outcome.faults),
-        quarantines.keep(frame, outcome.faults, dataset, workspace),
+        quarantines.keep(frame, outcome.content, outcome.faults, dataset, workspace),
         blocked,
         reasons,
     )
@@ -135,22 +137,28 @@ def _hold(
     frame: pd.DataFrame, dataset: DatasetVersion, contract: Contract, spec: ProjectSpec, workspace: Workspace
 ) -> Outcome:
     table, bad_cells = conforming.conform(frame, contract)
-    _add_unreadable(bad_cells, dataset, contract, workspace)
-    first = not contract_path(spec).exists()
-    suite = find_suite(spec) or draft_suite(table, contract, signs(table, spec, first=first))
+    unreadable = unreadable_values(find_reading(dataset, workspace), workspace)
+    _add_unreadable(bad_cells, unreadable, contract)
+    suite = find_suite(spec) or _draft(table, contract, spec)
+    suite = expectations.without_columns(suite, given_up(table, contract, spec))
     answers = range(len(table) - find_journalled(dataset, workspace).rows, len(table))
     checked = [
         excuse_answers(excuse(quiet(one, contract), bad_cells), answers, contract)
         for one in run_suite(table, suite, suite_path(spec).name)
     ]
     faults = row_faults(table, checked, bad_cells, contract)
-    faults = quarantines.without_readmitted(frame, faults, dataset, workspace)
+    content = Content(conforming.rename(frame, contract), table, unreadable)
+    faults = quarantines.without_readmitted(content, faults, dataset, workspace)
     results = [
         *(type_result(frame, name, list(rows), contract) for name, rows in bad_cells.items()),
         *(result_of(table, one, contract) for one in checked),
     ]
     troubles = [one.trouble for one in checked if one.trouble and one.level == "critical"]
-    return Outcome(frame, table, faults, tuple(results), tuple(bad_cells), tuple(troubles))
+    return Outcome(frame, content, faults, tuple(results), tuple(bad_cells), tuple(troubles))
+
+
+def _draft(table: pd.DataFrame, contract: Contract, spec: ProjectSpec) -> Suite:
+    return draft_suite(table, contract, signs(table, spec, first=not contract_path(spec).exists()))
 
 
 def run_suite(table: pd.DataFrame, suite: Suite, name: str) -> list[Checked]:
@@ -218,31 +226,23 @@ def _trouble(entry: Mapping[str, Any], figures: Mapping[str, Any], exception: Ma
     return f"The expectation {rule_of(entry)} does not hold: observed {figures.get('observed_value')!r}."
 
 
-def _add_unreadable(
-    bad_cells: dict[str, conforming.RowFaults], dataset: DatasetVersion, contract: Contract, workspace: Workspace
-) -> None:
+def _add_unreadable(bad_cells: dict[str, conforming.RowFaults], unreadable: pd.DataFrame, contract: Contract) -> None:
     """Add the cells that ingestion could not read in their column's type, and left missing."""
-    unreadable = unreadable_values(find_reading(dataset, workspace), workspace)
     for row, name, text in unreadable.itertuples(index=False):
         column = contract.column(str(name))
         if column is not None:
             bad_cells.setdefault(column.name, {})[int(row)] = [conforming.fault_of(text, column)]
 
 
-def _accepted(
-    outcome: Outcome,
-    contract: Contract,
-    dataset: DatasetVersion,
-    spec: ProjectSpec,
-    workspace: Workspace,
-) -> DatasetVersion:
-    """Return the version without failing rows and unused columns: the ingested one if there are none."""
-    table = outcome.table[used_columns(outcome.table, contract, spec)]
+def _accepted(outcome: Outcome, dataset: DatasetVersion, spec: ProjectSpec, workspace: Workspace) -> DatasetVersion:
+    """Return the version without failing rows, in the contract's types: the ingested one if it is that."""
+    table = outcome.content.table
     if not outcome.faults and table.dtypes.equals(outcome.frame.dtypes):
         return dataset
-    good = table.drop(index=list(outcome.faults)).reset_index(drop=True)
-    accepted = keep_table(conforming.settle(good, outcome.mended), spec.name, dataset.source, workspace)
-    keep_accepted(dataset, accepted, ~table.index.isin(list(outcome.faults)), workspace)
+    kept = ~table.index.isin(list(outcome.faults))
+    good = conforming.settle(table[kept].reset_index(drop=True), outcome.mended)
+    accepted = keep_table(good, spec.name, dataset.source, workspace)
+    keep_accepted(dataset, accepted, kept, workspace)
     return accepted
 
 
@@ -252,7 +252,7 @@ def _write_drafts(accepted: DatasetVersion, contract: Contract, spec: ProjectSpe
         return
     table = load_table(accepted.digest, workspace)
     if not suite_path(spec).exists():
-        write_suite(draft_suite(table, contract, signs(table, spec, first=not contract_path(spec).exists())), spec)
+        write_suite(_draft(table, contract, spec), spec)
     if not contract_path(spec).exists():
         write_contract(contract, accepted, spec)
 
@@ -266,9 +266,8 @@ def _refused_by_contract(
         for name in change.removed
     )
     retyped = (_retyped_result(renamed, name, contract) for name, _, _ in change.retyped)
-    return ValidationReport(
-        dataset.project, dataset.digest, dataset, (*gone, *retyped), (), 0, None, True, change.reasons
-    )
+    results = (*gone, *retyped)
+    return ValidationReport(dataset.project, dataset.digest, dataset, results, (), 0, None, True, change.reasons)
 
 
 def _retyped_result(frame: pd.DataFrame, name: str, contract: Contract) -> ExpectationResult:

@@ -28,11 +28,6 @@ class ColumnProfile:
     mean_length: float | None = None
     histogram: tuple[tuple[float, int], ...] = ()
 
-    @property
-    def missing_share(self) -> float:
-        """Share of rows without a value, 0 to 1."""
-        return self.missing / self.rows if self.rows else 0.0
-
 
 @dataclass(frozen=True, slots=True)
 class DatasetVersion:
@@ -178,7 +173,8 @@ class Split:
 
     `assignment` is the digest of an int8 `.npy` of shape (rows,): -1 holdout, -2 unused (no target),
     -3 trains in every fold and is validated in none, otherwise the fold (0 to `folds` - 1) that validates the row.
-    `groups` and `row_digests` are digests of `.npy` arrays of uint64, shape (rows,).
+    `groups`, `row_digests` and `origins` are digests of `.npy` arrays of uint64, shape (rows,): which rows belong
+    together, what each is known by, and what decided its side ("": its group).
     With `time_ordered`, fold k trains on -3 and the folds before k.
     """
 
@@ -197,3 +193,4 @@ class Split:
     grouped: bool
     cut: datetime | None
     reason: str
+    origins: str = ""

@@ -24,7 +24,8 @@ class Predictions:
     """What a bundle said of the rows of a split's side: a Parquet table under `digest`.
 
     Columns: `row` (position in the dataset version), `digest` (uint64 of the row), `group` (uint64), `time`
-    (or NaT), `target` (class code, or value), and `p<i>` a class, or `prediction`.
+    (or NaT), `target` (class code, or value), and `p<i>` a class, or `prediction`. Where the table `lacks` columns
+    that the bundle needs, or has them in other types, no row is answered, and `digest` is "".
     """
 
     project: str
@@ -32,6 +33,7 @@ class Predictions:
     bundle: str
     dataset: str
     rows: int
+    lacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What a model said of rows, read from its predictions table into arrays."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from penstock.domain.datasets import Split
 from penstock.domain.models import FittedModel, Signature, Target
 from penstock.domain.workspace import Workspace
 from penstock.errors import DataError
-from penstock.evaluation.costs import cost_matrix
+from penstock.evaluation.costs import cost_matrix, costs_among
 from penstock.evaluation.intervals.dependence import Dependence, find_dependence
 from penstock.evaluation.metrics import (
     BINARY,
@@ -82,12 +82,15 @@ def metric_of(spec: ProjectSpec, signature: Signature) -> str:
 
 
 def choosing_of(spec: ProjectSpec, signature: Signature) -> Choosing:
-    """Return how a version chooses a class: by its threshold, else by expected cost, else the most probable."""
-    classes = ordered_classes(signature)
+    """Return how a version chooses a class, which is its own affair, and what the project says that mistakes cost."""
+    classes = tuple(str(name) for name in ordered_classes(signature))
     if not classes:
         return Choosing()
-    costs = cost_matrix(spec.costs, tuple(str(name) for name in classes))
-    return Choosing(signature.threshold if len(classes) == BINARY else None, costs)
+    return Choosing(
+        threshold=signature.threshold if len(classes) == BINARY else None,
+        costs=np.array(signature.costs) if signature.costs else None,
+        mistakes=cost_matrix(costs_among(spec.costs, classes), classes),
+    )
 
 
 def ordered_classes(signature: Signature) -> tuple[Target, ...]:
@@ -204,26 +207,33 @@ def _answers(shell: _Shell, target: NDArray[Any], matrix: Values, signature: Sig
     )
 
 
-def same_classes(ours: Answers, theirs: Answers, spec: ProjectSpec) -> tuple[Answers, Answers]:
-    """Bring both models' probabilities into one order of classes; a class that one does not know has probability 0."""
+def same_classes(ours: Answers, theirs: Answers) -> tuple[Answers, Answers]:
+    """Bring both models' probabilities into one order of classes; a class that one does not know has probability 0.
+
+    Each model's calls stay its own; what ours says that mistakes cost holds for both, and any other mistake costs 1.
+    """
     if not ours.classes or ours.classes == theirs.classes:
         return ours, theirs
     classes = ours.classes + tuple(name for name in theirs.classes if name not in ours.classes)
     target = np.where(ours.known, ours.target, _recoded(theirs, classes))
-    return _widened(ours, classes, target, spec), _widened(theirs, classes, target, spec)
+    mistakes = 1.0 - np.eye(len(classes))
+    if ours.choosing.mistakes is not None:
+        mistakes[: len(ours.classes), : len(ours.classes)] = ours.choosing.mistakes
+    return _widened(ours, classes, target, mistakes), _widened(theirs, classes, target, mistakes)
 
 
 def _recoded(answers: Answers, classes: tuple[Target, ...]) -> NDArray[np.int64]:
-    places = np.array([classes.index(name) for name in answers.classes], dtype=np.int64)
     known = answers.known
-    return np.where(known, places[np.where(known, answers.target, 0)], -1)
+    return np.where(known, _places(answers, classes)[np.where(known, answers.target, 0)], -1)
 
 
-def _widened(answers: Answers, classes: tuple[Target, ...], target: NDArray[np.int64], spec: ProjectSpec) -> Answers:
+def _widened(answers: Answers, classes: tuple[Target, ...], target: NDArray[np.int64], mistakes: Values) -> Answers:
+    places = _places(answers, classes)
     wide: Values = np.zeros((answers.rows, len(classes)))
-    for place, name in enumerate(answers.classes):
-        wide[:, classes.index(name)] = answers.predictions[:, place]
-    choosing = Choosing(None, cost_matrix(spec.costs, tuple(str(name) for name in classes)))
-    if len(classes) == len(answers.classes):
-        choosing = answers.choosing
-    return Answers(answers.row, answers.digest, answers.group, answers.time, target, wide, classes, choosing)
+    wide[:, places] = answers.predictions
+    choosing = replace(answers.choosing, mistakes=mistakes, places=places)
+    return replace(answers, target=target, predictions=wide, classes=classes, choosing=choosing)
+
+
+def _places(answers: Answers, classes: tuple[Target, ...]) -> NDArray[np.intp]:
+    return np.array([classes.index(name) for name in answers.classes], dtype=np.intp)

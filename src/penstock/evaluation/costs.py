@@ -45,6 +45,17 @@ def cost_matrix(costs: Mapping[str, Any] | None, classes: tuple[str, ...], posit
     return matrix
 
 
+def costs_among(costs: Mapping[str, Any] | None, classes: tuple[str, ...]) -> dict[str, Any]:
+    """Return what of a project's costs is said of these classes, by which a version that knows only them is scored."""
+    return {
+        name: {called: cost for called, cost in value.items() if str(called) in classes}
+        if isinstance(value, Mapping)
+        else value
+        for name, value in (costs or {}).items()
+        if (str(name) in classes if isinstance(value, Mapping) else len(classes) == BINARY)
+    }
+
+
 def best_threshold(metric: str, target: Codes, positive: Values, costs: Values | None = None) -> float:
     """Return the threshold on the positive probability that suits a metric, found on out-of-fold predictions.
 

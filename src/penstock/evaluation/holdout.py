@@ -23,14 +23,6 @@ from penstock.evaluation.wording import count
 from penstock.spec import ProjectSpec
 from penstock.store import frames, records
 
-RANGES: dict[str, tuple[float, float]] = {  # of scores, higher for better
-    "roc_auc": (0.0, 1.0),
-    "average_precision": (0.0, 1.0),
-    "accuracy": (0.0, 1.0),
-    "f1": (0.0, 1.0),
-    "r2": (-np.inf, 1.0),
-}
-
 
 def evaluate(
     predictions: Predictions | None, model: FittedModel, split: Split, spec: ProjectSpec, workspace: Workspace
@@ -55,9 +47,9 @@ def evaluate(
     Returns
     -------
     Evaluation
-        The score in the metric's units with a 95 % interval (clusters of rows drawn again), the baseline's, the
-        paired gain (higher is better) with its one-sided lower bound, the other metrics, slices where the model is
-        worse than elsewhere, and for classifiers the confusion (rows: true class, columns: called class).
+        The score in the metric's units with a 95 % interval (clusters of rows drawn again, or Student's t), the
+        baseline's, the paired gain (higher is better) with its one-sided lower bound, the other metrics, slices where
+        the model is worse than elsewhere, and for classifiers the confusion (rows: true class, columns: called class).
 
     Raises
     ------
@@ -75,15 +67,15 @@ def evaluate(
     dependence = answers.dependence(split)
     base = _baseline(metric, answers, model, split, (spec, workspace))
     resampling = Resampling(dependence, answers.choosing, spec.seed)
-    score, found = _score(metric, answers, resampling)
-    baseline, base_found = _score(metric, base, Resampling(dependence, base.choosing, spec.seed))
+    found, bounds = _score(metric, answers, resampling)
+    base_found, base_bounds = _score(metric, base, Resampling(dependence, base.choosing, spec.seed))
     gain = compare(base_found, found, dependence, 1 - spec.gates.confidence)
     slices, tested = _slices(metric, (out_of_fold, answers), held_out, (model, split), workspace)
     evaluation = Evaluation(
         project=spec.name,
         predictions=predictions.digest if held_out and predictions else model.out_of_fold,
-        score=score,
-        baseline=baseline,
+        score=_shown(metric, found.score, bounds, answers.rows),
+        baseline=_shown(metric, base_found.score, base_bounds, answers.rows),
         others=tuple(_other(name, answers, dependence) for name in _other_metrics(metric, model, spec)),
         gain=gain.value,
         gain_low=gain.low,
@@ -91,16 +83,15 @@ def evaluate(
         confusion=_confusion(answers),
         side="holdout" if held_out else "out_of_fold",
         dataset=split.dataset,
-        notes=_notes(answers.rows, dependence, held_out, tested),
+        notes=_notes(answers.rows, dependence, bounds, tested if held_out else None),
     )
     records.save_record("evaluation", model.digest, spec.name, evaluation, workspace)
     return evaluation
 
 
-def _score(metric: str, answers: Answers, setting: Resampling) -> tuple[Score, Estimate]:
+def _score(metric: str, answers: Answers, setting: Resampling) -> tuple[Estimate, Interval]:
     found = estimate(metric, answers.target, answers.predictions, answers.choosing)
-    bounds = interval(metric, answers.target, answers.predictions, setting)
-    return _shown(metric, found.score, bounds, answers.rows), found
+    return found, interval(metric, answers.target, answers.predictions, setting)
 
 
 def _shown(metric: str, value: float, bounds: Interval, rows: int) -> Score:
@@ -110,8 +101,7 @@ def _shown(metric: str, value: float, bounds: Interval, rows: int) -> Score:
 
 def _other(metric: str, answers: Answers, dependence: Dependence) -> Score:
     found = estimate(metric, answers.target, answers.predictions, answers.choosing)
-    bounds = normal_interval(found, dependence, RANGES.get(metric, (-np.inf, 0.0)))
-    return _shown(metric, found.score, bounds, answers.rows)
+    return _shown(metric, found.score, normal_interval(metric, found, dependence), answers.rows)
 
 
 def _other_metrics(metric: str, model: FittedModel, spec: ProjectSpec) -> list[str]:
@@ -131,15 +121,16 @@ def _baseline(
 ) -> Answers:
     """Return the same rows answered with the training targets' shares, or their mean (median for `mae`)."""
     target = _training_target(model, split, *place)
-    choosing = answers.choosing
+    choosing = Choosing()
     if not answers.classes:
         constant = np.median(target) if metric == "mae" else target.mean()
         predictions: Values = np.full(answers.rows, constant)
     else:
         shares = np.bincount(target.astype(np.int64), minlength=len(answers.classes)) / target.size
         predictions = np.tile(shares, (answers.rows, 1))
-        threshold = best_threshold(metric, target, np.full(target.size, shares[-1]), choosing.costs)
-        choosing = Choosing(threshold if len(answers.classes) == BINARY else None, choosing.costs)
+        mistakes = answers.choosing.mistakes
+        threshold = best_threshold(metric, target, np.full(target.size, shares[-1]), mistakes)
+        choosing = Choosing(threshold if len(answers.classes) == BINARY else None, mistakes, mistakes)
     return Answers(
         answers.row,
         answers.digest,
@@ -185,15 +176,17 @@ def _confusion(answers: Answers) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(int(cell) for cell in row) for row in table)
 
 
-def _notes(rows: int, dependence: Dependence, held_out: bool, tested: int) -> tuple[str, ...]:
+def _notes(rows: int, dependence: Dependence, bounds: Interval, tested: int | None) -> tuple[str, ...]:
+    """Say what was scored and how the interval came about; `tested` slices, or None where no rows are held out."""
     side = (
         "rows that nothing was fitted or tuned on"
-        if held_out
+        if tested is not None
         else ("training rows, each predicted by models that did not train on it (out of fold): no rows are held out")
     )
-    drawn = "single rows" if dependence.independent else dependence.words
-    notes = [f"Scored on {count(rows, 'row')}: {side}.", f"The interval is of 95 %, by drawing {drawn} again."]
-    if held_out:
+    units = "single rows" if dependence.independent else dependence.words
+    way = f"by drawing {units} again" if bounds.drawn else f"by Student's t on {units}"
+    notes = [f"Scored on {count(rows, 'row')}: {side}.", f"The interval is of 95 %, {way}."]
+    if tested is not None:
         notes.append(
             f"{count(tested, 'slice')} looked worse on out-of-fold rows and {'was' if tested == 1 else 'were'} tested "
             "on held-out rows, corrected for their number."

@@ -150,6 +150,9 @@ def _judge_pair(challenger: Judged, champion: Judged, split: Split, spec: Projec
     key = _pair_key(challenger, champion)
     if split.holdout_rows == 0:
         return _Look(key, "hold", ("No rows are held out (`split.holdout` is 0), so a challenger cannot be judged.",))
+    for side in (champion, challenger):
+        if side.predictions.lacks:
+            return _Look(key, "hold", (_unable(side),))
     pair = _pair(challenger, champion, key, spec, workspace)
     rows = pair.challenger.rows
     key = f"{key}:{_name_of(pair.challenger.digest)}"
@@ -225,7 +228,7 @@ def _pair(challenger: Judged, champion: Judged, key: str, spec: ProjectSpec, wor
     theirs = read_answers(champion.predictions.digest, champion.model.signature, spec, workspace, known=False)
     _, at_ours, at_theirs = np.intersect1d(ours.row, theirs.row, return_indices=True)
     ours, theirs = ours.take(at_ours), theirs.take(at_theirs)
-    ours, theirs = same_classes(ours, theirs, spec)
+    ours, theirs = same_classes(ours, theirs)
     known = ours.known & (ours.digest == theirs.digest)
     ours, theirs = ours.take(known), theirs.take(known)
     fresh = ~np.isin(ours.digest, _not_to_be_used(challenger, champion, key, workspace))
@@ -241,6 +244,14 @@ def _not_to_be_used(challenger: Judged, champion: Judged, key: str, workspace: W
     ]
     fitted = [frames.load_array(side.model.training_rows, workspace) for side in (challenger, champion)]
     return np.concatenate([*fitted, *retired]).astype(np.uint64)
+
+
+def _unable(side: Judged) -> str:
+    return (
+        f"Version {side.name} cannot be compared on these rows: it needs the columns "
+        f"{', '.join(map(repr, side.predictions.lacks))}, which the table lacks, or has in another type. "
+        "`penstock release` by hand can change what serves."
+    )
 
 
 def _too_few(rows: int, excluded: int, gates: Gates) -> str:

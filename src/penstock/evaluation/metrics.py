@@ -6,7 +6,7 @@ arrangements into that. Predictions of a regression are values of shape (n_rows,
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -26,14 +26,18 @@ SMALLEST = 1e-7  # the smallest probability that float32 graphs tell from 0 besi
 
 @dataclass(frozen=True, slots=True)
 class Choosing:
-    """How a class is chosen from probabilities.
+    """How a version chooses a class from probabilities, and what its choices cost.
 
-    `threshold` on the positive probability (binary); `costs` of shape (n_classes, n_classes): what a row of class
-    i costs when it is called j. Without either the most probable class is chosen.
+    It goes by `threshold` on the positive probability (binary), or by `costs` of shape (n_classes, n_classes): what a
+    row of class i costs when it is called j. Without either the most probable class is chosen. `mistakes`, of the same
+    shape, is what the project says of that today, which scores; None: each costs 1. `places` says in which columns of
+    the probabilities the classes are that the version knows, in its order; None: they are the columns.
     """
 
     threshold: float | None = None
     costs: Values | None = None
+    mistakes: Values | None = None
+    places: NDArray[np.intp] | None = None
 
 
 MOST_PROBABLE = Choosing()
@@ -55,7 +59,7 @@ class Metric:
         self, target: Codes, predictions: Values, threshold: float | None = None, costs: Values | None = None
     ) -> float:
         """Return the score, higher for better."""
-        return self.measure(np.asarray(target), as_matrix(predictions, self.needs), Choosing(threshold, costs))
+        return self.measure(np.asarray(target), as_matrix(predictions, self.needs), Choosing(threshold, costs, costs))
 
 
 def as_matrix(predictions: Any, needs: str) -> Values:
@@ -76,6 +80,9 @@ def positive_last(target: Codes, predictions: Values, positive: int | None) -> t
 
 def chosen(probabilities: Values, choosing: Choosing = MOST_PROBABLE) -> NDArray[np.int64]:
     """Return the class that each row is called, shape (n_rows,)."""
+    if choosing.places is not None:
+        own = replace(choosing, places=None)
+        return np.asarray(choosing.places[chosen(probabilities[:, choosing.places], own)], dtype=np.int64)
     if choosing.threshold is not None and probabilities.shape[1] == BINARY:
         return (probabilities[:, 1] >= choosing.threshold).astype(np.int64)
     if choosing.costs is not None:
@@ -143,8 +150,8 @@ def row_accuracy(target: Codes, p: Values, choosing: Choosing) -> Values:
 
 def row_cost(target: Codes, p: Values, choosing: Choosing) -> Values:
     """Return minus the cost of what each row is called; every mistake costs 1 without a cost matrix."""
-    costs = 1.0 - np.eye(p.shape[1]) if choosing.costs is None else choosing.costs
-    return -np.asarray(costs[target.astype(np.int64), chosen(p, choosing)], dtype=np.float64)
+    mistakes = 1.0 - np.eye(p.shape[1]) if choosing.mistakes is None else choosing.mistakes
+    return -np.asarray(mistakes[target.astype(np.int64), chosen(p, choosing)], dtype=np.float64)
 
 
 def row_squares(target: Codes, values: Values, choosing: Choosing) -> Values:
@@ -257,19 +264,6 @@ def score(
         If no metric has the name.
     """
     return find_metric(metric).score(target, predictions, threshold, costs)
-
-
-def row_scores(
-    metric: str, target: Codes, predictions: Values, threshold: float | None = None, costs: Values | None = None
-) -> Values | None:
-    """Return the score of each row, higher for better, or None where the metric is not a mean over rows.
-
-    The rows of `rmse` are minus the squared errors.
-    """
-    found = find_metric(metric)
-    if metric not in ROWS:
-        return None
-    return ROWS[metric](np.asarray(target), as_matrix(predictions, found.needs), Choosing(threshold, costs))
 
 
 def shown(metric: str, value: float) -> float:

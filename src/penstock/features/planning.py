@@ -38,11 +38,11 @@ _BY_KIND: dict[tuple[str, str], Treatment] = {
 class PlanFacts:
     """What is known of a project besides its columns.
 
-    `time` is the column that orders the split (None: rows are not ordered); `dropped`, `allowed`, `kinds`,
-    `forbidden` and `sensitive` are the project file's `columns`; `leaks` are findings whose columns are left out
-    unless allowed; `unlisted` are columns that the contract does not allow yet, `optional` those that it does not
-    call required; `group` are columns that say which rows belong together; `embeddings` names the model that says
-    what words mean, "" for none.
+    `time` is the column that orders the split (None: rows are not ordered); `dropped`, `allowed`, `kinds` and
+    `forbidden` are the project file's `columns`; `sensitive` are columns whose values no reason may tell; `leaks` are
+    findings whose columns are left out unless allowed; `unlisted` are columns that the contract does not allow yet,
+    `optional` those that it does not call required; `group` are columns that say which rows belong together;
+    `embeddings` names the model that says what words mean, "" for none.
     """
 
     target: str
@@ -96,7 +96,8 @@ def plan_features(frame: pd.DataFrame, profiles: tuple[ColumnProfile, ...], fact
 
 
 def _plan(profile: ColumnProfile, values: pd.Series, frame: pd.DataFrame, facts: PlanFacts) -> ColumnPlan:
-    reason = _said_out(profile.name, facts) or _empty(values)
+    sensitive = profile.name in facts.sensitive
+    reason = _said_out(profile.name, facts) or _empty(values, sensitive=sensitive)
     if reason is None and profile.name not in facts.allowed:
         reason = _leak(profile.name, facts)
         if reason is None and profile.name not in facts.kinds:
@@ -109,7 +110,7 @@ def _plan(profile: ColumnProfile, values: pd.Series, frame: pd.DataFrame, facts:
     within = whole_of(profile.name, frame, _out(facts)) if treatment == "date" else None
     if within is not None:
         return ColumnPlan(profile.name, profile.type, "dropped", f"It is the day of {within!r}, which is used.")
-    note = " It is marked sensitive: its effect is watched by the fairness gate." if _watched(profile, facts) else ""
+    note = " It is marked sensitive: its values are masked in what people see." if sensitive else ""
     if treatment == "date":
         parts, why = choose_parts(values, time_ordered=facts.time is not None)
         if not parts:
@@ -127,10 +128,6 @@ def _plan(profile: ColumnProfile, values: pd.Series, frame: pd.DataFrame, facts:
     return ColumnPlan(profile.name, profile.type, treatment, reason + note, required, levels)
 
 
-def _watched(profile: ColumnProfile, facts: PlanFacts) -> bool:
-    return profile.name in facts.sensitive
-
-
 def _out(facts: PlanFacts) -> frozenset[str | None]:
     return frozenset({facts.target, facts.id, *facts.dropped, *facts.forbidden, *facts.unlisted})
 
@@ -144,18 +141,19 @@ def _said_out(name: str, facts: PlanFacts) -> str | None:
     if name in facts.dropped:
         return "The project file drops it."
     if name in facts.unlisted and name not in facts.allowed:
-        return "It was added after the contract was made; it stays unused until the contract allows it."
+        return "The contract does not allow it; it stays unused until the contract says `allowed: true`."
     if name in facts.group and name not in facts.allowed:
         return "It says which rows belong together; a new group has a value that no model has seen."
     return None
 
 
-def _empty(values: pd.Series) -> str | None:
+def _empty(values: pd.Series, *, sensitive: bool) -> str | None:
     present = values.dropna()
     if present.empty:
         return "It has no value in any training row."
     if len(present) == len(values) and present.nunique() == 1:
-        return f"It has the same value in every training row: {_short(present.iloc[0])}."
+        value = "" if sensitive else f": {_short(present.iloc[0])}"
+        return f"It has the same value in every training row{value}."
     return None
 
 

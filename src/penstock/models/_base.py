@@ -131,7 +131,9 @@ class ModelFamily(ABC):
 
     @abstractmethod
     def to_onnx(self, estimator: Estimator, features: int) -> bytes:
-        """Return an ONNX graph: input `features` float32 (N, k), output `scores` float32 (N, classes) or (N, 1).
+        """Return an ONNX graph: input `features` float32 (N, k), output `scores`.
+
+        That is float32 of shape (N, classes), or float64 of shape (N, 1): a value far from 0 has no room in float32.
 
         Raises
         ------

@@ -46,17 +46,17 @@ class TargetScale:
         return TargetScale(True, self.centre, self.spread, self.lowest, self.highest, bounded)
 
     def write(self, graph: GraphBuilder, scaled: str) -> str:
-        """Add the nodes that do what `invert` does to a float64, which keeps small values of a wide target exact."""
+        """Add the nodes that do what `invert` does to a float64, and stay so: values may be small or far from 0."""
 
         def number(value: float) -> str:
             return graph.constant(value, double=True)
 
-        values = graph.add("Add", graph.add("Mul", scaled, number(self.spread)), number(self.centre))
+        shift = float(np.log(self.factor))  # onnxruntime leaves out a product with a constant within 1e-8 of 1
+        values = graph.add("Add", graph.add("Mul", scaled, number(self.spread)), number(self.centre + shift))
         if self.logarithm:
-            near = graph.add("Min", values, number(float(np.log1p(self.highest))))
-            grown = graph.add("Mul", graph.add("Exp", near), number(self.factor))
-            values = graph.add("Sub", grown, number(1.0))
-        return graph.cast(graph.add("Clip", values, number(self.lowest), number(self.highest)), "float")
+            near = graph.add("Min", values, number(float(np.log1p(self.highest)) + shift))
+            values = graph.add("Sub", graph.add("Exp", near), number(1.0))
+        return graph.add("Clip", values, number(self.lowest), number(self.highest))
 
 
 def learn_scale(y: NDArray[Any], logarithm: bool | None = None) -> TargetScale:

@@ -80,5 +80,5 @@ class Baseline(ModelFamily):
         shape = graph.add("Shape", "features", start=0, end=1)
         width = len(estimator.answer)
         size = graph.add("Concat", shape, graph.constant(np.array([width], np.int64)), axis=0)
-        answers = graph.add("Expand", graph.constant(estimator.answer[None, :]), size)
-        return graph.finish({"features": features}, answers, "scores", width)
+        answer = graph.constant(estimator.answer[None, :], double=not estimator.classes)
+        return graph.finish_family(features, graph.add("Expand", answer, size), estimator.classes)

@@ -171,13 +171,12 @@ class Forest(ModelFamily):
     def to_onnx(self, estimator: Any, features: int) -> bytes:
         """Return a graph of one node that walks all trees."""
         graph = GraphBuilder()
-        width = max(1, estimator.context.classes)
-        trees = estimator.tables()
-        scores = write_trees(graph, "features", trees, np.zeros(width))
-        if not estimator.context.classes:
+        classes, trees = estimator.context.classes, estimator.tables()
+        scores = write_trees(graph, "features", trees, np.zeros(max(1, classes)))
+        if not classes:
             count = graph.constant(float(len(trees)), double=True)
-            scores = graph.cast(graph.add("Div", graph.cast(scores, "double"), count), "float")
-        return graph.finish({"features": features}, scores, "scores", width)
+            scores = graph.add("Div", graph.cast(scores, "double"), count)
+        return graph.finish_family(features, scores, classes)
 
 
 def _smallest(problem: Problem, rows: int) -> int:

@@ -252,5 +252,4 @@ class Nearest(ModelFamily):
     def to_onnx(self, estimator: Any, features: int) -> bytes:
         """Return the graph of one matrix product with all rows, and the blend of the nearest."""
         graph = GraphBuilder()
-        width = max(1, estimator.context.classes)
-        return graph.finish({"features": features}, estimator.write(graph, "features"), "scores", width)
+        return graph.finish_family(features, estimator.write(graph, "features"), estimator.context.classes)

@@ -227,8 +227,7 @@ class Linear(ModelFamily):
     def to_onnx(self, estimator: Any, features: int) -> bytes:
         """Return the graph of one matrix product after the bends."""
         graph = GraphBuilder()
-        width = max(1, estimator.context.classes)
-        return graph.finish({"features": features}, estimator.write(graph, "features"), "scores", width)
+        return graph.finish_family(features, estimator.write(graph, "features"), estimator.context.classes)
 
 
 def _crosses(rows: int) -> int:

@@ -217,5 +217,4 @@ class MLP(ModelFamily):
     def to_onnx(self, estimator: Any, features: int) -> bytes:
         """Return the graph of the waves, the layers and the answer."""
         graph = GraphBuilder()
-        width = max(1, estimator.context.classes)
-        return graph.finish({"features": features}, estimator.write(graph, "features"), "scores", width)
+        return graph.finish_family(features, estimator.write(graph, "features"), estimator.context.classes)

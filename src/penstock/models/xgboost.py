@@ -217,8 +217,7 @@ class XGBoost(ModelFamily):
     def to_onnx(self, estimator: Any, features: int) -> bytes:
         """Return a graph of one node that walks all trees, and the way from raw scores to answers."""
         graph = GraphBuilder()
-        width = max(1, estimator.context.classes)
-        return graph.finish({"features": features}, estimator.write(graph, "features"), "scores", width)
+        return graph.finish_family(features, estimator.write(graph, "features"), estimator.context.classes)
 
 
 def _keeper(xgboost: Any, watch: Watch) -> Any:

@@ -7,6 +7,7 @@ loss".
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,51 +17,52 @@ SAMPLE = 5_000
 DRAWINGS = 200
 
 
-def expect_score(metric: str, probabilities: Values, choosing: Choosing) -> float | None:
-    """Return the score that calibrated probabilities promise, higher for better.
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """The score that probabilities promise, and the 95 % band of what rows would show of it; higher for better."""
+
+    score: float
+    low: float
+    high: float
+
+
+def expect(metric: str, probabilities: Values, choosing: Choosing, seed: int) -> Expected | None:
+    """Return the score that calibrated probabilities promise, with its band.
+
+    A mean over several classes is one over those that occur, so what is expected of it is the mean of drawings.
 
     Parameters
     ----------
     metric
         The name of one of `METRICS` of classifiers.
     probabilities
-        Shape (n_rows, n_classes), the positive class last where there are two.
+        Shape (n_rows, n_classes), the positive class last where there are two; of many rows a seeded sample is drawn,
+        for which the band is too wide.
     choosing
         How a class is chosen.
-
-    Returns
-    -------
-    float or None
-        None without rows, or for a metric of values.
-    """
-    if probabilities.ndim == 1 or not len(probabilities):
-        return None
-    if metric in ROWS:
-        return _expected_rows(metric, probabilities, choosing)
-    if metric == "f1":
-        return _expected_f1(probabilities, choosing)
-    measure = SHAPED.get(metric)
-    if measure is None:
-        return None
-    classes = [1] if probabilities.shape[1] == BINARY else range(probabilities.shape[1])
-    return float(np.mean([measure(probabilities[:, k]) for k in classes]))
-
-
-def expect_band(metric: str, probabilities: Values, choosing: Choosing, seed: int) -> tuple[float, float]:
-    """Return the 95 % band of the score that rows would show, if classes came true by the probabilities.
-
-    Parameters
-    ----------
-    metric, probabilities, choosing
-        As for `expect_score`, with at least one row; of many a seeded sample is drawn, for which the band is too wide.
     seed
         Of the drawings.
 
     Returns
     -------
-    tuple of float
-        Lower and upper bound, higher for better.
+    Expected or None
+        None without rows, or for a metric of values.
     """
+    if probabilities.ndim == 1 or not len(probabilities):
+        return None
+    drawn = _draw(metric, probabilities, choosing, seed)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    if metric in ROWS:
+        score = _expected_rows(metric, probabilities, choosing)
+    elif probabilities.shape[1] == BINARY:
+        score = SHAPED[metric](probabilities, choosing)
+    else:
+        score = float(drawn.mean())
+    return Expected(score, float(low), float(high))
+
+
+def _draw(metric: str, probabilities: Values, choosing: Choosing, seed: int) -> Values:
+    """Return the scores that rows would show if classes came true by the probabilities, shape (n_drawings,)."""
     random = np.random.default_rng(seed)
     if len(probabilities) > SAMPLE:
         probabilities = probabilities[random.choice(len(probabilities), SAMPLE, replace=False)]
@@ -69,8 +71,7 @@ def expect_band(metric: str, probabilities: Values, choosing: Choosing, seed: in
         find_metric(metric).measure((reached < random.random((len(reached), 1))).sum(axis=1), probabilities, choosing)
         for _ in range(DRAWINGS)
     ]
-    low, high = np.quantile(scores, [0.025, 0.975])
-    return float(low), float(high)
+    return np.array(scores)
 
 
 def _expected_rows(metric: str, p: Values, choosing: Choosing) -> float:
@@ -78,12 +79,10 @@ def _expected_rows(metric: str, p: Values, choosing: Choosing) -> float:
     return float((p * np.column_stack(scores)).sum(axis=1).mean())
 
 
-def _expected_f1(p: Values, choosing: Choosing) -> float:
-    called = chosen(p, choosing)
-    classes = [1] if p.shape[1] == BINARY else range(p.shape[1])
-    both = [2 * p[called == k, k].sum() for k in classes]
-    either = [p[:, k].sum() + np.count_nonzero(called == k) for k in classes]
-    return float(np.mean(np.divide(both, np.maximum(either, 1e-12))))
+def _f1(p: Values, choosing: Choosing) -> float:
+    called = chosen(p, choosing) == 1
+    either = p[:, 1].sum() + np.count_nonzero(called)
+    return float(2 * p[called, 1].sum() / max(either, 1e-12))
 
 
 def _steps(value: Values) -> tuple[Values, Values]:
@@ -92,18 +91,20 @@ def _steps(value: Values) -> tuple[Values, Values]:
     return (distinct * counts)[::-1], ((1 - distinct) * counts)[::-1]
 
 
-def _auc(value: Values) -> float:
-    hits, misses = _steps(value)
+def _auc(p: Values, choosing: Choosing) -> float:
+    del choosing
+    hits, misses = _steps(p[:, 1])
     if not hits.sum() or not misses.sum():
         return 0.5
     below = misses.sum() - np.cumsum(misses) + misses / 2
     return float((hits * below).sum() / (hits.sum() * misses.sum()))
 
 
-def _precision(value: Values) -> float:
-    hits, misses = _steps(value)
+def _precision(p: Values, choosing: Choosing) -> float:
+    del choosing
+    hits, misses = _steps(p[:, 1])
     found = np.cumsum(hits)
     return float((hits * found / (found + np.cumsum(misses))).sum() / found[-1]) if found[-1] else 0.0
 
 
-SHAPED: dict[str, Callable[[Values], float]] = {"roc_auc": _auc, "average_precision": _precision}
+SHAPED: dict[str, Callable[[Values, Choosing], float]] = {"roc_auc": _auc, "average_precision": _precision, "f1": _f1}

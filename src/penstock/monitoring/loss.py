@@ -9,7 +9,7 @@ from scipy.special import stdtrit
 
 from penstock.evaluation.answers import Answers
 from penstock.evaluation.intervals.dependence import Dependence, find_dependence, standard_error
-from penstock.evaluation.intervals.influence import estimate
+from penstock.evaluation.intervals.influence import Estimate, estimate
 from penstock.evaluation.metrics import find_metric
 
 LOST_ERROR = 0.005  # one-sided: the holdout's own luck stays the same window after window, so 5 % would be too much
@@ -24,7 +24,7 @@ class Evidence:
     score: float
     error: float
     daily: float
-    freedom: int
+    freedom: float
     rows: int
 
     @property
@@ -69,8 +69,8 @@ def weigh(metric: str, answers: Answers, *, time_ordered: bool, daily: float = 0
     """
     found = estimate(metric, answers.target, answers.predictions, answers.choosing)
     dependence = find_dependence(answers.group, answers.time, time_ordered=time_ordered)
-    error, freedom = standard_error(found.influence, dependence)
-    alone = _alone(found.influence, answers.group)
+    error, freedom = standard_error(found.influence, dependence, found.classes)
+    alone = _alone(found, answers.group)
     days = _days(answers.time) if time_ordered else 0
     if days:
         error = max(error, float(np.sqrt(alone**2 + daily / days)))
@@ -106,11 +106,11 @@ def lose(metric: str, expected: Evidence, measured: Evidence, quality: float) ->
     return Loss(value, low, quality if scaled else RELATIVE * abs(expected.score))
 
 
-def _alone(influence: NDArray[np.float64], group: NDArray[Any]) -> float:
+def _alone(found: Estimate, group: NDArray[Any]) -> float:
     """Return the standard error if rows of different times had nothing to do with each other."""
     codes = np.unique(group, return_inverse=True)[1].astype(np.int64)
     repeated = bool(codes.size) and int(codes.max()) + 1 < codes.size
-    return standard_error(influence, Dependence(codes.size, codes if repeated else None))[0]
+    return standard_error(found.influence, Dependence(codes.size, codes if repeated else None), found.classes)[0]
 
 
 def _days(times: NDArray[Any] | None) -> int:

@@ -21,7 +21,7 @@ from penstock.evaluation.answers import (
 from penstock.evaluation.metrics import BINARY, shown
 from penstock.evaluation.wording import count, figure, title
 from penstock.monitoring.calls import calls_since, count_calls
-from penstock.monitoring.estimation import expect_band, expect_score
+from penstock.monitoring.estimation import expect
 from penstock.monitoring.labelled import Labelled, orient, read_labelled
 from penstock.monitoring.loss import lose, weigh
 from penstock.monitoring.maturity import Mature, plain_time, ripen
@@ -126,7 +126,7 @@ def _measure(
         tolerance=loss.tolerance,
         last_label=_looked_at(labelled, ripe, newest),
         matured_to=ripe.until,
-        notes=(*found.notes, *_back_test(champion.metric, answers, evidence.score)),
+        notes=(*found.notes, *_back_test(champion.metric, answers, evidence.score, spec.seed)),
     )
 
 
@@ -153,12 +153,12 @@ def _looked_at(labelled: Labelled, ripe: Mature, newest: int) -> int:
     return int(waiting.min()) - 1 if waiting.size else newest
 
 
-def _back_test(metric: str, answers: Answers, measured: float) -> tuple[str, ...]:
+def _back_test(metric: str, answers: Answers, measured: float, seed: int) -> tuple[str, ...]:
     """Say how far off an estimate of the same rows without their labels would have been."""
-    promised = expect_score(metric, answers.predictions, answers.choosing) if answers.classes else None
+    promised = expect(metric, answers.predictions, answers.choosing, seed) if answers.classes else None
     if promised is None:
         return ()
-    said, off = figure(shown(metric, promised)), figure(abs(promised - measured), 2)
+    said, off = figure(shown(metric, promised.score)), figure(abs(promised.score - measured), 2)
     return (f"The estimate for these rows, without their labels, is {title(metric)} {said}: off by {off}.",)
 
 
@@ -198,9 +198,8 @@ def _estimate(champion: Champion, answered: pd.DataFrame, spec: ProjectSpec) -> 
     matrix = matrix_of(answered)
     _, probabilities = orient(np.empty(0, np.int64), matrix, champion.signature)
     choosing = choosing_of(spec, champion.signature)
-    promised = expect_score(champion.metric, probabilities, choosing)
+    promised = expect(champion.metric, probabilities, choosing, spec.seed)
     if promised is None:
         return {}
-    bounds = expect_band(champion.metric, probabilities, choosing, spec.seed)
-    low, high = sorted(shown(champion.metric, bound) for bound in bounds)
-    return {"estimated": shown(champion.metric, promised), "estimated_low": low, "estimated_high": high}
+    low, high = sorted(shown(champion.metric, bound) for bound in (promised.low, promised.high))
+    return {"estimated": shown(champion.metric, promised.score), "estimated_low": low, "estimated_high": high}

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 
 from penstock.domain.workspace import Workspace
-from penstock.store.leases import alive
+from penstock.store.leases import alive, start_of
 
 PART_VARIABLE = "PENSTOCK_PART"  # every process of the stack carries it, and so do its children
 HOME_VARIABLE = "PENSTOCK_HOME"
@@ -19,7 +19,7 @@ ENDING_SECONDS = 3.0  # a process that was asked politely has this long
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A process: its id and its start time in seconds since 1970, for ids are used again."""
+    """A process: its id, and its start as `start_of` tells it, for ids are used again."""
 
     pid: int
     started: float
@@ -29,12 +29,20 @@ class Identity:
         """Whether the process still runs."""
         return alive(self.pid, self.started)
 
+    @property
+    def since(self) -> float | None:
+        """When the process started, in seconds since 1970 by the clock as it is set; None if it runs no more."""
+        try:
+            return psutil.Process(self.pid).create_time() if self.lives else None
+        except psutil.NoSuchProcess:
+            return None
+
 
 def write_identity(pid: int, path: Path) -> None:
-    """Leave a process's id and start time in a file, whole or not at all."""
+    """Leave a process's id and its start in a file, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(f".{os.getpid()}")
-    draft.write_text(json.dumps({"pid": pid, "started": psutil.Process(pid).create_time()}))
+    draft.write_text(json.dumps({"pid": pid, "started": start_of(pid)}))
     draft.replace(path)
 
 

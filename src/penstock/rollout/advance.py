@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 
 from penstock.domain.releases import Release
 from penstock.domain.workspace import Workspace
@@ -71,7 +70,7 @@ def advance(rollout: Release, workspace: Workspace) -> Release | None:
     ended, said = has_ended(rollout, evidence, policy)
     if ended:
         return release.move_on(rollout, policy.stages, f"{name_of(rollout)} ended: {said}.", workspace)
-    if evidence.replayed and lasted(rollout) > timedelta(minutes=policy.max_wait_minutes):
+    if evidence.replayed and evidence.lasted > policy.max_wait_minutes * 60:
         return release.take_back(rollout, too_long(rollout, evidence, policy, said), workspace)
     return None
 
@@ -96,7 +95,7 @@ def has_ended(rollout: Release, evidence: Evidence, policy: RolloutSpec) -> tupl
     str
         The figures, or what is missing.
     """
-    if lasted(rollout) < timedelta(seconds=MIN_STAGE_SECONDS) or not evidence.replayed:
+    if evidence.lasted < MIN_STAGE_SECONDS or not evidence.replayed:
         return False, "the replay has not ended, or the stage has just begun"
     counted, beside, enough = _counted(rollout, evidence, policy)
     safe, said = guard.is_safe(counted, policy.tolerate, beside)
@@ -117,7 +116,7 @@ def _counted(
         return paired, (), True
     if policy.thin_traffic == "hold":
         return live, (), True
-    first, seconds = guard.smallest_safe(policy.tolerate), lasted(rollout).total_seconds()
+    first, seconds = guard.smallest_safe(policy.tolerate), evidence.lasted
     asked = len({each.caller for each in live})  # a caller who asks again shows little more
     if asked >= first:
         return live, paired if seconds >= THIN_SECONDS else (), True
@@ -134,11 +133,6 @@ def too_long(rollout: Release, evidence: Evidence, policy: RolloutSpec, said: st
     )
     sample = len(evidence.paired) + len(evidence.live)
     return Finding("wait", waited, policy.max_wait_minutes, policy.max_wait_minutes, sample, 1.0)
-
-
-def lasted(rollout: Release) -> timedelta:
-    """Return how long a rollout has been at its stage, on the wall."""
-    return datetime.now(UTC) - (rollout.stage_began or rollout.opened_at)
 
 
 def name_of(rollout: Release) -> str:

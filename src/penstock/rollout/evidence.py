@@ -1,7 +1,8 @@
 """Gather what is known of a challenger, from one tick to the next."""
 
+import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from penstock.domain.releases import Release
 from penstock.domain.workspace import Workspace
@@ -10,10 +11,16 @@ from penstock.rollout.live import LiveAnswers, Seen, ShadowPairs
 from penstock.rollout.observations import Evidence, Source
 from penstock.rollout.replay import Replay
 
+MOST_SECONDS = 10.0  # that one tick adds to a stage: while this process or the machine rests, nobody watches
+
 
 @dataclass(slots=True)
 class Gathered:
-    """The evidence on one rollout: each source goes on where it was read to; a new process reads them anew."""
+    """The evidence on one rollout: each source goes on where it was read to; a new process reads them anew.
+
+    `lasted` is for how many seconds the stage has been watched here, tick by tick. A new process begins to count anew,
+    and no clock that is set counts, so that a stage lasts longer then, and never less long.
+    """
 
     replay: Replay
     shadow: ShadowPairs
@@ -23,6 +30,8 @@ class Gathered:
     pairs: Source
     answers: Source
     asked: int = 0
+    lasted: float = 0.0
+    _ticked: float = field(default_factory=time.monotonic)
 
     @classmethod
     def begin(cls, release: Release, workspace: Workspace) -> "Gathered":
@@ -42,11 +51,14 @@ class Gathered:
         if release.stage != self.stage:
             self.stage, self.live, self.answers = release.stage, _live(release), Source("live answers")
             self.labels.begin_stage()
+            self.lasted, self._ticked = 0.0, time.monotonic()
         self.asked += self._take(self.pairs, self.replay.go_on())
         self._take(self.pairs, self.shadow.read(workspace))
         if release.state == "partial":
             self._take(self.answers, self.live.read(workspace))
         self.labels.read(workspace)
+        now = time.monotonic()
+        self.lasted, self._ticked = self.lasted + min(now - self._ticked, MOST_SECONDS), now
         return Evidence(
             self.pairs.seen,
             self.answers.seen,
@@ -56,6 +68,9 @@ class Gathered:
             self.labels.lost,
             self.labels.missed,
             self.asked,
+            self.pairs.late,
+            self.answers.late,
+            self.lasted,
         )
 
     def _take(self, source: Source, found: Iterable[Seen]) -> int:

@@ -12,10 +12,15 @@ at 10, 20, 40 ... observations of a source (mix and labels: at later numbers; sa
 that can show it; and their doubles), and each look spends its part of an error of 5 % (see
 `penstock.evaluation.intervals.spending`): looking twice at the same observations costs nothing, and a harmless
 challenger is taken back by chance in at most 5 % of rollouts.
+
+Once the first observations are as many as are kept, of one caller or of all, the newest of each caller are looked at
+too, after every 320, so that harm that begins late is found. These looks are numbered behind the last that the first
+observations can have, and spend what the series leaves them. What a look has follows from how many have asked, and who,
+not from what was answered; looks may share observations, as their errors are added up.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -24,12 +29,13 @@ import numpy as np
 from penstock.evaluation.intervals.spending import spend
 from penstock.rollout import mix, quality
 from penstock.rollout.bounds import Measured, balance, caller_means, least, number_callers, share_high, share_low
-from penstock.rollout.observations import Evidence, Missed, Observation, by_caller, callers
+from penstock.rollout.observations import MOST_KEPT, Evidence, Missed, Observation, by_caller, callers
 from penstock.rollout.release import Finding
 from penstock.spec import Tolerate
 
 ERROR = 0.05  # of a false alarm in a whole rollout, and of a false all-clear by each guard
 FIRST_LOOK = 10
+LAST_LOOK = 1 + int(math.log2(MOST_KEPT / FIRST_LOOK))  # at the first observations
 FIRST_MIX = 320  # pairs: fewer say little of shares; or as many as the replay has brought, as none is looked at before
 FIRST_LABELLED = 40  # rows: less than a gross loss cannot be seen in fewer
 FIRST_SEGMENT = 160
@@ -38,13 +44,15 @@ MOST_SLOWED = 0.05
 SLACK_MS = 2.0
 STRICTEST = 1e-4  # a tolerated share of failures below this could not be shown by any number of requests
 
+SAME, LIVE = "answers to the same rows", "live answers"
+
 Observed = Sequence[Observation]
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One harm in one source: so many observations there are, and what the first of them show at an error."""
+    """One harm in one source: so many observations there are, and what the first (`late`: all) show at an error."""
 
     guard: str
     source: str
@@ -52,6 +60,7 @@ class Look:
     number: int
     measure: Callable[[int, float], Measured | None]
     first: int = FIRST_LOOK
+    late: int = 0
 
 
 def find_harm(evidence: Evidence, tolerate: Tolerate) -> Finding | None:
@@ -72,7 +81,8 @@ def find_harm(evidence: Evidence, tolerate: Tolerate) -> Finding | None:
     if evidence.broken is not None:
         return Finding("errors", f"The challenger cannot answer: {evidence.broken}", 1.0, tolerate.errors, 0, 1.0)
     looks = _looks(evidence, tolerate)
-    return next((found for each in looks if (found := _shown(each, ERROR / len(looks))) is not None), None)
+    asked, share = [*looks, *_late_looks(evidence, tolerate)], ERROR / len(looks)
+    return next((found for each in asked if (found := _shown(each, share)) is not None), None)
 
 
 def is_safe(observations: Observed, tolerate: Tolerate, beside: Observed = ()) -> tuple[bool, str]:
@@ -173,20 +183,13 @@ def slowness(seen: Observed, ratio: float, error: float) -> Measured:
 
 
 def _looks(evidence: Evidence, tolerate: Tolerate) -> tuple[Look, ...]:
-    """Return every look at every source; always as many, so that each may spend its part."""
+    """Return every look at the first of every source; always as many, so that each may spend its part."""
     both, live = evidence.paired, evidence.live
     said = [each for each in both if each.said] if evidence.replayed else []
     lost, missed = evidence.lost, evidence.missed
     placed = [row for row in lost if row.row is not None]
-    same, quick, slow = "answers to the same rows", _timed(both), _timed(live)
     arm = np.cumsum([row.challenger for row in missed])
     segment = quality.SEGMENT * tolerate.quality
-
-    def fail(seen: Observed) -> Callable[[int, float], Measured]:
-        return lambda count, error: errors(seen[:count], tolerate.errors, error)
-
-    def slows(seen: Observed) -> Callable[[int, float], Measured]:
-        return lambda count, error: slowness(seen[:count], tolerate.latency, error)
 
     def shifts(count: int, error: float) -> Measured | None:
         found = mix.shift(said[:count], evidence.judged, error)
@@ -196,11 +199,11 @@ def _looks(evidence: Evidence, tolerate: Tolerate) -> tuple[Look, ...]:
         return missed[: int(np.searchsorted(arm, count)) + 1]
 
     return (
-        Look("errors", same, tolerate.errors, len(both), fail(both)),
-        Look("errors", "live answers", tolerate.errors, len(live), fail(live)),
-        Look("latency", same, MOST_SLOWED, len(quick), slows(quick)),
-        Look("latency", "live answers", MOST_SLOWED, len(slow), slows(slow)),
-        Look("mix", same, tolerate.mix, len(said), shifts, _first_mix(evidence)),
+        _failing(SAME, both, tolerate),
+        _failing(LIVE, live, tolerate),
+        _slowing(SAME, both, tolerate),
+        _slowing(LIVE, live, tolerate),
+        Look("mix", SAME, tolerate.mix, len(said), shifts, _first_mix(evidence)),
         Look(
             *("quality", "labelled answers to the same rows", tolerate.quality, len(lost)),
             lambda count, error: quality.paired(lost[:count], tolerate.quality, error),
@@ -217,6 +220,29 @@ def _looks(evidence: Evidence, tolerate: Tolerate) -> tuple[Look, ...]:
             FIRST_SEGMENT,
         ),
     )
+
+
+def _late_looks(evidence: Evidence, tolerate: Tolerate) -> Iterator[Look]:
+    """Give the looks at the newest of both sources; each spends from the part of the looks at the first."""
+    for source, late in ((SAME, evidence.late_paired), (LIVE, evidence.late_live)):
+        yield _failing(f"newest {source}", late.seen, tolerate, late.look)
+        yield _slowing(f"newest {source}", late.seen, tolerate, late.look)
+
+
+def _failing(source: str, seen: Observed, tolerate: Tolerate, late: int = 0) -> Look:
+    def measure(count: int, error: float) -> Measured:
+        return errors(seen[:count], tolerate.errors, error)
+
+    return Look("errors", source, tolerate.errors, len(seen), measure, late=late)
+
+
+def _slowing(source: str, seen: Observed, tolerate: Tolerate, late: int = 0) -> Look:
+    timed = _timed(seen)
+
+    def measure(count: int, error: float) -> Measured:
+        return slowness(timed[:count], tolerate.latency, error)
+
+    return Look("latency", source, MOST_SLOWED, len(timed), measure, late=late)
 
 
 def _first_mix(evidence: Evidence) -> int:
@@ -257,8 +283,9 @@ def _timed(seen: Observed) -> Observed:
 def _shown(asked: Look, error: float) -> Finding | None:
     if asked.number < asked.first:
         return None
-    look = 1 + int(math.log2(asked.number / asked.first))
-    count, spent = asked.first << (look - 1), spend(look, error)
+    look = LAST_LOOK + asked.late if asked.late else 1 + int(math.log2(asked.number / asked.first))
+    count = asked.number if asked.late else asked.first << (look - 1)
+    spent = spend(look, error)
     found = asked.measure(count, spent)
     if found is None or found.low <= asked.limit:
         return None

@@ -103,15 +103,20 @@ def opened_by(connection: sa.Connection, decision: str) -> Release | None:
     return _one(connection, sa.select(tables.releases).where(tables.releases.c.decision == decision))
 
 
-def former(connection: sa.Connection, version: str, before: Release | None) -> str | None:
-    """Return the version to go back to from a version: the one before, or what the version itself had replaced."""
+def former(connection: sa.Connection, version: str, before: Release | None, *, back: bool) -> str | None:
+    """Return the version to go back to from a version that gets everything, perhaps `back`: the champion before it.
+
+    Where a version has everything back, or keeps it, that is the champion before it when it last got everything and
+    was not rolled back from that.
+    """
     if before is None:
         return None
-    if version not in (before.previous, before.champion):
+    if not back and version != before.champion:
         return before.champion
     table = tables.releases
-    query = sa.select(table.c.previous).where(table.c.project == before.project, table.c.version == version)
-    return connection.execute(query.order_by(table.c.id).limit(1)).scalar_one_or_none()
+    query = sa.select(table).where(table.c.project == before.project, table.c.version == version)
+    found = connection.execute(query.where(table.c.state != "rolled_back").order_by(table.c.id.desc()))
+    return next((row.previous for row in found if set(row.weights) == {version}), None)  # others never had everything
 
 
 def was_taken_back(connection: sa.Connection, project: str, version: str) -> bool:

@@ -33,7 +33,11 @@ class LiveAnswers:
     _champions: dict[int, deque[Entry]] = field(default_factory=dict)
 
     def read(self, workspace: Workspace) -> Iterator[Seen]:
-        """Give what is new: of the challenger, paired with the champion's answers nearest before it, and of labels."""
+        """Give what is new: of the challenger, paired with the champion's answers nearest before it, and of labels.
+
+        Answers of a version that the caller chose are left out: no champion answers for a challenger that fails there,
+        so that the journal has its successes alone.
+        """
         from penstock.serving.journals.reading import read_entries
 
         self._after = self._after or first_id_at(self.since.timestamp())
@@ -43,7 +47,8 @@ class LiveAnswers:
                 continue
             self._known.add(entry.request_id)
             newest = max(newest, entry.request_id)
-            yield self._observe(entry), self._answered(entry)
+            if not entry.pinned:
+                yield self._observe(entry), self._answered(entry)
         if newest > self._after:
             self._after = max(self._after, first_id_at(seconds_of(newest) - LATE_SECONDS))
             self._known = {known for known in self._known if known > self._after}
@@ -63,8 +68,8 @@ class LiveAnswers:
         return Observation(caller, False, champion.latency_ms, entry.latency_ms)
 
     def _answered(self, entry: Entry) -> Answered | None:
-        """Return what may be labelled: not what a caller chose the version of, nor the champion for the challenger."""
-        if entry.failed is not None or entry.pinned:
+        """Return what may be labelled: not what the champion said for the challenger."""
+        if entry.failed is not None:
             return None
         said = entry.predictions[:MOST_ROWS]
         ours = entry.version == self.challenger

@@ -1,12 +1,13 @@
 """What was seen of a challenger beside its champion, one observation a request."""
 
-from collections import Counter
+from collections import Counter, OrderedDict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 MOST_OF_ONE = 100  # observations of one caller that are kept
 MOST_KEPT = 20_480  # of all callers: twelve looks of a guard, and no more is learnt by waiting
+LATE_EVERY = 320  # observations: how often the newest are looked at, once some are left out of the first
 MOST_ROWS = 10  # of one request whose answers are compared
 
 Said = str | float
@@ -66,21 +67,55 @@ class Missed:
     truth: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Late:
+    """The newest observations as they were at the newest of some late looks; none before the first."""
+
+    look: int = 0
+    seen: Sequence[Observation] = ()
+
+
 @dataclass(slots=True)
 class Source:
-    """Observations of one kind in the order in which they were made; of one caller only the first some count."""
+    """Observations of one kind in the order in which they were made: of each caller the first some, and the newest.
+
+    `seen` are the first, and stay as they are. Once some are left out of them, `late` are the newest, as they were when
+    the number of all observations was last a multiple of `LATE_EVERY`: what comes late is seen too, and what is kept
+    has an end.
+    """
 
     name: str
     seen: list[Observation] = field(default_factory=list)
+    late: Late = Late()
+    _made: int = 0
     _of_one: Counter[str] = field(default_factory=Counter)
+    _newest: OrderedDict[int, Observation] = field(default_factory=OrderedDict)
+    _places: dict[str, deque[int]] = field(default_factory=dict)
 
     def add(self, observation: Observation) -> bool:
-        """Take an observation; return whether it counts."""
-        counts = len(self.seen) < MOST_KEPT and self._of_one[observation.caller] < MOST_OF_ONE
-        if counts:
+        """Take an observation; return whether it is one of the first."""
+        first = len(self.seen) < MOST_KEPT and self._of_one[observation.caller] < MOST_OF_ONE
+        if first:
             self._of_one[observation.caller] += 1
             self.seen.append(observation)
-        return counts
+        self._made += 1
+        self._renew(observation)
+        if self._made > len(self.seen) and self._made % LATE_EVERY == 0:
+            self.late = Late(self.late.look + 1, tuple(self._newest.values()))
+        return first
+
+    def _renew(self, observation: Observation) -> None:
+        """Let an observation take the place of the oldest of its caller, or of all, where there is no room."""
+        places = self._places.setdefault(observation.caller, deque())
+        places.append(self._made)
+        self._newest[self._made] = observation
+        if len(places) > MOST_OF_ONE:
+            del self._newest[places.popleft()]
+        elif len(self._newest) > MOST_KEPT:
+            _, oldest = self._newest.popitem(last=False)
+            self._places[oldest.caller].popleft()
+            if not self._places[oldest.caller]:
+                del self._places[oldest.caller]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +125,8 @@ class Evidence:
     `broken` says why the challenger cannot answer at all, and is None if it can; `replayed` is whether the replay has
     come to its end. `judged` is what both versions say of labelled fresh rows that the judge has seen. `lost` and
     `missed` are labelled rows that both versions answered, and that one of them did since the stage began. `asked` is
-    how many pairs the replay has brought.
+    how many pairs the replay has brought. `late_paired` and `late_live` are the newest of either kind, once some were
+    left out. The stage has been watched for `lasted` seconds.
     """
 
     paired: Sequence[Observation]
@@ -101,6 +137,9 @@ class Evidence:
     lost: Sequence[Lost] = ()
     missed: Sequence[Missed] = ()
     asked: int = 0
+    late_paired: Late = Late()
+    late_live: Late = Late()
+    lasted: float = 0.0
 
 
 def said_of(champion: Answers, challenger: Answers) -> tuple[tuple[Said, Said], ...]:

@@ -18,7 +18,7 @@ from penstock.rollout import admission, aliases, history, release
 from penstock.rollout.admission import judged
 from penstock.rollout.writing import Cause
 from penstock.store import outbox, records, registry_aliases
-from penstock.store.alias_requests import add_request, list_requests, settle_request
+from penstock.store.alias_requests import add_request, list_requests, overtake_requests, settle_request
 from penstock.store.database import connect, reading
 from penstock.store.ledger import Act, append_audit
 from penstock.store.projects import open_project
@@ -89,7 +89,7 @@ def reconcile(newest: Release, workspace: Workspace) -> Release | None:
     if requests:
         if datetime.now(UTC) - requests[-1].seen_at < timedelta(seconds=SETTLE_SECONDS):
             return None
-        moved = _answer(current, requests, workspace)
+        moved = _answer(current, requests[-1], workspace)
         if moved is not None:
             return moved
     if found != current.champion:
@@ -119,7 +119,7 @@ def begin(project: str, workspace: Workspace) -> Release | None:
     if requests:
         if datetime.now(UTC) - requests[-1].seen_at < timedelta(seconds=SETTLE_SECONDS):
             return None
-        moved = _answer(None, requests, workspace)
+        moved = _answer(None, requests[-1], workspace)
         if moved is not None:
             return moved
     if found is not None:
@@ -137,8 +137,7 @@ def _see_first(project: str, before: str | None, found: str | None, workspace: W
         if history.newest(connection, project) is not None:
             return False
         if found is None:
-            for request in list_requests(project, workspace, "open"):
-                settle_request(connection, request.number, "overtaken", "The alias was taken away.")
+            overtake_requests(connection, project, "The alias was taken away.")
         elif not aliases.was_ours(project, found, workspace):
             add_request(connection, project, (before, found), ACTOR)
         records.put_record(connection, SEEN, project, project, Seen(found))
@@ -148,35 +147,29 @@ def _see_first(project: str, before: str | None, found: str | None, workspace: W
 def _see(newest: Release, found: str | None, workspace: Workspace) -> Release | None:
     """Remember an alias value, and write down the request that it is; None if traffic was moved meanwhile."""
     ours = aliases.was_ours(newest.project, found, workspace)
+    first = records.find_record(SEEN, newest.project, newest.project, Seen, workspace) or Seen()
     with connect(workspace).begin() as connection:
         current = history.newest(connection, newest.project)
         if current is None or current.id != newest.id or current.champion != newest.champion:
             return None
         if found == current.alias_seen:
             return current
+        seen = current.alias_seen or first.version  # what was seen before the first release is no move after it
         if found == current.champion:
-            for request in list_requests(newest.project, workspace, "open"):
-                settle_request(connection, request.number, "overtaken", "The alias was moved back.")
-        elif not ours:
-            add_request(connection, newest.project, (current.alias_seen, found), ACTOR)
+            overtake_requests(connection, newest.project, "The alias was moved back.")
+        elif not ours and found != seen:
+            add_request(connection, newest.project, (seen, found), ACTOR)
+        records.put_record(connection, SEEN, newest.project, newest.project, Seen())
         return aliases.put_seen(connection, current, found)
 
 
-def _answer(current: Release | None, requests: list[AliasRequest], workspace: Workspace) -> Release | None:
-    """Follow, propose or refuse the last of some requests; the others are overtaken. None if it is refused."""
-    *earlier, last = requests
+def _answer(current: Release | None, last: AliasRequest, workspace: Workspace) -> Release | None:
+    """Follow, propose or refuse the last request; those before it are overtaken. None if it is not followed."""
     try:
-        made = _follow(current, last, workspace)
+        return _follow(current, last, workspace)
     except (Refused, NotFound) as error:
         _refuse(current, last, error.message, workspace)
-        made = None
-    with connect(workspace).begin() as connection:
-        for request in earlier:
-            settle_request(connection, request.number, "overtaken", f"The alias was moved on to {last.version}.")
-        if made is not None:
-            state = "proposed" if made.state == "pending_approval" else "followed"
-            settle_request(connection, last.number, state, f"Release {made.id}.")
-    return made
+        return None
 
 
 def _follow(current: Release | None, request: AliasRequest, workspace: Workspace) -> Release:
@@ -193,18 +186,20 @@ def _follow(current: Release | None, request: AliasRequest, workspace: Workspace
             )
         asks = admission.asks_approval(connection, policy, project)
     came = "set" if request.before is None else f"moved from version {request.before}"
-    reason = f"The alias was {came} to version {version}."
+    cause = Cause(request.actor, f"The alias was {came} to version {version}.", request=request.number)
     if asks and current is not None and current.champion != version:
-        return release.propose_release(project, version, Cause(request.actor, reason), workspace)
-    return release.release_version(project, version, actor=request.actor, reason=reason, workspace=workspace)
+        return release.propose_release(project, version, cause, workspace)
+    return release.release_for(project, version, cause, workspace)
 
 
 def _refuse(current: Release | None, request: AliasRequest, reason: str, workspace: Workspace) -> None:
-    """Refuse a request: the alias is put back, as what is stale is."""
+    """Refuse a request, unless it was overtaken meanwhile: the alias is put back, as what is stale is."""
     champion = None if current is None else current.champion
     act = Act(request.actor, "alias.refused", request.project, reason, champion, request.version)
     payload = {"version": request.version, "champion": champion, "reason": reason}
     with connect(workspace).begin() as connection:
-        settle_request(connection, request.number, "refused", reason)
+        if not settle_request(connection, request.number, "refused", reason):
+            return
+        overtake_requests(connection, request.project, f"The alias was moved on to {request.version}.")
         append_audit(connection, act)
         outbox.post(connection, Notice(f"alias:{request.number}", ALIAS_REFUSED, request.project, payload))

@@ -6,7 +6,7 @@ is one transaction with its audit entry and its notice, so that a killed process
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -103,10 +103,12 @@ def propose_release(project: str, version: str, cause: Cause, workspace: Workspa
     with connect(workspace).begin() as connection:
         before = history.newest(connection, project)
         if before is None:
-            return writing.serve(connection, project, version, cause)
-        if before.version == version and (before.active or before.state == "serving"):
-            return before
-        return writing.propose(connection, before, version, cause)
+            made = writing.serve(connection, project, version, cause)
+        elif before.version == version and (before.active or before.state == "serving"):
+            made = before
+        else:
+            made = writing.propose(connection, before, version, cause)
+        return writing.settle(connection, made, cause)
 
 
 def approve_release(release: Release, spec: "ProjectSpec", cause: Cause, workspace: Workspace) -> Release:
@@ -163,14 +165,26 @@ def release_version(project: str, version: str, *, actor: str, reason: str, work
     Refused
         If the version has no gates, or one does not hold.
     """
+    return release_for(project, version, Cause(actor, reason or "by hand"), workspace)
+
+
+def release_for(project: str, version: str, cause: Cause, workspace: Workspace) -> Release:
+    """Release a version as `release_version` does; the cause may be a request.
+
+    Raises
+    ------
+    Refused
+        Also if the request was overtaken since it was read.
+    """
     decision = judged(project, version, workspace)
     note = "" if decision.verdict == "promote" else f" (the judge had said {decision.verdict})"
     with connect(workspace).begin() as connection:
         before = history.newest(connection, project)
         if before is not None and not before.active and before.version == version:
-            return before
-        cause = Cause(actor, f"{reason or 'by hand'}{note}", history.incident_of(connection, project, version))
-        return writing.serve(connection, project, version, cause)
+            return writing.settle(connection, before, cause)
+        incident = history.incident_of(connection, project, version)
+        cause = replace(cause, reason=f"{cause.reason}{note}", incident=incident)
+        return writing.settle(connection, writing.serve(connection, project, version, cause), cause)
 
 
 def roll_back(project: str, *, actor: str, reason: str, workspace: Workspace) -> Release:
@@ -198,10 +212,11 @@ def roll_back(project: str, *, actor: str, reason: str, workspace: Workspace) ->
     with connect(workspace).begin() as connection:
         before = history.newest(connection, project)
         if before is None or before.previous is None:
-            found = "has no release" if before is None else f"has released version {before.version} only"
+            found = "has no release" if before is None else f"had none before version {before.version}"
             raise Refused(f"A rollback needs a version that answered before, but {project!r} {found}.")
         cause = Cause(actor, reason or "rolled back by hand", before.incident)
-        return writing.serve(connection, project, before.previous, cause, leaves="rolled_back")
+        made = writing.serve(connection, project, before.previous, cause, leaves="rolled_back")
+        return writing.settle(connection, made, cause)
 
 
 def move_on(release: Release, stages: Sequence[float], reason: str, workspace: Workspace) -> Release:

@@ -9,8 +9,10 @@ import sqlalchemy as sa
 
 from penstock.domain.events import RELEASE_MOVED, RELEASE_ROLLED_BACK, Notice
 from penstock.domain.releases import Release
+from penstock.errors import Refused
 from penstock.rollout import history
 from penstock.store import outbox, tables
+from penstock.store.alias_requests import overtake_requests, settle_request
 from penstock.store.ledger import Act, append_audit
 
 WHOLE = 100.0
@@ -19,12 +21,28 @@ VALID_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Who moves traffic, why, and what it follows from."""
+    """Who moves traffic, why, and what it follows from: a decision, or a move of the alias by its number."""
 
     actor: str
     reason: str
     incident: str | None = None
     decision: str | None = None
+    request: int | None = None
+
+
+def settle(connection: sa.Connection, made: Release, cause: Cause) -> Release:
+    """Settle the request that a release follows, if it follows one; others that are open are overtaken by it.
+
+    Raises
+    ------
+    Refused
+        If the request is open no longer: a person has moved traffic by hand since it was read.
+    """
+    state, said = "proposed" if made.state == "pending_approval" else "followed", f"Release {made.id}."
+    if cause.request is not None and not settle_request(connection, cause.request, state, said):
+        raise Refused(f"Request {cause.request} must be open, but traffic of {made.project!r} was moved by hand since.")
+    overtake_requests(connection, made.project, f"Release {made.id} of version {made.version} came after it.")
+    return made
 
 
 def serve(
@@ -37,9 +55,10 @@ def serve(
             note_end(connection, before, version, cause)
         _leave(connection, before, leaves)
         _end_serving(connection, project)
-    values = {"state": "serving", "weights": {version: WHOLE}, "previous": history.former(connection, version, before)}
-    made = _insert(connection, (project, version, before), cause, values)
     back = leaves == "rolled_back"
+    previous = history.former(connection, version, before, back=back)
+    values = {"state": "serving", "weights": {version: WHOLE}, "previous": previous}
+    made = _insert(connection, (project, version, before), cause, values)
     _tell(connection, made, before, cause, "release.rolled_back" if back else "release.moved")
     return made
 

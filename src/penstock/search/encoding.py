@@ -25,7 +25,6 @@ from penstock.features.pipeline import Pipeline, build_pipeline
 
 MARK = "rows.json"
 SOME_ROWS = 20  # that a candidate's latency is measured with
-TRAINS_ALWAYS = -3  # the fold of rows that train in every fold and are validated in none
 
 
 class _Stopped(Exception):
@@ -183,16 +182,6 @@ class Encoding:
             self.categorical[flavour] = pipeline.categorical
             self.monotone[flavour] = pipeline.monotone(self.constraints)
             self.features[flavour] = len(pipeline.features)
-
-
-def fitted_pipeline(rows: TrainingRows, flavour: Flavour, folder: Path, seed: int) -> Pipeline:
-    """Return the pipeline learnt on all training rows: the one that encoded them in a study's folder, or again."""
-    model = pipeline_path(folds_folder(folder), flavour, None)
-    if model.exists() and _marked(folder) == rows.name:
-        return _read(model)
-    pipeline = build_pipeline(rows.plan.columns, flavour, rows.classes, seed, rows.meanings)
-    pipeline.fit_transform(rows.numbers, rows.texts, rows.target, rows.group)
-    return pipeline
 
 
 def pipeline_path(folder: Path, flavour: Flavour, fold: int | None) -> Path:

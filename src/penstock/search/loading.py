@@ -55,7 +55,7 @@ def facts_of(dataset: DatasetVersion, split: Split, leaks: tuple[Finding, ...], 
         unlisted=_unlisted(dataset, spec),
         optional=_optional(spec),
         forbidden=tuple(columns.forbidden),
-        sensitive=tuple(columns.sensitive),
+        sensitive=_sensitive(spec),
         embeddings=_embeddings(spec),
     )
 
@@ -89,6 +89,13 @@ def _optional(spec: ProjectSpec) -> tuple[str, ...]:
     return tuple(column.name for column in contract.columns if not column.required) if contract else ()
 
 
+def _sensitive(spec: ProjectSpec) -> tuple[str, ...]:
+    """Return the columns that the contract or the project file calls sensitive."""
+    contract = find_contract(spec)
+    marked = [column.name for column in contract.columns if column.sensitive] if contract else []
+    return tuple(dict.fromkeys([*spec.columns.sensitive, *marked]))
+
+
 def load(split: Split, plan: FeaturePlan, spec: ProjectSpec, workspace: Workspace) -> Loaded:
     """Return the training rows, decoded; in time order if the folds are."""
     columns = [column.name for column in plan.used]
@@ -115,7 +122,7 @@ def load(split: Split, plan: FeaturePlan, spec: ProjectSpec, workspace: Workspac
         classes=len(classes),
         folds=split.folds,
         time_ordered=split.time_ordered,
-        name=_name(split, plan, problem, spec),
+        name=_name(split, plan, problem, classes, spec),
         meanings=_meanings(texts, plan, spec),
     )
     return Loaded(rows, positions, classes)
@@ -131,15 +138,16 @@ def _meanings(texts: NDArray[Any], plan: FeaturePlan, spec: ProjectSpec) -> dict
     return {name: learn_meanings(texts[:, sources == name], folder) for name in found}
 
 
-def _name(split: Split, plan: FeaturePlan, problem: Problem, spec: ProjectSpec) -> str:
-    """Return what trials belong to: rows, features, seed, what they are scored by, and what own estimators are.
+def _name(split: Split, plan: FeaturePlan, problem: Problem, classes: tuple[Target, ...], spec: ProjectSpec) -> str:
+    """Return what trials belong to: rows, target codes, features, seed, score, and what own estimators are.
 
     The plan says nothing of monotone columns, and what was fitted without a constraint does not keep it. Budget,
     families, spaces and limits may be edited, and what was tried still counts.
     """
     rows = [split.dataset, split.assignment, plan.digest, spec.columns.monotone]
     own = [[source.name, source.attribute, file_digest(source)] for source in own_of(spec)]
-    said = [*rows, spec.seed, objective_of(problem, spec), spec.costs, own]
+    codes = [problem, *map(repr, classes)]  # an edited `positive` turns them round
+    said = [*rows, codes, spec.seed, objective_of(problem, spec), spec.costs, own]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 

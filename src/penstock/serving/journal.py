@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -22,6 +22,7 @@ from penstock.domain.workspace import Workspace
 from penstock.serving.journals.request_ids import LENGTH, RequestIds, is_request_id, seconds_of
 
 logger = logging.getLogger(__name__)
+Form = TypeVar("Form")
 
 START = b'{"request_id":"'
 ROTATE_BYTES = 64 << 20
@@ -180,7 +181,16 @@ def find(request_id: str, project: str, workspace: Workspace) -> Entry | None:
     Entry or None
     """
     line = find_line(request_id, spool_files(project, workspace))
-    return None if line is None else msgspec.json.decode(line, type=Entry)
+    return None if line is None else decode_line(line, Entry)
+
+
+def decode_line(line: bytes, form: type[Form]) -> Form | None:
+    """Return what a line holds; None, and a line in the log, if it nests deeper than can be followed."""
+    try:
+        return msgspec.json.decode(line, type=form)
+    except RecursionError:
+        logger.exception("A line of the journal cannot be read, and is passed over.")
+        return None
 
 
 def find_line(request_id: str, files: Sequence[Path]) -> bytes | None:

@@ -178,10 +178,11 @@ def answered_rows(request_ids: Iterable[str], project: str, workspace: Workspace
     files = journal.spool_files(project, workspace)
     for request_id in request_ids:
         line = journal.find_line(request_id, files)
-        if line is None:
+        brief = None if line is None else journal.decode_line(line, journal.Brief)
+        if brief is None:
             others.append(request_id)
         else:
-            sizes[request_id] = len(msgspec.json.decode(line, type=journal.Brief).predictions)
+            sizes[request_id] = len(brief.predictions)
     return sizes | sealed_rows(others, project, workspace)
 
 

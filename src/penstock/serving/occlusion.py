@@ -5,7 +5,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from penstock.serving.files.rows import arrays_of
-from penstock.serving.session import LoadedBundle
+from penstock.serving.session import LoadedBundle, Scores
 
 
 def explain_rows(loaded: LoadedBundle, table: pd.DataFrame) -> pd.DataFrame:
@@ -49,7 +49,7 @@ def typical(values: pd.Series) -> pd.Series:
     return pd.Series([value] * len(values), index=values.index, dtype=values.dtype)
 
 
-def _score(loaded: LoadedBundle, scores: NDArray[np.float32], label: NDArray[np.int64] | None) -> NDArray[np.float64]:
+def _score(loaded: LoadedBundle, scores: Scores, label: NDArray[np.int64] | None) -> NDArray[np.float64]:
     if label is None:
         return scores[:, 0].astype(np.float64)
     positive = loaded.signature.positive

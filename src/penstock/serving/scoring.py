@@ -10,9 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from penstock.data.sources._base import ReadWhole
+from penstock.data.types.conforming import coerce
 from penstock.domain.datasets import Split
 from penstock.domain.evaluation import Predictions
-from penstock.domain.models import Bundle
+from penstock.domain.models import Bundle, Signature
 from penstock.domain.workspace import Workspace
 from penstock.errors import ModelError, NotFound
 from penstock.serving.files.outputs import FileOutput, TableOutput, output_of
@@ -46,7 +47,8 @@ def answer(bundle: Bundle, split: Split, side: Side, workspace: Workspace) -> Pr
     -------
     Predictions
         The digest of a table with the columns row, digest, group, time, target (the class's code in the bundle's
-        order, -1 for a class that it does not know; or the value), and `p<i>` a class, or prediction.
+        order, -1 for a class that it does not know; or the value), and `p<i>` a class, or prediction. A table without
+        columns that the bundle needs, or with other types of them, is not answered, and these are named.
     """
     from penstock.evaluation.answers import codes_of
 
@@ -55,8 +57,11 @@ def answer(bundle: Bundle, split: Split, side: Side, workspace: Workspace) -> Pr
     rows = np.flatnonzero(
         assignment == HOLDOUT if side == "holdout" else (assignment != HOLDOUT) & (assignment != UNUSED)
     )
-    table = frames.load_table(split.dataset, workspace).iloc[rows].reset_index(drop=True)
     signature = loaded.signature
+    table = frames.load_table(split.dataset, workspace).iloc[rows].reset_index(drop=True)
+    table, lacks = _as_asked(table, signature)
+    if lacks:
+        return Predictions(split.project, "", bundle.digest, split.dataset, 0, lacks)
     times = table[split.key[0]] if split.kind == "time" else pd.Series(pd.NaT, index=table.index)
     answered = pd.DataFrame(
         {
@@ -75,6 +80,20 @@ def answer(bundle: Bundle, split: Split, side: Side, workspace: Workspace) -> Pr
         dataset=split.dataset,
         rows=len(answered),
     )
+
+
+def _as_asked(table: pd.DataFrame, signature: Signature) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Return a table in the types that a version asks for, and the columns that it needs and the table cannot give.
+
+    The contract may have been edited since the version was fitted.
+    """
+    columns, lacks = {}, []
+    for column in signature.decoding.columns:
+        if column.name in table:
+            columns[column.name], bad = coerce(table[column.name], column.type)
+        if column.required and (column.name not in table or bad.any()):
+            lacks.append(column.name)
+    return table.assign(**columns), tuple(lacks)
 
 
 def score_table(project: str, path: str, output: str, explain: bool, workspace: Workspace) -> int:

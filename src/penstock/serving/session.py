@@ -26,6 +26,7 @@ GRAPH, SIGNATURE, SCHEMA, CERTIFICATE, EXAMPLES = (
 )
 
 Answer = dict[str, Any]
+Scores = NDArray[np.float32] | NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class LoadedBundle:
             session=session,
         )
 
-    def scores(self, numbers: NDArray[np.float32], texts: NDArray[np.object_]) -> NDArray[np.float32]:
+    def scores(self, numbers: NDArray[np.float32], texts: NDArray[np.object_]) -> Scores:
         """Run the graph on decoded rows.
 
         Parameters
@@ -85,10 +86,10 @@ class LoadedBundle:
 
         Returns
         -------
-        shape (n, classes) : calibrated probabilities; or (n, 1) : values
+        shape (n, classes) : calibrated probabilities; or (n, 1) : values, in float64 but from older bundles
         """
         given = {"numbers": numbers, "texts": texts}
-        scores: NDArray[np.float32] = self.session.run(None, {name: given[name] for name in self.inputs})[0]
+        scores: Scores = self.session.run(None, {name: given[name] for name in self.inputs})[0]
         return scores
 
     def predict_rows(self, rows: Sequence[Row]) -> list[Answer]:
@@ -107,11 +108,11 @@ class LoadedBundle:
         numbers, texts = self.decoder.columns(table)
         return self.answers(self.scores(numbers, texts), numbers)
 
-    def predict_columns(self, table: Mapping[str, Any]) -> NDArray[np.float32]:
+    def predict_columns(self, table: Mapping[str, Any]) -> Scores:
         """Return the scores of whole columns in their canonical types, as `scores` does."""
         return self.scores(*self.decoder.columns(table))
 
-    def chosen(self, scores: NDArray[Any]) -> NDArray[np.int64]:
+    def chosen(self, scores: Scores) -> NDArray[np.int64]:
         """Return the position of each row's class, shape (n,), from probabilities of shape (n, classes)."""
         signature = self.signature
         if signature.costs:
@@ -123,7 +124,7 @@ class LoadedBundle:
         high = scores[:, signature.positive].astype(np.float64) >= signature.threshold
         return np.where(high, signature.positive, 1 - signature.positive).astype(np.int64)
 
-    def answers(self, scores: NDArray[np.float32], numbers: NDArray[np.float32]) -> list[Answer]:
+    def answers(self, scores: Scores, numbers: NDArray[np.float32]) -> list[Answer]:
         """Return what the caller is told of each row.
 
         Parameters

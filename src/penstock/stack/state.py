@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from penstock.domain.workspace import Workspace
-from penstock.orchestration.processes import Identity, read_identity
+from penstock.orchestration.processes import read_identity
 from penstock.stack.parts import PARTS, Part, record_of, url_of
 from penstock.stack.supervisor import part_states
 
@@ -45,24 +45,24 @@ def serves_commands(workspace: Workspace) -> bool:
 
 def _state_of(part: Part, words: dict[str, str] | None, workspace: Workspace) -> PartState:
     identity = read_identity(record_of(part.name, workspace))
-    living = identity if identity is not None and identity.lives else None
-    since = datetime.fromtimestamp(living.started, UTC).isoformat(timespec="seconds") if living else None
+    since = None if identity is None else identity.since
+    told = None if since is None else datetime.fromtimestamp(since, UTC).isoformat(timespec="seconds")
     word = None if words is None else words.get(part.name)
-    return PartState(part.name, _name(part, word, living, workspace), url_of(part, workspace), since)
+    return PartState(part.name, _name(part, word, since, workspace), url_of(part, workspace), told)
 
 
-def _name(part: Part, word: str | None, living: Identity | None, workspace: Workspace) -> str:
+def _name(part: Part, word: str | None, since: float | None, workspace: Workspace) -> str:
     if word in GIVEN_UP:
         return "failed"
-    if word in RESTING or (word is None and living is None):
+    if word in RESTING or (word is None and since is None):
         return "stopped"
-    return "running" if living is not None and is_well(part, living, workspace) else "starting"
+    return "running" if since is not None and is_well(part, since, workspace) else "starting"
 
 
-def is_well(part: Part, living: Identity, workspace: Workspace) -> bool:
-    """Return whether a part that lives does its work."""
+def is_well(part: Part, since: float, workspace: Workspace) -> bool:
+    """Return whether a part that has lived since a time (seconds since 1970) does its work."""
     if part.ready is not None:
-        return part.ready(workspace, living.started)
+        return part.ready(workspace, since)
     return answers(f"{url_of(part, workspace)}{part.health}")
 
 

@@ -26,11 +26,18 @@ def add_request(connection: sa.Connection, project: str, moved: tuple[str | None
     )
 
 
-def settle_request(connection: sa.Connection, number: int, state: str, reason: str) -> None:
-    """Say what became of a request."""
+def settle_request(connection: sa.Connection, number: int, state: str, reason: str) -> bool:
+    """Say what became of a request; return whether it was open still."""
     table = tables.alias_requests
     still = sa.and_(table.c.number == number, table.c.state == "open")
-    connection.execute(sa.update(table).where(still).values(state=state, reason=reason))
+    return connection.execute(sa.update(table).where(still).values(state=state, reason=reason)).rowcount > 0
+
+
+def overtake_requests(connection: sa.Connection, project: str, reason: str) -> None:
+    """Say of a project's open requests that something else was asked for after them."""
+    table = tables.alias_requests
+    still = sa.and_(table.c.project == project, table.c.state == "open")
+    connection.execute(sa.update(table).where(still).values(state="overtaken", reason=reason))
 
 
 def list_requests(project: str, workspace: Workspace, state: str | None = None) -> list[AliasRequest]:

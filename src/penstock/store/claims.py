@@ -5,14 +5,13 @@ import socket
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-import psutil
 import sqlalchemy as sa
 
 from penstock.domain.events import Claim
 from penstock.domain.workspace import Workspace
 from penstock.store import tables
 from penstock.store.database import connect, reading
-from penstock.store.leases import alive, is_near
+from penstock.store.leases import alive, is_near, start_of
 from penstock.store.ledger import Act, append_audit
 
 
@@ -38,7 +37,7 @@ def try_claim(decision: str, project: str, flow_run: str | None, workspace: Work
     table, mine = tables.claims, os.getpid()
     values = {
         "pid": mine,
-        "started": psutil.Process(mine).create_time(),
+        "started": start_of(mine),
         "host": socket.gethostname(),
         "flow_run": flow_run,
         "claimed_at": datetime.now(UTC),

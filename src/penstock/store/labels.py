@@ -1,9 +1,10 @@
 """True values of answered rows, with their history."""
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -13,29 +14,33 @@ from penstock.store import tables
 from penstock.store.database import connect, reading
 
 AT_ONCE = 500  # values in one statement
+PART = 5000  # labels in one transaction: the lock is held for less than half a second
+PAUSE_SECONDS = 0.1  # between two: a writer that waits for the lock of SQLite looks for it as often, and no more
 FIELDS = tuple(each.name for each in fields(Label))
 
 Row = tuple[str, str, int]  # project, request, row of the request
+T = TypeVar("T")
 
 
 def save_labels(labels: Iterable[tuple[Label, bool]], workspace: Workspace) -> LabelCounts:
     """Keep labels, each with whether its row was answered; the same value again changes nothing.
 
     A different value supersedes, and the earlier one stays in the history; labels of unknown rows are parked, and kept
-    anew when they come again after their rows.
+    anew when they come again after their rows. Many are kept in parts, so that other writers have their turn; whoever
+    is killed in between says all of them again.
     """
-    given = list(labels)
     accepted = superseded = unknown = 0
-    with connect(workspace).begin() as connection:
-        kept = _Kept.of([label for label, _ in given], connection)
-        for label, known in given:
-            before = kept.newest.get(_row_of(label))
-            if before is None or before.value != label.value or (known and not before.known):
-                kept.put(label, known=known)
-            superseded += known and before is not None and before.value != label.value
-            accepted += known
-            unknown += not known
-        kept.write(connection)
+    for part in _in_parts(list(labels)):
+        with connect(workspace).begin() as connection:
+            kept = _Kept.of([label for label, _ in part], connection)
+            for label, known in part:
+                before = kept.newest.get(_row_of(label))
+                if before is None or before.value != label.value or (known and not before.known):
+                    kept.put(label, known=known)
+                superseded += known and before is not None and before.value != label.value
+                accepted += known
+                unknown += not known
+            kept.write(connection)
     return LabelCounts(accepted=accepted, superseded=superseded, unknown=unknown)
 
 
@@ -104,17 +109,25 @@ def parked_labels(project: str, since: datetime, workspace: Workspace) -> list[t
 
 def adopt_labels(parked: Iterable[tuple[int, Label]], workspace: Workspace) -> int:
     """Keep parked labels anew, of rows that are known by now; return how many were still the newest."""
-    given = list(parked)
     adopted = 0
-    with connect(workspace).begin() as connection:
-        kept = _Kept.of([label for _, label in given], connection)
-        for number, label in given:
-            before = kept.newest.get(_row_of(label))
-            if before is not None and before.number == number:
-                kept.put(label, known=True)
-                adopted += 1
-        kept.write(connection)
+    for part in _in_parts(list(parked)):
+        with connect(workspace).begin() as connection:
+            kept = _Kept.of([label for _, label in part], connection)
+            for number, label in part:
+                before = kept.newest.get(_row_of(label))
+                if before is not None and before.number == number:
+                    kept.put(label, known=True)
+                    adopted += 1
+            kept.write(connection)
     return adopted
+
+
+def _in_parts(given: list[T]) -> Iterator[list[T]]:
+    """Give what one transaction takes at a time, with a pause in between."""
+    for start in range(0, len(given), PART):
+        if start:
+            time.sleep(PAUSE_SECONDS)
+        yield given[start : start + PART]
 
 
 def _label_of(row: Any) -> Label:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 
 import psutil
 import sqlalchemy as sa
@@ -16,6 +18,7 @@ from penstock.store import tables
 from penstock.store.database import connect, reading
 
 SAME_START_SECONDS = 2.0  # start times are read from a clock with a resolution of 10 ms, and may be rounded
+TICKS_OF_A_BOOT = 2**33  # a machine counts fewer until the next: in 10 ms, 2.7 years
 PAUSE_SECONDS = 0.5  # between two looks at a lease that another process holds
 
 
@@ -28,11 +31,27 @@ class Holder:
     taken_at: datetime
 
 
+def start_of(pid: int) -> float:
+    """Return what tells a process from all others that have its id at some time, for `alive`.
+
+    On Linux a negative number of the boot and of the ticks since: unlike a start time, it stays the same when somebody
+    sets the clock. Elsewhere, and in records of earlier versions, seconds since 1970.
+
+    Raises
+    ------
+    psutil.NoSuchProcess
+        If it does not run.
+    """
+    process = psutil.Process(pid)
+    return _ticks_of(pid) or process.create_time()
+
+
 def alive(pid: int, started: float) -> bool:
-    """Return whether a process that started at a time (seconds since 1970) still runs."""
+    """Return whether a process still runs whose start was told by `start_of`."""
     try:
         process = psutil.Process(pid)
-        return abs(process.create_time() - started) < SAME_START_SECONDS and process.status() != psutil.STATUS_ZOMBIE
+        same = _ticks_of(pid) == started if started < 0 else abs(process.create_time() - started) < SAME_START_SECONDS
+        return same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 
@@ -43,7 +62,7 @@ def try_lease(name: str, workspace: Workspace) -> bool:
     values = {
         "name": name,
         "pid": mine,
-        "started": psutil.Process(mine).create_time(),
+        "started": start_of(mine),
         "host": socket.gethostname(),
         "taken_at": datetime.now(UTC),
     }
@@ -131,6 +150,21 @@ def hold_lease(name: str, workspace: Workspace, *, waiting: Callable[[Holder], N
 def is_near(host: str, workspace: Workspace) -> bool:
     """Return whether this machine sees a holder's process: a SQLite file is on one machine, whatever its name was."""
     return workspace.database_server is None or host == socket.gethostname()
+
+
+def _ticks_of(pid: int) -> float | None:
+    """Return the boot and the ticks of a process's start as one number, None where the kernel does not tell them."""
+    try:
+        ticks = int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[19])
+        return -float(_boot() * TICKS_OF_A_BOOT + ticks)
+    except OSError:
+        return None
+
+
+@cache
+def _boot() -> int:
+    """Return 20 bits of the kernel's name of this boot: with them, a float still holds each tick."""
+    return int(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")[:5], 16)
 
 
 def _all_leases(workspace: Workspace) -> Sequence[sa.Row[tuple[object, ...]]]:

@@ -3,7 +3,6 @@
 import functools
 import logging
 import math
-import os
 import sqlite3
 import time
 import warnings
@@ -18,6 +17,7 @@ from penstock.domain.workspace import Workspace
 from penstock.errors import NotFound
 from penstock.store import artifacts
 from penstock.store.outages import is_outage, no_answer
+from penstock.store.workspace import find_workspace, mlflow_database_url
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,12 +32,6 @@ MAX_VALUE_LENGTH = 480  # MLflow refuses a parameter over 6,000 characters and a
 MOST_CHILDREN = 1000
 
 
-def warm_up() -> None:
-    """Import MLflow, which takes seconds; a search's parent does so while its slots work."""
-    import mlflow
-    import mlflow.pyfunc  # noqa: F401
-
-
 def make_application() -> Any:
     """Return MLflow's application for its server to run; the tables are made before the server listens.
 
@@ -46,9 +40,8 @@ def make_application() -> Any:
     """
     collect_rarely()
     from mlflow.server import fastapi_app
-    from mlflow.server.constants import BACKEND_STORE_URI_ENV_VAR
 
-    make_tables(os.environ[BACKEND_STORE_URI_ENV_VAR])
+    make_tables(mlflow_database_url(find_workspace()))
     return fastapi_app.app
 
 

@@ -100,7 +100,7 @@ class _Chosen(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         -------
         Path
             The file. Its inputs are those of `onnx_inputs`, its output `scores` are probabilities in the order of
-            `classes_`, shape (n_rows, n_classes), or values of shape (n_rows, 1), both float32.
+            `classes_`, shape (n_rows, n_classes), float32, or values of shape (n_rows, 1), float64.
 
         Raises
         ------

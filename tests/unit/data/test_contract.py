@@ -16,6 +16,7 @@ from penstock.domain.workspace import Workspace
 from penstock.errors import NotFound, Refused, SpecError
 from penstock.spec import ProjectSpec, load_spec
 from penstock.store import records
+from penstock.store.frames import load_table
 
 ROWS = 300
 
@@ -79,7 +80,7 @@ def test_an_added_column_goes_on_unused_until_allowed(spec: ProjectSpec, workspa
     admit(change, report)
     assert (change.verdict, change.added, change.seen) == ("go_on", ("visits",), 1)
     assert "unused until you allow it" in change.reasons[0]
-    assert report.accepted.column("visits") is None
+    assert report.accepted.column("visits") is not None
     added = load_contract(spec).column("visits")
     assert added is not None
     assert not added.allowed
@@ -146,6 +147,45 @@ def test_a_retyped_column_blocks_with_rows(
     with pytest.raises(Refused) as caught:
         admit(change, report)
     assert len(caught.value.details[0]["examples"]) == 20
+
+
+@pytest.mark.parametrize(
+    ("words", "typed"),
+    [
+        (["true", "false", "unknown"], ["true", "false"]),
+        (["2024-01-05", "2024-02-07", "never", "unknown"], ["2024-01-05", "2024-02-07"]),
+        (["1.10", "1.9", "alpha", "beta", "none"], ["1.10", "1.9"]),
+    ],
+)
+def test_a_text_column_stays_so_where_a_table_has_none_of_its_words(
+    spec: ProjectSpec, workspace: Workspace, words: list[str], typed: list[str]
+) -> None:
+    run(table().assign(plan=np.resize(words, ROWS)), spec, workspace)
+    change, report = run(table(1).assign(plan=np.resize(typed, ROWS)), spec, workspace)
+    assert (change.verdict, report.quarantined) == ("same", 0)
+    assert load_table(report.accepted.digest, workspace)["plan"].unique().tolist() == typed
+
+
+def test_a_column_of_decimal_commas_with_a_bad_cell_loses_its_row_alone(
+    spec: ProjectSpec, workspace: Workspace
+) -> None:
+    run(table().assign(fee=table()["fee"].map("{:.2f}".format).str.replace(".", ",")), spec, workspace)
+    fees = table(1)["fee"].map("{:.2f}".format).str.replace(".", ",")
+    fees[5] = "abc"
+    change, report = run(table(1).assign(fee=fees), spec, workspace)
+    assert (change.verdict, report.blocked, report.quarantined) == ("same", False, 1)
+    assert load_table(report.accepted.digest, workspace)["fee"].tolist() == table(1)["fee"].drop(5).tolist()
+
+
+def test_a_gap_among_large_whole_numbers_sets_its_row_alone_aside(spec: ProjectSpec, workspace: Workspace) -> None:
+    numbers = table().assign(customer_id=2**60 + np.arange(ROWS))
+    run(numbers, spec, workspace)
+    numbers = numbers.astype({"customer_id": "Int64"})
+    numbers.loc[3, "customer_id"] = pd.NA
+    change, report = run(numbers, spec, workspace)
+    assert (change.verdict, report.blocked, report.quarantined) == ("same", False, 1)
+    kept = load_table(report.accepted.digest, workspace)["customer_id"]
+    assert kept.tolist() == numbers["customer_id"].dropna().tolist()
 
 
 def test_whole_and_broken_numbers_are_one_type(spec: ProjectSpec, workspace: Workspace) -> None:

@@ -76,7 +76,7 @@ def test_a_column_without_values_is_kept(workspace: Workspace, tmp_path: Path) -
     _write(tmp_path, "x,z,y\n1,,a\n2,,b\n")
     column = ingest(_spec(tmp_path), workspace).column("z")
     assert column is not None
-    assert (column.missing, column.missing_share) == (2, 1.0)
+    assert (column.missing, column.rows) == (2, 2)
 
 
 def test_a_file_that_is_not_there_may_come_later(workspace: Workspace, tmp_path: Path) -> None:

@@ -12,13 +12,14 @@ from penstock.data.contract import check_contract
 from penstock.data.drafts.drafting import complete_spec, draft_project
 from penstock.data.ingestion import find_reading, ingest, unreadable_values
 from penstock.data.leaks import find_leaks
+from penstock.data.sides.hash_split import HOLDOUT
 from penstock.data.splitting import load_assignment, split
 from penstock.data.validation import validate
 from penstock.domain.datasets import DatasetVersion
 from penstock.domain.models import ModelVersion
 from penstock.domain.workspace import Workspace
 from penstock.spec import ProjectSpec, load_spec
-from penstock.store.frames import load_table
+from penstock.store.frames import load_array, load_table
 from tests.unit.data.answers import ASKED, answer, label
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -105,6 +106,40 @@ def test_a_value_that_does_not_fit_is_missing_and_named(workspace: Workspace, tm
     assert load_table(dataset.digest, workspace)["n"].isna().tolist() == [False, False, False, True, False]
     unreadable = unreadable_values(find_reading(dataset, workspace), workspace)
     assert unreadable.to_dict("records") == [{"row": 3, "column": "n", "text": "[4]"}]
+
+
+@pytest.mark.parametrize("id_column", ["key", None])
+def test_an_answer_without_a_large_number_changes_neither_the_others_nor_their_sides(
+    workspace: Workspace, tmp_path: Path, id_column: str | None
+) -> None:
+    keys = 2**60 + 37 * np.arange(200) ** 2
+    frame = pd.DataFrame({"key": keys, "n": np.arange(200) % 7, "y": np.arange(200) % 2})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    spec = _spec(tmp_path, id=id_column)
+    before = split(ingest(spec, workspace), None, spec, workspace)
+    _asked([{"n": 9}, {"key": 2**61 + 1, "n": 8}], ["0", "1"], workspace)
+    later = ingest(spec, workspace)
+    assert load_table(later.digest, workspace)["key"].fillna(-1).tolist() == [*keys, -1, 2**61 + 1]
+    after = split(later, None, spec, workspace)
+    digests = [load_array(made.row_digests, workspace)[:200] for made in (before, after)]
+    held = [load_array(made.assignment, workspace)[:200] == HOLDOUT for made in (before, after)]
+    assert np.array_equal(digests[0], digests[1])
+    assert np.array_equal(held[0], held[1])
+
+
+def test_columns_under_an_earlier_name_are_joined_by_the_contract_s(workspace: Workspace, tmp_path: Path) -> None:
+    _write(tmp_path, "number,day,y\nk1,2026-01-01,a\nk2,2026-01-02,b\n")
+    spec = _spec(tmp_path, id="key", time="at")
+    (tmp_path / "shop.contract.yaml").write_text(
+        "project: shop\ntarget: 'y'\ncolumns:\n"
+        "  key: {renamed_from: [number], type: string, required: true, unique: true}\n"
+        "  at: {renamed_from: [day], type: date, required: true}\n"
+        "  'y': {type: string, required: false}\n"
+    )
+    _asked([{"key": "k1"}, {"number": "k2"}, {"key": "k3"}], ["b", "a", "a"], workspace)
+    frame = load_table(ingest(spec, workspace).digest, workspace)
+    assert frame["key"].tolist() == ["k1", "k2", "k3"]
+    assert frame["at"].iloc[2] == pd.Timestamp(ASKED).tz_localize(None)
 
 
 @pytest.mark.parametrize("time", [None, "at"])

@@ -93,6 +93,16 @@ def test_allowed_columns_are_not_named(find: Find) -> None:
     assert find(frame, columns={"allow": ["status"]}) == ()
 
 
+def test_columns_that_the_contract_does_not_allow_are_not_looked_at(find: Find, tmp_path: Path) -> None:
+    frame = _honest()
+    frame["status"] = np.where(frame["y"] == "yes", "closed", "open")
+    allowed = "".join(f"  {name}: {{type: string}}\n" for name in ("strong", "weak", "level", "y"))
+    text = f"project: shop\ntarget: y\ncolumns:\n{allowed}  status: {{type: string, allowed: false}}\n"
+    (tmp_path / "shop.contract.yaml").write_text(text)
+    assert find(frame, path=tmp_path / "shop.yaml") == ()
+    assert len(find(frame)) == 1
+
+
 def test_dates_of_what_ended_later_are_found(find: Find) -> None:
     frame = _honest()
     frame["opened"] = pd.date_range("2026-01-01", periods=len(frame), freq="h").as_unit("us")

@@ -10,8 +10,13 @@ def test_a_number_has_range_levels_and_histogram() -> None:
     found = profile_column(pd.Series([1.0, 2.0, np.nan, 2.0], name="n"))
     assert (found.type, found.rows, found.missing, found.distinct, found.whole) == ("number", 4, 1, 2, True)
     assert (found.lowest, found.highest, found.levels) == (1.0, 2.0, (("2", 2), ("1", 1)))
-    assert found.missing_share == 0.25
     assert sum(count for _, count in found.histogram) == 3
+
+
+def test_large_whole_numbers_with_a_gap_keep_their_digits() -> None:
+    found = profile_column(pd.Series([2**60, 2**60 + 1, None], dtype="Int64"))
+    assert (found.missing, found.distinct, found.whole) == (1, 2, True)
+    assert found.examples == ("1152921504606846976", "1152921504606846977")
 
 
 def test_one_outlier_does_not_flatten_the_histogram() -> None:
@@ -47,3 +52,13 @@ def test_values_read_as_people_write_them() -> None:
         "4",
         "2026-01-01T00:00:00",
     ]
+
+
+def test_the_largest_numbers_there_are_have_a_profile() -> None:
+    largest = np.finfo(np.float64).max
+    found = profile_column(pd.Series([*[-largest] * 20, *np.linspace(0, 1, 100), *[largest] * 20]))
+    assert (found.lowest, found.highest) == (-largest, largest)
+    assert found.mean is not None
+    assert found.deviation is not None
+    assert np.isfinite([found.mean, found.deviation]).all()
+    assert sum(count for _, count in found.histogram) == 140

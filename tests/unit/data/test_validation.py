@@ -220,6 +220,22 @@ def test_an_expectation_about_the_whole_table_stops_it(tmp_path: Path, workspace
     assert "gone" in caught.value.message
 
 
+@pytest.mark.parametrize("where", ["contract", "project file"])
+def test_a_column_that_is_given_up_may_be_gone(tmp_path: Path, workspace: Workspace, where: str) -> None:
+    spec = project(tmp_path)
+    run(table(), spec, workspace)
+    if where == "contract":
+        text = contract_path(spec).read_text()
+        contract_path(spec).write_text(text.replace("sensitive: true}", "sensitive: true, allowed: false}"))
+    else:
+        spec = spec.model_copy(update={"columns": spec.columns.model_copy(update={"drop": ["fee"]})})
+    kept = run(table(), spec, workspace)
+    assert kept.accepted.column("fee") is not None
+    report = run(table().drop(columns="fee"), spec, workspace)
+    assert (report.quarantined, report.accepted.column("fee")) == (0, None)
+    assert "fee" not in {result.column for result in report.results}
+
+
 def test_a_third_class_is_no_fault_of_a_multiclass_target(tmp_path: Path, workspace: Workspace) -> None:
     spec = project(tmp_path, "multiclass")
     frame = table().assign(churned=lambda frame: frame["plan"].where(frame["age"] > 25, "none"))

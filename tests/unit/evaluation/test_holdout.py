@@ -83,7 +83,18 @@ def test_time_ordered_rows_are_drawn_by_day(workspace: Workspace, tmp_path: Path
     table = make_table(2400, "regression")
     table["day"] = np.datetime64("2026-01-01", "us") + (np.arange(2400) // 24).astype("timedelta64[D]")
     world = make_world(table, workspace, "regression", tmp_path, time="day")
-    assert "days" in evaluated(world).notes[1]
+    assert "days again" in evaluated(world).notes[1]
+
+
+def test_ids_and_days_at_once_both_widen_the_interval(workspace: Workspace, tmp_path: Path) -> None:
+    table = make_table(60, "regression").loc[np.tile(np.arange(60), 40)].reset_index(drop=True)
+    table["day"] = np.datetime64("2026-01-01", "us") + np.repeat(np.arange(40), 60).astype("timedelta64[D]")
+    days = evaluated(make_world(table, workspace, "regression", tmp_path, time="day"))
+    groups = np.tile(np.arange(60), 40)
+    both = evaluated(make_world(table, workspace, "regression", tmp_path, time="day", groups=groups))
+    assert width(both.score) > 2 * width(days.score)
+    assert "by Student's t on " in both.notes[1]
+    assert " and groups of rows that belong together" in both.notes[1]
 
 
 def test_without_holdout_the_score_is_out_of_fold_and_says_so(binary_world: World) -> None:

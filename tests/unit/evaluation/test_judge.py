@@ -133,6 +133,14 @@ def test_rows_that_a_model_was_fitted_on_are_left_out(binary_world: World) -> No
     assert "300 rows were left out" in decision.reasons[1]
 
 
+def test_a_version_that_needs_a_column_which_is_gone_is_not_compared(binary_world: World) -> None:
+    champion = side(binary_world, "1", noise=0.4)
+    lacking = replace(champion.predictions, digest="", rows=0, lacks=("age",))
+    decision = judged(binary_world, side(binary_world, "2"), replace(champion, predictions=lacking))
+    assert (decision.verdict, decision.comparison) == ("hold", None)
+    assert "Version 1 cannot be compared on these rows: it needs the columns 'age'" in decision.reasons[0]
+
+
 def test_rows_that_promoted_a_version_retire(binary_world: World) -> None:
     champion = side(binary_world, "1", noise=0.4)
     better = side(binary_world, "2", noise=0.2)

@@ -163,3 +163,14 @@ def test_the_time_between_two_dates_is_planned_and_said() -> None:
     assert plans["ended"].since == ("began",)
     assert "The time since 'began'" in plans["ended"].reason
     assert all("minutes" in plans[name].parts for name in ("began", "ended"))
+
+
+def test_the_only_value_of_a_sensitive_column_is_not_told() -> None:
+    values = strings(["HIV positive"] * ROWS)
+    assert plan({"s": values})["s"].reason == "It has the same value in every training row: 'HIV positive'."
+    assert plan({"s": values}, sensitive=("s",))["s"].reason == "It has the same value in every training row."
+
+
+def test_a_sensitive_feature_is_said_to_be_masked() -> None:
+    reason = plan({"s": strings(["a", "b"] * (ROWS // 2))}, sensitive=("s",))["s"].reason
+    assert reason.endswith("It is marked sensitive: its values are masked in what people see.")

@@ -1,5 +1,7 @@
 """The scale of a target: learnt, undone, and written into a graph."""
 
+from dataclasses import replace
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -50,13 +52,16 @@ def test_a_target_that_does_not_vary_is_given_back() -> None:
 
 
 @pytest.mark.parametrize("logarithm", [True, False])
-def test_the_graph_undoes_it_alike_even_where_values_are_small(logarithm: bool) -> None:
-    y = np.append(prices(), [0.0, 0.001, 1e7])
-    scale = learn_scale(y, logarithm)
+@pytest.mark.parametrize(("base", "factor"), [(0.0, 1.05), (1e12, 1.0 + 1e-9)])
+def test_the_graph_undoes_it_alike_even_where_values_are_small_or_far(
+    logarithm: bool, base: float, factor: float
+) -> None:
+    y = np.append(prices(), [0.0, 0.001, 1e7]) + base
+    scale = replace(learn_scale(y, logarithm), factor=factor if logarithm else 1.0)
     scaled = scale.apply(y).astype(np.float32)[:, None]
     graph = GraphBuilder()
     values = scale.write(graph, graph.cast("raw", "double"))
-    model = graph.finish({"raw": 1}, values, "scores", 1)
+    model = graph.finish({"raw": 1}, values, "scores", 1, double=True)
     said = onnxruntime.InferenceSession(model).run(["scores"], {"raw": scaled})[0][:, 0]
     expected = scale.invert(scaled[:, 0])
-    assert np.all(np.abs(said - expected) <= 1e-7 * np.abs(expected) + 1e-9)
+    assert np.all(np.abs(said - expected) <= 1e-13 * np.abs(expected) + 1e-9)

@@ -5,10 +5,11 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from penstock.domain.monitoring import Monitored, Performance, Seen
-from penstock.evaluation.metrics import METRICS, Choosing, find_metric
-from penstock.monitoring.estimation import expect_score
+from penstock.evaluation.metrics import METRICS, MOST_PROBABLE, Choosing, find_metric
+from penstock.monitoring.estimation import Expected, expect
 from penstock.monitoring.labelled import read_labelled
 from penstock.monitoring.maturity import delays_differ
 from penstock.monitoring.performance import measure_performance
@@ -151,6 +152,12 @@ def test_delays_that_do_not_depend_on_the_class_hold_nothing_back() -> None:
     assert not delays_differ(waits, target.astype(float))
 
 
+def expected(metric: str, matrix: NDArray[np.float64], choosing: Choosing = MOST_PROBABLE) -> Expected:
+    found = expect(metric, matrix, choosing, 7)
+    assert found is not None
+    return found
+
+
 @pytest.mark.parametrize("metric", [name for name, each in METRICS.items() if "binary" in each.problems])
 def test_the_estimate_of_calibrated_probabilities_is_the_score(metric: str) -> None:
     random = np.random.default_rng(2)
@@ -158,8 +165,8 @@ def test_the_estimate_of_calibrated_probabilities_is_the_score(metric: str) -> N
     target = (random.random(share.size) < share).astype(np.int64)
     matrix = np.column_stack([1 - share, share])
     costs = np.array([[0.0, 1.0], [5.0, 0.0]])
-    choosing = Choosing(1 / 6 if metric == "cost" else 0.5, costs if metric == "cost" else None)
-    estimated = expect_score(metric, matrix, choosing)
+    choosing = Choosing(1 / 6, mistakes=costs) if metric == "cost" else Choosing(0.5)
+    estimated = expected(metric, matrix, choosing).score
     assert estimated == pytest.approx(find_metric(metric).measure(target, matrix, choosing), abs=0.01)
 
 
@@ -168,13 +175,26 @@ def test_the_estimate_of_three_classes_is_the_score() -> None:
     matrix = random.dirichlet([1.0, 0.7, 0.4], 100_000)
     target = (matrix.cumsum(axis=1) < random.random(100_000)[:, None]).sum(axis=1)
     for metric in ("roc_auc", "average_precision", "log_loss", "accuracy", "f1"):
-        estimated = expect_score(metric, matrix, Choosing())
+        estimated = expected(metric, matrix).score
         assert estimated == pytest.approx(find_metric(metric).measure(target, matrix, Choosing()), abs=0.01), metric
 
 
+@pytest.mark.parametrize("metric", ["average_precision", "roc_auc", "f1"])
+def test_the_estimate_of_rare_classes_is_one_of_those_that_occur(metric: str) -> None:
+    random = np.random.default_rng(4)
+    matrix = random.dirichlet(4 * np.array([0.5, 0.3, 0.15, *[0.005] * 10]), 300)
+    found = expected(metric, matrix)
+    assert found.low < found.score < found.high
+    real = []
+    for _ in range(40):
+        target = (matrix.cumsum(axis=1)[:, :-1] < random.random((300, 1))).sum(axis=1)
+        real.append(find_metric(metric).measure(target, matrix, Choosing()))
+    assert found.score == pytest.approx(np.mean(real), abs=0.04)
+
+
 def test_values_are_not_estimated() -> None:
-    assert expect_score("rmse", np.array([1.0, 2.0]), Choosing()) is None
-    assert expect_score("roc_auc", np.empty((0, 2)), Choosing()) is None
+    assert expect("rmse", np.array([1.0, 2.0]), Choosing(), 7) is None
+    assert expect("roc_auc", np.empty((0, 2)), Choosing(), 7) is None
 
 
 def test_a_window_with_too_few_rows_still_says_what_labels_say(world: World) -> None:

@@ -1,5 +1,6 @@
 """Who a process is, whose it is, and how it ends."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import psutil
+import pytest
 
 from penstock.domain.workspace import Workspace
 from penstock.orchestration.claims import beginning, claim_run, drop_claim, find_claim, living_claims, somebody_begins
@@ -51,6 +53,28 @@ def test_a_record_names_a_process_only_while_it_lives(workspace: Workspace, tmp_
     assert gone == found
     assert not gone.lives
     assert not replace(gone, pid=os.getpid(), started=gone.started - 100).lives  # an id that was used again
+
+
+def test_a_record_of_an_earlier_version_is_read_by_its_start_time(tmp_path: Path) -> None:
+    path, started = tmp_path / "part.json", psutil.Process().create_time()
+    for seconds, since in ((0, started), (-100, None)):
+        path.write_text(json.dumps({"pid": os.getpid(), "started": started + seconds}))
+        found = read_identity(path)
+        assert found is not None
+        assert found.since == since
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="Linux alone tells ticks since the boot.")
+def test_a_process_lives_on_when_the_clock_is_set_and_runs_since_a_time_of_that_clock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, create_time = tmp_path / "part.json", psutil.Process.create_time
+    write_identity(os.getpid(), path)
+    found = read_identity(path)
+    assert found is not None
+    monkeypatch.setattr(psutil.Process, "create_time", lambda process: create_time(process) + 3600)
+    assert found.lives
+    assert found.since == create_time(psutil.Process()) + 3600
 
 
 def test_only_what_a_part_of_this_workspace_started_is_ours(workspace: Workspace, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from penstock.domain.evaluation import Decision, Gate, VerdictWord
 from penstock.domain.models import ModelVersion
 from penstock.domain.releases import Release
 from penstock.domain.workspace import Workspace
+from penstock.rollout import advance
 from penstock.rollout import release as releases
 from penstock.serving.journal import Journal
 from penstock.spec import ProjectSpec, load_spec
@@ -103,8 +104,14 @@ def ask(count: int, workspace: Workspace, *, version: str = "1", latency: float 
     journal.close()
 
 
+def let_pass(seconds: float) -> None:
+    """Let rollouts be watched at their stages for so long; a stage begins at its first tick."""
+    for gathered in advance._gathered.values():
+        gathered.lasted += seconds
+
+
 def backdate(seconds: float, workspace: Workspace) -> None:
-    """Let the stage of the newest release have begun earlier."""
+    """Let the stage of the newest release have begun earlier, on the wall."""
     table = tables.releases
     with database.connect(workspace).begin() as connection:
         newest = sa.select(sa.func.max(table.c.id)).scalar_subquery()

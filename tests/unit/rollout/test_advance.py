@@ -1,5 +1,6 @@
 """Ticks: a rollout is judged by what its challenger did, and moved or taken back."""
 
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from tests.unit.rollout.stage import (
     backdate,
     graph,
     keep_rows,
+    let_pass,
     rows_of,
     spoil,
     write_project,
@@ -65,7 +67,7 @@ def tick_until_it_ends(workspace: Workspace, ticks: int = 10) -> list[Release]:
     moved = []
     for _ in range(ticks):
         moved += advance_rollouts(workspace)
-        backdate(60, workspace)
+        let_pass(60)
         if not newest(workspace).active:
             return moved
     raise AssertionError(f"the rollout must end within {ticks} ticks, but is {newest(workspace)}")
@@ -97,7 +99,7 @@ def test_where_few_have_asked_rows_of_the_dataset_are_replayed(project: Path, wo
 def test_without_requests_and_rows_a_rollout_waits_and_is_then_taken_back(project: Path, workspace: Workspace) -> None:
     open_second(workspace, project, "{max_wait_minutes: 1}")
     assert advance_rollouts(workspace) == []
-    backdate(61, workspace)
+    let_pass(61)
     assert [each.version for each in advance_rollouts(workspace)] == ["1"]
     last = ledger.list_audit("churn", workspace)[-1]
     assert last.actor == "guard:wait"
@@ -183,15 +185,45 @@ def test_a_process_that_was_killed_goes_on_where_the_rollout_stands(project: Pat
     open_second(workspace, project)
     advance_rollouts(workspace)
     advance._gathered.clear()  # as a new process
-    backdate(60, workspace)
+    assert advance_rollouts(workspace) == []
+    let_pass(60)
     assert [(each.state, each.weights["2"]) for each in advance_rollouts(workspace)] == [("partial", 25.0)]
+
+
+@pytest.mark.parametrize("policy", ["{}", "{thin_traffic: hold}"])
+def test_a_night_without_control_is_no_time_at_a_stage(
+    policy: str, project: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(700, workspace)
+    open_second(workspace, project, policy)
+    assert [each.weights["2"] for each in advance_rollouts(workspace)] == [5.0]
+    advance._gathered.clear()  # `penstock down`
+    backdate(8 * 3600, workspace)
+    assert advance_rollouts(workspace) == []
+    assert newest(workspace).weights == {"1": 95.0, "2": 5.0}
+    monkeypatch.setattr(time, "monotonic", lambda clock=time.monotonic: clock() + 8 * 3600)  # held, and let go on
+    assert advance_rollouts(workspace) == []
+    assert newest(workspace).weights == {"1": 95.0, "2": 5.0}
+
+
+def test_answers_of_a_version_that_callers_chose_are_no_evidence(project: Path, workspace: Workspace) -> None:
+    ask(700, workspace)
+    open_second(workspace, project, "{thin_traffic: hold}")
+    assert [each.weights["2"] for each in advance_rollouts(workspace)] == [5.0]
+    for _ in range(4):
+        ask(100, workspace, version="1")
+        ask(100, workspace, version="2", pinned=True)
+    assert advance_rollouts(workspace) == []
+    let_pass(60)
+    assert advance_rollouts(workspace) == []
 
 
 def test_where_callers_are_to_be_waited_for_replay_is_not_enough(project: Path, workspace: Workspace) -> None:
     ask(700, workspace)
     open_second(workspace, project, "{thin_traffic: hold}")
     assert [each.weights["2"] for each in advance_rollouts(workspace)] == [5.0]
-    backdate(60, workspace)
+    assert advance_rollouts(workspace) == []
+    let_pass(60)
     assert advance_rollouts(workspace) == []
     for _ in range(4):
         ask(100, workspace, version="1")

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from penstock.domain.events import ALIAS_REFUSED
 from penstock.domain.workspace import Workspace
 from penstock.rollout import reconcile
+from penstock.rollout import release as releases
 from penstock.rollout.aliases import write_alias
 from penstock.rollout.reconcile import ACTOR, reconcile_aliases
 from penstock.store import ledger, outbox, records, registry_aliases
@@ -119,6 +120,20 @@ def test_what_a_training_releases_while_the_alias_is_read_is_no_request(
     monkeypatch.setattr(registry_aliases, "find_alias", released_meanwhile)
     reconcile_aliases(workspace)
     assert (states(workspace), unreleased.champion) == ([], "3")
+
+
+def test_a_first_alias_is_overtaken_by_a_release_by_hand(
+    unreleased: Registry, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconcile, "SETTLE_SECONDS", 60.0)
+    unreleased.champion = "2"
+    assert reconcile_aliases(workspace) == []
+    monkeypatch.setattr(reconcile, "SETTLE_SECONDS", 0.0)
+    releases.release_version("churn", "1", actor="ann", reason="", workspace=workspace)
+    assert [reconcile_aliases(workspace) for _ in range(2)] == [[], []]
+    assert (newest(workspace).version, unreleased.champion, states(workspace)) == ("1", "1", [("2", "overtaken")])
+    unreleased.champion = "2"  # once more: a request
+    assert [each.version for each in reconcile_aliases(workspace)] == ["2"]
 
 
 def test_a_project_without_a_version_asks_mlflow_nothing(

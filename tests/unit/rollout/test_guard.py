@@ -5,7 +5,16 @@ import pytest
 from numpy.random import Generator
 
 from penstock.rollout import guard
-from penstock.rollout.observations import MOST_OF_ONE, Evidence, Observation, Source, by_caller, callers
+from penstock.rollout.observations import (
+    LATE_EVERY,
+    MOST_KEPT,
+    MOST_OF_ONE,
+    Evidence,
+    Observation,
+    Source,
+    by_caller,
+    callers,
+)
 from penstock.rollout.release import Finding
 from penstock.spec import Tolerate
 
@@ -123,6 +132,47 @@ def test_a_thousand_failures_of_one_caller_are_one_callers() -> None:
     assert len(source.seen) == MOST_OF_ONE + 90
     assert (callers(source.seen), by_caller(source.seen, [each.failed for each in source.seen])) == (91, 1.0)
     assert guard.find_harm(Evidence([], source.seen), TOLERATE) is None
+
+
+def looked_at(source: Source) -> Finding | None:
+    return guard.find_harm(Evidence([], source.seen, late_live=source.late), TOLERATE)
+
+
+@pytest.mark.parametrize(("asking", "before"), [(40, 4000), (40, 40_000), (50_000, 25_000)])
+@pytest.mark.parametrize("harm", ["errors", "latency"])
+def test_harm_that_begins_late_is_found(harm: str, asking: int, before: int) -> None:
+    source, found = Source("live answers"), None
+    for number in range(before):
+        source.add(Observation(str(number % asking), False, 0.3, 0.3))
+    assert looked_at(source) is None
+    worse = (True, None, None) if harm == "errors" else (False, 0.3, 50.0)
+    for number in range(before, before + 2000):
+        source.add(Observation(str(number % asking), *worse))
+        if number % LATE_EVERY == 0:
+            found = found or looked_at(source)
+    assert found is not None
+    assert (found.guard, "newest live answers" in found.said) == (harm, True)
+
+
+def test_late_looks_alarm_as_rarely_as_they_say() -> None:
+    rng, alarms = np.random.default_rng(11), 0
+    for _ in range(20):
+        source, alarmed = Source("live answers"), False
+        for number, fails in enumerate(rng.random(5000) < TOLERATE.errors):  # as bad as tolerated, no worse
+            source.add(Observation(str(number % 20), bool(fails)))
+            alarmed = alarmed or (number % LATE_EVERY == 0 and looked_at(source) is not None)
+        alarms += alarmed
+    assert alarms <= 20 * guard.ERROR
+
+
+def test_what_is_kept_has_an_end_and_is_the_newest_of_each_caller() -> None:
+    source = Source("live answers")
+    for number in range(3 * MOST_KEPT):
+        source.add(Observation("one" if number % 2 else f"other {number}"))
+    newest = source.late.seen
+    assert (len(source.seen), len(newest), len(source._newest)) == (MOST_KEPT, MOST_KEPT, MOST_KEPT)
+    assert callers(newest) == len(source._places) == MOST_KEPT - MOST_OF_ONE + 1
+    assert newest[-2:] == (Observation(f"other {3 * MOST_KEPT - 2}"), Observation("one"))
 
 
 def test_a_caller_counts_with_the_share_of_its_requests() -> None:

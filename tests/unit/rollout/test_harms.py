@@ -14,7 +14,7 @@ from penstock.serving.journals.reading import read_entries
 from penstock.store import artifacts, ledger, records
 from penstock.store.labels import save_labels
 from tests.spoiled import turned
-from tests.unit.rollout.stage import ask, backdate, graph, spoil
+from tests.unit.rollout.stage import ask, graph, let_pass, spoil
 from tests.unit.rollout.test_advance import open_second, project, tick_until_it_ends
 from tests.unit.serving.stand_in import ROW
 
@@ -52,7 +52,7 @@ def test_live_failures_hold_a_stage_up_whatever_pairs_have_shown(project: Path, 
     live(workspace, 400, failing=6)  # too few to be shown to be harm, too many to be none
     for _ in range(3):
         assert advance_rollouts(workspace) == []
-        backdate(120, workspace)
+        let_pass(120)
 
 
 def test_a_few_live_failures_count_where_traffic_is_thin(project: Path, workspace: Workspace) -> None:
@@ -60,7 +60,8 @@ def test_a_few_live_failures_count_where_traffic_is_thin(project: Path, workspac
     open_second(workspace, project)
     advance_rollouts(workspace)
     live(workspace, 60, failing=4)
-    backdate(60, workspace)
+    assert advance_rollouts(workspace) == []
+    let_pass(60)
     assert advance_rollouts(workspace) == []
 
 
@@ -70,7 +71,7 @@ def test_traffic_that_will_soon_be_enough_is_waited_for(project: Path, workspace
     advance_rollouts(workspace)
     live(workspace, 200)
     assert advance_rollouts(workspace) == []  # at this pace 321 answers are there within the next seconds
-    backdate(29, workspace)
+    let_pass(29)
     live(workspace, 60)
     assert advance_rollouts(workspace)[0].weights["2"] == 25.0  # at this one they are not
 

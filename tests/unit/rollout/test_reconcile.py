@@ -11,7 +11,7 @@ from penstock.domain.events import ALIAS_REFUSED
 from penstock.domain.releases import Release
 from penstock.domain.workspace import Workspace
 from penstock.errors import SourceUnavailable
-from penstock.rollout import aliases, reconcile
+from penstock.rollout import admission, aliases, reconcile
 from penstock.rollout import release as releases
 from penstock.rollout.aliases import write_alias
 from penstock.rollout.reconcile import ACTOR, reconcile_aliases
@@ -143,6 +143,47 @@ def test_a_rollback_while_the_registry_is_down_is_not_undone_when_it_returns(
         assert reconcile_aliases(workspace) == []
         assert (up.champion, newest(workspace).version) == ("1", "1")
     assert list_requests("churn", workspace) == []
+
+
+@pytest.mark.parametrize("act", ["rollback", "release 1", "release 2"])
+def test_a_request_that_waits_is_overtaken_by_what_a_person_does_by_hand(
+    act: str, registry_up: Registry, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconcile, "SETTLE_SECONDS", 60.0)
+    registry_up.champion = "3"
+    assert reconcile_aliases(workspace) == []
+    monkeypatch.setattr(reconcile, "SETTLE_SECONDS", 0.0)
+    if act == "rollback":
+        made = releases.roll_back("churn", actor="ann", reason="bad", workspace=workspace)
+    else:
+        made = releases.release_version("churn", act[-1], actor="ann", reason="this one", workspace=workspace)
+    assert [reconcile_aliases(workspace) for _ in range(2)] == [[], []]
+    assert (newest(workspace).id, newest(workspace).version, registry_up.champion) == (
+        made.id,
+        made.version,
+        made.version,
+    )
+    assert states(workspace) == [("3", "overtaken")]
+
+
+@pytest.mark.parametrize("wanted", ["3", "4"])
+def test_a_rollback_while_a_request_is_answered_is_not_undone(
+    wanted: str, registry_up: Registry, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep("4", workspace, held=False)
+
+    def rolled_back_meanwhile(project: str, version: str, there: Workspace) -> object:
+        monkeypatch.setattr(reconcile, "judged", admission.judged)
+        releases.roll_back("churn", actor="ann", reason="bad", workspace=workspace)
+        return admission.judged(project, version, there)
+
+    monkeypatch.setattr(reconcile, "judged", rolled_back_meanwhile)
+    registry_up.champion = wanted
+    for _ in range(3):
+        assert reconcile_aliases(workspace) == []
+    assert (newest(workspace).version, registry_up.champion) == ("1", "1")
+    assert states(workspace) == [(wanted, "overtaken")]
+    assert ledger.list_audit("churn", workspace)[-1].action == "release.rolled_back"
 
 
 def test_during_a_rollout_the_alias_stays_and_follows_at_its_end(registry_up: Registry, workspace: Workspace) -> None:

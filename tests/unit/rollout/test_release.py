@@ -52,8 +52,17 @@ def test_a_rollback_returns_to_the_version_before_and_marks_the_one_left(workspa
     assert records.list_releases("churn", workspace)[1].state == "rolled_back"
     further = releases.roll_back("churn", actor="ann", reason="", workspace=workspace)
     assert further.version == "1"
-    with pytest.raises(Refused, match="released version 1 only"):
+    with pytest.raises(Refused, match="had none before version 1"):
         releases.roll_back("churn", actor="ann", reason="", workspace=workspace)
+
+
+def test_a_version_that_is_released_again_is_rolled_back_to_the_one_that_it_replaced(workspace: Workspace) -> None:
+    for version in ("1", "2"):
+        open_release(keep(version, workspace), workspace)
+    again = releases.release_version("churn", "1", actor="ann", reason="", workspace=workspace)
+    assert again.previous == "2"
+    undone = [releases.roll_back("churn", actor="ann", reason="oops", workspace=workspace) for _ in range(2)]
+    assert [(each.version, each.previous) for each in undone] == [("2", "1"), ("1", None)]
 
 
 def test_a_version_rolled_back_returns_only_by_hand(workspace: Workspace) -> None:

@@ -86,6 +86,20 @@ def test_harm_gives_everything_back_and_only_a_person_may_try_again(rollout: Rel
     assert newest(workspace).champion == "2"
 
 
+def test_a_rollback_passes_over_what_a_version_was_to_replace_and_never_did(
+    rollout: Release, workspace: Workspace
+) -> None:
+    """Version 2 is taken back, 3 serves, a person releases 2 after it, and 4 is taken back from 2."""
+    releases.take_back(rollout, FOUND, workspace)
+    open_release(keep("3", workspace), workspace)
+    releases.release_version("churn", "2", actor="ann", reason="a broken feed", workspace=workspace)
+    fourth = open_release(keep("4", workspace), workspace, *STAGES)
+    back = releases.take_back(fourth, FOUND, workspace)
+    assert (back.version, back.previous) == ("2", "3")
+    made = releases.roll_back("churn", actor="ann", reason="bad after all", workspace=workspace)
+    assert (made.version, made.previous) == ("3", "1")
+
+
 def as_dict(record: Any) -> dict[str, Any]:
     return {name: getattr(record, name) for name in record.__slots__}
 

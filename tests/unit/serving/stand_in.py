@@ -21,6 +21,7 @@ from penstock.domain.models import ModelVersion, Signature
 from penstock.domain.workspace import Workspace
 from penstock.serving.session import EXAMPLES, GRAPH, SCHEMA, SIGNATURE, LoadedBundle
 from penstock.store import artifacts, database, records, tables
+from tests.unit.serving.http.calls import hold
 
 DECODING = Decoding(
     (
@@ -177,11 +178,12 @@ class Line:
 
 
 class Client:
-    """Asks an ASGI application as a server would."""
+    """Asks an ASGI application as a server would; `held` names the schemas that bodies in JSON were held against."""
 
     def __init__(self, app: Any, key: str = "") -> None:
         self.app = app
         self.key = key
+        self.held: set[str] = set()
 
     def ask(
         self,
@@ -212,9 +214,12 @@ class Client:
             said.append(message)
 
         asyncio.run(self.app(scope, receive, send))
-        answer = said[1]["body"]
+        status, answer = said[0]["status"], said[1]["body"]
         kind = {name.decode(): value.decode() for name, value in said[0]["headers"]}
-        return said[0]["status"], json.loads(answer) if kind["content-type"] == "application/json" else answer, kind
+        if kind["content-type"] == "application/json":
+            answer = json.loads(answer)
+            self.held |= hold(path, status, sent, answer)
+        return status, answer, kind
 
     def predict(self, rows: Any, **more: Any) -> tuple[int, Any]:
         """Return status and body of a predict call."""

@@ -125,6 +125,26 @@ def test_held_out_rows_are_answered_with_their_targets(workspace: Workspace, tmp
         assert np.allclose(said[["p0", "p1"]], model.predict(frame), atol=1e-6)
 
 
+def test_a_table_without_a_needed_column_is_not_answered(workspace: Workspace, tmp_path: Path) -> None:
+    fitted, split, spec = material(workspace, tmp_path, Line())
+    made = bundle(fitted, split, spec, workspace)
+    needed = [column.name for column in fitted.signature.decoding.columns if column.required]
+    gone = frames.save_table(frames.load_table(split.dataset, workspace).drop(columns=needed), workspace)
+    answered = answer(made, replace(split, dataset=gone), "holdout", workspace)
+    assert (answered.rows, answered.digest, answered.lacks) == (0, "", tuple(needed))
+
+
+def test_a_column_of_another_type_is_read_in_the_version_s_own(workspace: Workspace, tmp_path: Path) -> None:
+    fitted, split, spec = material(workspace, tmp_path, Line())
+    made = bundle(fitted, split, spec, workspace)
+    frame = frames.load_table(split.dataset, workspace)
+    texts = replace(split, dataset=frames.save_table(frame.assign(age=frame["age"].astype("str")), workspace))
+    expected = answer(made, split, "holdout", workspace)
+    assert answer(made, texts, "holdout", workspace).digest == expected.digest
+    frame["age"] = frame["age"].astype("str").where(frame.index > 0, "old")
+    assert answer(made, replace(split, dataset=frames.save_table(frame, workspace)), "holdout", workspace).lacks
+
+
 def test_rows_that_train_are_the_other_side(workspace: Workspace, tmp_path: Path) -> None:
     fitted, split, spec = material(workspace, tmp_path, Line())
     assert answer(bundle(fitted, split, spec, workspace), split, "train", workspace).rows == 239

@@ -11,6 +11,7 @@ from penstock.domain.workspace import Workspace
 from penstock.serving import journal
 from penstock.serving.journal import Journal
 from penstock.serving.journals.reading import read_entries
+from penstock.serving.labels import answered_rows
 
 REST = (
     b'"at":"2026-11-21T12:00:00+00:00","project":"churn","version":"1","release":1,"latency_ms":0.5,'
@@ -43,6 +44,17 @@ def test_what_was_not_answered_is_not_found(workspace: Workspace) -> None:
     for other in (before, after, "00000000-0000-7000-8000-000000000000", "../../x", "", there.upper()):
         assert journal.find(other, "churn", workspace) is None
     assert journal.find(there, "another", workspace) is None
+
+
+def test_an_entry_that_nests_too_deep_to_be_read_is_not_found(
+    workspace: Workspace, caplog: pytest.LogCaptureFixture
+) -> None:
+    spool = Journal(workspace)
+    deep = spool.ids.next()
+    spool.append("churn", deep, REST % (b'{"x":%s}' % (b"[" * 5000 + b"]" * 5000), b'{"value":1.0}'))
+    assert journal.find(deep, "churn", workspace) is None
+    assert answered_rows([deep], "churn", workspace) == {}
+    assert "cannot be read" in caplog.text
 
 
 def test_entries_are_found_in_the_files_of_several_processes_and_turns(

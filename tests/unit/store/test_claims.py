@@ -3,7 +3,9 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
+import psutil
 import pytest
 import sqlalchemy as sa
 
@@ -73,6 +75,18 @@ def test_a_dead_claimant_is_dead_though_its_machine_has_another_name(other: Othe
     on_a_file = workspace.database_server is None  # else another machine alone knows
     assert [lives for _, lives in open_claims(workspace)] == [not on_a_file]
     assert try_claim("d1", "churn", "run-2", workspace)[1] == on_a_file
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="Linux alone tells ticks since the boot.")
+def test_a_living_claimant_keeps_its_claim_when_the_clock_is_set(
+    other: Other, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_time = psutil.Process.create_time
+    monkeypatch.setattr(psutil.Process, "create_time", lambda process: create_time(process) + 3.0)
+    assert [lives for _, lives in open_claims(workspace)] == [True]
+    assert not try_claim("d1", "churn", "run-2", workspace)[1]
+    other.kill()
+    assert [lives for _, lives in open_claims(workspace)] == [False]
 
 
 def test_what_was_done_is_not_done_again(other: Other, workspace: Workspace) -> None:

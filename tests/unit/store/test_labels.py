@@ -2,11 +2,14 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
+import pytest
 import sqlalchemy as sa
 
 from penstock.domain.releases import Label, LabelCounts
 from penstock.domain.workspace import Workspace
+from penstock.store import labels as module
 from penstock.store.database import reading
 from penstock.store.labels import (
     adopt_labels,
@@ -56,6 +59,43 @@ def test_many_labels_of_many_requests_are_kept_and_superseded_at_once(workspace:
     assert save_labels(said("a"), workspace) == LabelCounts(1200, 0, 0)
     assert save_labels(said("b"), workspace) == LabelCounts(1200, 1200, 0)
     assert [label.value for label in list_labels("churn", workspace)] == ["b"] * 1200
+
+
+def test_another_writer_has_its_turn_between_two_parts(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = list[int]()
+
+    def sleep(_: float) -> None:
+        save_labels([(a_label(9, "b"), True)], workspace)
+        kept.append(len(list_labels("churn", workspace)))
+
+    monkeypatch.setattr(module, "PART", 2)
+    monkeypatch.setattr(module, "time", SimpleNamespace(sleep=sleep))
+    given = [a_label(row, "a") for row in (0, 1, 2, 0, 9)]
+    assert save_labels([(label, True) for label in given], workspace) == LabelCounts(5, 1, 0)
+    assert kept == [3, 4]
+    parked = [(replace(label, project="another"), False) for label in given[:3]]
+    save_labels(parked, workspace)
+    assert adopt_labels(parked_labels("another", NOON, workspace), workspace) == 3
+    assert len(kept) == 4
+
+
+def test_labels_that_come_again_after_a_kill_between_two_parts_are_kept_once(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(_: float) -> None:
+        raise KeyboardInterrupt
+
+    given = [(a_label(row, "a"), row != 3) for row in range(5)]
+    monkeypatch.setattr(module, "PART", 2)
+    monkeypatch.setattr(module, "PAUSE_SECONDS", 0)
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "time", SimpleNamespace(sleep=killed))
+        with pytest.raises(KeyboardInterrupt):
+            save_labels(given, workspace)
+    assert len(list_labels("churn", workspace)) == 2
+    assert save_labels(given, workspace) == LabelCounts(4, 0, 1)
+    with reading(workspace).begin() as connection:
+        assert connection.execute(sa.select(sa.func.count()).select_from(labels)).scalar_one() == 5
 
 
 def test_labels_are_counted_by_when_they_came(workspace: Workspace) -> None:

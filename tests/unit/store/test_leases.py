@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import ANY
 
@@ -110,10 +111,50 @@ def test_of_two_that_saw_a_holder_dead_one_takes_its_lease(workspace: Workspace)
     assert [pid for _, pid, _ in leases.held_leases(workspace)] == [11]
 
 
-def test_a_process_that_took_a_dead_ones_id_is_not_the_holder() -> None:
+def test_a_record_of_an_earlier_version_is_read_by_its_start_time() -> None:
     mine = psutil.Process().create_time()
     assert leases.alive(os.getpid(), mine)
     assert not leases.alive(os.getpid(), mine - 1000)
+
+
+ON_LINUX = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="Linux alone tells ticks since the boot.")
+
+
+def set_clock(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Have start times moved as they are when somebody sets the system's clock: they are the boot's plus ticks."""
+    create_time = psutil.Process.create_time
+    monkeypatch.setattr(psutil.Process, "create_time", lambda process: create_time(process) + seconds)
+
+
+@ON_LINUX
+@pytest.mark.parametrize("seconds", [3.0, -86_400.0])
+def test_a_living_holder_keeps_its_lease_when_the_clock_is_set(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    holder = hold_in_another_process(workspace, "train:churn")
+    set_clock(monkeypatch, seconds)
+    try:
+        assert leases.free_dead_leases(workspace) == []
+        assert not leases.try_lease("train:churn", workspace)
+        assert leases.held_leases(workspace) == [("train:churn", holder.pid, True)]
+    finally:
+        holder.kill()
+        holder.wait()
+    assert leases.free_dead_leases(workspace) == ["train:churn"]
+
+
+@ON_LINUX
+def test_a_start_is_of_one_process_of_one_boot(monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = leases.start_of(os.getpid())
+    assert leases.alive(os.getpid(), mine)
+    assert not leases.alive(os.getpid(), mine + 1)
+    assert not leases.alive(os.getppid(), mine)
+    monkeypatch.setattr(leases, "_boot", lambda: 2**20 - 1)
+    longest = leases.start_of(os.getpid())
+    assert longest != mine
+    assert longest - 1 < longest < longest + 1
+    with pytest.raises(psutil.NoSuchProcess):
+        leases.start_of(2**22 + 1)
 
 
 def test_a_waiting_training_is_told_once_for_whom_it_waits_and_goes_on(workspace: Workspace) -> None:

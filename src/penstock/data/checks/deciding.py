@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from penstock.data.checks.accepted_faults import accept, find_accepted
+from penstock.data.checks.quarantine import Content
 from penstock.domain.datasets import ExpectationResult
 from penstock.domain.workspace import Workspace
 from penstock.spec import ProjectSpec
@@ -14,11 +15,11 @@ from penstock.spec import ProjectSpec
 class Outcome:
     """What came of a table: as ingested, in the contract's types, failing rows, and what stops it as a whole.
 
-    `mended` names the columns with cells of another type, which are missing in `table`.
+    `mended` names the columns with cells of another type, which are missing in the contract's.
     """
 
     frame: pd.DataFrame
-    table: pd.DataFrame
+    content: Content
     faults: dict[int, list[str]]
     results: tuple[ExpectationResult, ...]
     mended: tuple[str, ...]
@@ -29,7 +30,7 @@ def decide(
     outcome: Outcome, source: str, spec: ProjectSpec, quarantine: bool, workspace: Workspace
 ) -> tuple[tuple[str, ...], bool]:
     """Return what is said of a table of a source, and whether it is blocked; keep what a person accepts."""
-    rows, failing = len(outcome.table), len(outcome.faults)
+    rows, failing = len(outcome.frame), len(outcome.faults)
     share, allowed = failing / rows, spec.validation.quarantine
     broken = [result for result in outcome.results if not result.held and result.level == "critical" and result.failing]
     rules = "; ".join(f"{result.rule} ({result.failing:,} rows)" for result in broken)

@@ -5,7 +5,7 @@ drift's business until a person makes them critical, by `"severity": "critical"`
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,16 @@ def draft_suite(frame: pd.DataFrame, contract: Contract, signs: Mapping[str, int
         entry for column in columns for entry in _warnings(frame[column.name], column, column.name == contract.target)
     ]
     return {"name": contract.project, "expectations": entries + warnings[: max(0, MOST_EXPECTATIONS - len(entries))]}
+
+
+def without_columns(suite: Suite, names: Collection[str]) -> Suite:
+    """Return a suite without its expectations on some columns."""
+
+    def columns_of(kwargs: Mapping[str, Any]) -> set[Any]:
+        return {*(kwargs.get(key) for key in ("column", "column_A", "column_B")), *kwargs.get("column_list", ())}
+
+    kept = [entry for entry in suite["expectations"] if columns_of(entry.get("kwargs", {})).isdisjoint(names)]
+    return {**suite, "expectations": kept}
 
 
 def rule_of(entry: Mapping[str, Any]) -> str:

@@ -45,9 +45,9 @@ COMMENTS = {
     "columns.drop": "never features",
     "columns.allow": "features although a check would leave them out",
     "columns.kinds": "what a column holds, such as {zip: category}: number, category, text, date or boolean",
-    "columns.forbidden": "must not be used; the run stops if one is needed",
+    "columns.forbidden": "must never become features",
     "columns.monotone": "the prediction may only rise or fall with it, such as {income: increasing}",
-    "columns.sensitive": "masked in what people see, and watched by the fairness gate",
+    "columns.sensitive": "values are masked in what people see",
     "columns.embeddings": "a folder with a static model of words (Model2Vec, StaticEmbedding); null: words alone",
     "split": "what is kept back from all search",
     "split.holdout": "share of the rows; 0 is for benchmarks only",
@@ -100,8 +100,8 @@ def project_text(spec: ProjectSpec, reasons: Mapping[str, str]) -> str:
         Why a setting has its value, for the settings that were inferred.
     """
     source = spec.source.path or "a query"
-    head = [f"# Predicts {spec.target} from {source}. Every setting has its value and what it means.", ""]
-    return "\n".join([*head, *_lines(spec, "", reasons), ""])
+    head = f"Predicts {spec.target} from {source}. Every setting has its value and what it means."
+    return "\n".join([_comment(head), "", *_lines(spec, "", reasons), ""])
 
 
 def yaml_value(value: object) -> str:
@@ -124,7 +124,12 @@ def _lines(section: BaseModel, place: str, reasons: Mapping[str, str]) -> Iterat
             continue
         comment = COMMENTS[key] + (f" (chosen: {reasons[key]})" if key in reasons else "")
         if isinstance(value, BaseModel):
-            yield f"{indent}{name}:".ljust(WIDTH) + f"  # {comment}"
+            yield f"{indent}{name}:".ljust(WIDTH) + f"  {_comment(comment)}"
             yield from _lines(value, f"{key}.", reasons)
         else:
-            yield f"{indent}{name}: {yaml_value(value)}".ljust(WIDTH) + f"  # {comment}"
+            yield f"{indent}{name}: {yaml_value(value)}".ljust(WIDTH) + f"  {_comment(comment)}"
+
+
+def _comment(text: str) -> str:
+    """Return a comment of one line, whatever ends of lines a column's name has."""
+    return "# " + " ".join(text.split())

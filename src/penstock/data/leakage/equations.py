@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from penstock.data.readers import LARGEST
+
 MOST_TERMS = 8
 SAMPLE = 5000
 EXACT = 1e-6  # of the target's spread: a larger rest is no equation
@@ -47,18 +49,20 @@ def find_equation(frame: pd.DataFrame, target: NDArray[np.float64]) -> Equation 
     target
         Shape (n_rows,).
     """
+    target = np.clip(target, -LARGEST, LARGEST)
     varied = [str(name) for name in frame if frame[name].nunique(dropna=True) > 1]
     if not varied or float(np.nanstd(target)) == 0:
         return None
     step = max(1, len(frame) // SAMPLE)
-    sample = frame[varied].iloc[::step].to_numpy(np.float64)
+    columns = frame[varied].clip(-LARGEST, LARGEST)
+    sample = columns.iloc[::step].to_numpy(np.float64)
     wanted = target[::step]
     # a missing part of a sum is mostly nothing: fees that were not charged
     chosen = _pursue(np.nan_to_num(sample), wanted)
     if chosen is None:
         return None
     names = [varied[place] for place in chosen]
-    return _exact(frame[names].fillna(0.0).to_numpy(np.float64), target, names)
+    return _exact(columns[names].fillna(0.0).to_numpy(np.float64), target, names)
 
 
 def _pursue(columns: NDArray[np.float64], wanted: NDArray[np.float64]) -> list[int] | None:

@@ -10,6 +10,7 @@ from penstock.data.sides import time_split
 from penstock.data.sides.digests import Digests
 from penstock.data.sides.grouping import FEWEST_ROWS
 from penstock.data.sides.hash_split import Assignment, HashRule, assign_by_hash, train_only
+from penstock.data.sides.naming import Named
 from penstock.domain.datasets import Split
 from penstock.domain.models import ModelVersion
 from penstock.domain.workspace import Workspace
@@ -30,20 +31,22 @@ class Sides:
     reason: str
 
 
-def deal_by_hash(groups: Digests, codes: NDArray[np.int64], trained: Digests, spec: ProjectSpec) -> Sides:
+def deal_by_hash(named: Named, codes: NDArray[np.int64], trained: Digests, spec: ProjectSpec) -> Sides:
     """Deal rows by a keyed hash of what makes them one.
 
     Parameters
     ----------
-    groups, codes
-        As `assign_by_hash` takes them, each of shape (n_rows,).
+    named
+        Which rows belong together, and what decides their side.
+    codes
+        As `assign_by_hash` takes them, shape (n_rows,).
     trained
-        The groups that trained before: they are never held out later.
+        The origins of groups that trained before: they are never held out later.
     spec
         The project.
     """
     rule = HashRule(spec.split.holdout, FOLDS, spec.name, spec.seed, trained)
-    assignment, folds = assign_by_hash(groups, codes, rule)
+    assignment, folds = assign_by_hash(named.groups, codes, rule, named.origins)
     what = f"its {spec.id!r}" if spec.id else "its content"
     return Sides(assignment, folds, None, f"A keyed hash of {what} decides a row's side, which never changes.")
 

@@ -8,11 +8,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from penstock.data.types.canonical import canonical_type
+from penstock.data.types.whole_numbers import LARGEST_EXACT, number_array
 
 Digests = NDArray[np.uint64]
 
 HASH_KEY = "penstock/digests"  # 16 letters, as pandas' keyed hash of texts takes
-LARGEST_EXACT = 2**53  # whole numbers up to this are the same as integer and as float
 MISSING = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -53,7 +53,7 @@ def value_digests(values: pd.Series) -> Digests:
     kind = canonical_type(values)
     missing = values.isna().to_numpy()
     if kind == "number":
-        digests = _number_bits(values.to_numpy())
+        digests = _number_bits(number_array(values))
     elif kind == "date":
         digests = values.to_numpy().astype("datetime64[us]").view(np.uint64).copy()
     elif kind == "boolean":

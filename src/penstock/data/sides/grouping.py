@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from penstock.data.contract_file import used_columns
 from penstock.data.sides.digests import Digests, row_digests, value_digests
 from penstock.data.sides.repeats import alike_by_chance, is_counter, tell_apart
 from penstock.data.types.canonical import names_of
@@ -32,7 +33,8 @@ def find_likeness(frame: pd.DataFrame, spec: ProjectSpec, workspace: Workspace) 
     if first is not None and set(first.columns) <= set(frame.columns):
         return first
     left_out = {spec.target, spec.id, *spec.columns.drop, *spec.columns.forbidden}
-    columns = tuple(name for name in names_of(frame) if name not in left_out and not is_counter(frame[name]))
+    used = (name for name in used_columns(names_of(frame), spec) if name not in left_out)
+    columns = tuple(name for name in used if not is_counter(frame[name]))
     columns = columns or tuple(name for name in names_of(frame) if name not in {spec.target, spec.id})
     found = {name: value_digests(frame[name]) for name in columns}
     likeness = Likeness(columns, not alike_by_chance(found, len(frame)))

@@ -30,15 +30,18 @@ class HashRule:
 
 @dataclass(frozen=True, slots=True)
 class _Groups:
-    """Groups of the rows that have a target: each row's group, each group's place, and its rarest class."""
+    """Groups of the rows that have a target: each row's group, each group's origin and place, and its rarest class."""
 
     names: Digests
     member: NDArray[np.int64]
+    origins: Digests
     place: NDArray[np.float64]
     rarest: NDArray[np.int64]
 
 
-def assign_by_hash(groups: Digests, codes: NDArray[np.int64], rule: HashRule) -> tuple[Assignment, int]:
+def assign_by_hash(
+    groups: Digests, codes: NDArray[np.int64], rule: HashRule, origins: Digests | None = None
+) -> tuple[Assignment, int]:
     """Give each row a side and a fold by its group.
 
     Parameters
@@ -49,6 +52,8 @@ def assign_by_hash(groups: Digests, codes: NDArray[np.int64], rule: HashRule) ->
         The class of each row, 0 for all of a regression, -1 without a target, shape (n_rows,).
     rule
         How rows are dealt.
+    origins
+        What decides the side of each row's group, and what `rule.trained` names it by, shape (n_rows,); None: itself.
 
     Returns
     -------
@@ -59,7 +64,7 @@ def assign_by_hash(groups: Digests, codes: NDArray[np.int64], rule: HashRule) ->
         How many folds there are: fewer than asked for if the rarest of two classes has fewer groups.
     """
     known = codes >= 0
-    found = _find_groups(groups[known], codes[known], rule.key)
+    found = _find_groups(groups[known], (groups if origins is None else origins)[known], codes[known], rule.key)
     held = _sides(found, codes[known], rule)
     fold, folds = _folds(found, held, codes[known], rule)
     assignment = np.full(len(groups), UNUSED, np.int8)
@@ -118,17 +123,17 @@ def _count_classes(codes: NDArray[np.int64]) -> int:
     return int(np.count_nonzero(np.bincount(codes)))
 
 
-def _find_groups(groups: Digests, codes: NDArray[np.int64], key: str) -> _Groups:
-    names, member = np.unique(groups, return_inverse=True)
+def _find_groups(groups: Digests, origins: Digests, codes: NDArray[np.int64], key: str) -> _Groups:
+    names, first, member = np.unique(groups, return_index=True, return_inverse=True)
     order = np.argsort(np.argsort(np.bincount(codes), kind="stable"), kind="stable")  # 0 is the rarest class
     rarest = np.full(len(names), len(order), np.int64)
     np.minimum.at(rarest, member, order[codes])
-    return _Groups(names, member, places(names, f"side {key}"), rarest)
+    return _Groups(names, member, origins[first], places(origins[first], f"side {key}"), rarest)
 
 
 def _sides(found: _Groups, codes: NDArray[np.int64], rule: HashRule) -> NDArray[np.bool_]:
     """Hold out the groups whose place is low, and see to it that either side has every class that it can have."""
-    trained = np.isin(found.names, rule.trained)
+    trained = np.isin(found.origins, rule.trained)
     held = (found.place < rule.holdout) & ~trained
     if rule.holdout > 0:
         for code in np.flatnonzero(_absent(codes, held[found.member])):

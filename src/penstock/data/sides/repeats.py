@@ -27,7 +27,7 @@ def is_counter(values: pd.Series) -> bool:
     """Return whether a column numbers the rows: whole, all different, and without large gaps or in order."""
     if values.dtype.kind != "i" or not values.is_unique or len(values) < FEWEST_ROWS:
         return False
-    array = values.to_numpy()
+    array = values.dropna().to_numpy()
     ordered = bool(np.all(np.diff(array) > 0) or np.all(np.diff(array) < 0))
     return ordered or float(array.max()) - float(array.min()) + 1 <= COUNTER_SPAN * len(array)
 

@@ -2,7 +2,7 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path
@@ -13,6 +13,8 @@ import pandas as pd
 from penstock.domain.datasets import Finding
 from penstock.errors import DataError, SourceUnavailable, SpecError
 from penstock.spec import Source as SourceSpec
+
+MOST_NAMED = 20  # files in a sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,10 @@ class RawTable:
     frame: pd.DataFrame
     typed: bool
     notes: tuple[Finding, ...] = ()
+
+
+class NoRows(DataError):
+    """A table has no row: of several files that is one fewer."""
 
 
 class ReadWhole(Exception):
@@ -82,6 +88,23 @@ class Source(ABC):
     def describe(self, source: SourceSpec) -> str:
         """Return what records say of where rows came from: never a secret."""
 
+    @abstractmethod
+    def example(self, frame: pd.DataFrame, folder: Path) -> SourceSpec:
+        """Write a table where this kind of source finds it: the contract tests read it back.
+
+        Parameters
+        ----------
+        frame
+            A canonical table; it may have no row.
+        folder
+            Where to write. A source whose folder is gone does not answer.
+
+        Returns
+        -------
+        SourceSpec
+            The `source` of a project file in that folder.
+        """
+
 
 def setting(source: SourceSpec, name: str) -> str:
     """Return a setting that a kind of source needs.
@@ -121,16 +144,36 @@ def find_files(source: SourceSpec, folder: Path) -> list[Path]:
     return files
 
 
-def join(parts: list[tuple[Path, pd.DataFrame]]) -> pd.DataFrame:
-    """Return the rows of many files one after the other.
+def read_files(files: list[Path], read: Callable[[Path], RawTable]) -> RawTable:
+    """Return the rows of many files one after the other; files without a row are left out, and named in a note.
 
     Raises
     ------
+    NoRows
+        If no file has a row.
     DataError
         If a file has other columns than the first.
     """
-    first_path, first = parts[0]
-    for path, frame in parts[1:]:
+    parts, empty = dict[Path, RawTable](), list[str]()
+    for path in files:
+        try:
+            parts[path] = read(path)
+        except NoRows:
+            empty.append(path.name)
+            if len(empty) == len(files):
+                raise
+    notes = [note for part in parts.values() for note in part.notes]
+    if empty:
+        named = ", ".join(map(repr, empty[:MOST_NAMED])) + (", ..." if len(empty) > MOST_NAMED else "")
+        message = f"Files without rows were left out ({len(empty)} of {len(files)}): {named}."
+        notes.append(Finding("empty_file", "warning", (), message))
+    typed = next(iter(parts.values())).typed
+    return RawTable(_join({path: part.frame for path, part in parts.items()}), typed, tuple(notes))
+
+
+def _join(parts: dict[Path, pd.DataFrame]) -> pd.DataFrame:
+    (first_path, first), *others = parts.items()
+    for path, frame in others:
         if set(frame.columns) != set(first.columns):
             missing = [name for name in first.columns if name not in frame.columns]
             added = [name for name in frame.columns if name not in first.columns]
@@ -139,7 +182,7 @@ def join(parts: list[tuple[Path, pd.DataFrame]]) -> pd.DataFrame:
             raise DataError(message, [{"file": path.name, "missing": missing, "added": added}])
     if len(parts) == 1:
         return first
-    return pd.concat([frame[list(first.columns)] for _, frame in parts], ignore_index=True)
+    return pd.concat([frame[list(first.columns)] for frame in parts.values()], ignore_index=True)
 
 
 def check_names(names: list[str], where: str) -> None:
@@ -159,17 +202,19 @@ def check_names(names: list[str], where: str) -> None:
 
 
 def check_rows(frame: pd.DataFrame, where: str) -> None:
-    """Make sure that there is a row.
+    """Make sure that there is a column, and a row.
 
     Raises
     ------
     DataError
-        If there is none.
+        If there is no column.
+    NoRows
+        If there is no row.
     """
     if frame.shape[1] == 0:
         raise DataError(f"{where} must have columns, but has none.")
     if len(frame) == 0:
-        raise DataError(f"{where} must have rows below the names of its columns, but has none.")
+        raise NoRows(f"{where} must have rows below the names of its columns, but has none.")
 
 
 def _differs(missing: list[str], added: list[str]) -> str:

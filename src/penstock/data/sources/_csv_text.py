@@ -5,17 +5,19 @@ import csv
 import gzip
 import io
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, cast
 
+from penstock.data.sources._base import NoRows
 from penstock.errors import DataError, SourceUnavailable
 
 LONGEST_LINE = 1 << 20  # bytes; a longer line is no row but a file without line ends, or a quote that never closes
 CHUNK = LONGEST_LINE  # the first chunk is the sample, and holds the line of names whole
+UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 MAY_BE_CUT = CHUNK // 4  # characters, of at most four bytes: a sample of fewer is the whole file
 SAMPLED_ROWS = 50
 SEPARATORS = (",", ";", "\t", "|")
@@ -63,15 +65,17 @@ def open_bytes(path: Path) -> IO[bytes]:
 
 def _scan(file: IO[bytes], name: str) -> tuple[str, bool, int, bytes]:
     """Return the encoding, whether it was guessed, the number of quotes, and the first chunk."""
-    chunk = file.read(CHUNK)
-    if not chunk.strip():
-        raise DataError(f"The file {name!r} must hold a table, but is empty.")
-    if chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16", False, 0, chunk
-    sample, lines, open_line, quotes = chunk, 1, 0, 0
+    sample = file.read(CHUNK)
+    if not sample.strip():
+        raise NoRows(f"The file {name!r} must hold a table, but is empty.")
+    is_utf16 = sample.startswith(UTF16_MARKS)
+    if is_utf16:
+        sample += file.read(CHUNK)  # two bytes a letter: as many letters as of other files
+    lines, open_line, quotes = 1, 0, 0
     decoder = codecs.getincrementaldecoder("utf-8")()
     is_utf8, used = True, set[int]()
-    while chunk:
+    chunks = chain([sample], iter(lambda: file.read(CHUNK), b""))
+    for chunk in _from_utf16(chunks, name) if is_utf16 else chunks:
         if b"\x00" in chunk:
             line = lines + chunk[: chunk.index(b"\x00")].count(b"\n")
             message = f"The file {name!r} must be text, but line {line} holds a NUL byte."
@@ -86,11 +90,24 @@ def _scan(file: IO[bytes], name: str) -> tuple[str, bool, int, bytes]:
                 is_utf8 = False
         if not is_utf8:
             used.update(set(chunk))
-        chunk = file.read(CHUNK)
+    if is_utf16:
+        return "utf-16", False, quotes, sample
     if is_utf8:
         return ("utf-8-sig" if sample.startswith(codecs.BOM_UTF8) else "utf-8"), False, quotes, sample
     undefined = {0x81, 0x8D, 0x8F, 0x90, 0x9D}  # bytes that Windows-1252 leaves undefined
     return ("latin-1" if used & undefined else "cp1252"), True, quotes, sample
+
+
+def _from_utf16(chunks: Iterable[bytes], name: str) -> Iterator[bytes]:
+    """Give chunks of UTF-16 as UTF-8."""
+    decoder = codecs.getincrementaldecoder("utf-16")()
+    try:
+        for chunk in chunks:
+            yield decoder.decode(chunk).encode()
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        message = f"The file {name!r} must be UTF-16, as its first bytes say, but has bytes that are none"
+        raise DataError(f"{message} ({error.reason}). It may be damaged.") from error
 
 
 def _checked_line(chunk: bytes, before: int, lines: int, name: str) -> int:
@@ -111,7 +128,7 @@ def _header(text: str, name: str) -> tuple[str, tuple[str, ...], int]:
     while blank < len(lines) and not lines[blank].strip():
         blank += 1
     if blank == len(lines):
-        raise DataError(f"The file {name!r} must begin with the names of its columns, but its first lines are blank.")
+        raise NoRows(f"The file {name!r} must begin with the names of its columns, but its first lines are blank.")
     body = "".join(lines[blank:])
     separator = max(SEPARATORS, key=lambda mark: _fit(body, mark))
     reader = csv.reader(_open_text(body), delimiter=separator)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
-from penstock.data.sources._base import RawTable, ReadWhole, Source, check_names, check_rows, find_files, join
+from penstock.data.sources._base import RawTable, ReadWhole, Source, check_names, check_rows, find_files, read_files
 from penstock.data.sources._csv_text import LONGEST_LINE, TextFile, look_through, open_bytes
 from penstock.domain.datasets import Finding
 from penstock.errors import DataError
@@ -26,13 +26,7 @@ class CsvFile(Source):
 
     def read(self, source: SourceSpec, folder: Path) -> RawTable:
         """Read every row of every file."""
-        parts, notes = [], []
-        for path in find_files(source, folder):
-            text = look_through(path)
-            check_names(list(text.names), repr(path.name))
-            parts.append((path, _parse(text)))
-            notes += _notes(text)
-        return RawTable(join(parts), typed=False, notes=tuple(notes))
+        return read_files(find_files(source, folder), _read_file)
 
     def parts(self, source: SourceSpec, folder: Path, rows: int) -> Iterator[RawTable]:
         """Give the rows of one file, a block at a time; those of several at once."""
@@ -52,6 +46,17 @@ class CsvFile(Source):
     def describe(self, source: SourceSpec) -> str:
         """Return the kind and the path."""
         return f"{self.name} {source.path}"
+
+    def example(self, frame: pd.DataFrame, folder: Path) -> SourceSpec:
+        """Write a CSV file."""
+        frame.to_csv(folder / "example.csv", index=False)
+        return SourceSpec(kind=self.name, path="example.csv")
+
+
+def _read_file(path: Path) -> RawTable:
+    text = look_through(path)
+    check_names(list(text.names), repr(path.name))
+    return RawTable(_parse(text), typed=False, notes=_notes(text))
 
 
 def _parse(text: TextFile) -> pd.DataFrame:
@@ -163,9 +168,9 @@ def _check_quotes(text: TextFile, table: pa.Table) -> None:
         raise DataError(f"Every quote in {text.path.name!r} must close, but one before row {table.num_rows} does not.")
 
 
-def _notes(text: TextFile) -> list[Finding]:
+def _notes(text: TextFile) -> tuple[Finding, ...]:
     if not text.guessed:
-        return []
+        return ()
     shown = {"cp1252": "Windows-1252", "latin-1": "Latin-1"}[text.encoding]
     message = f"The file {text.path.name!r} is not UTF-8; it was read as {shown}. Letters beyond A to Z may be wrong."
-    return [Finding("encoding", "warning", (), message)]
+    return (Finding("encoding", "warning", (), message),)

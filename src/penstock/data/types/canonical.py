@@ -11,6 +11,7 @@ import pandas as pd
 from penstock.data.sources._base import RawTable
 from penstock.data.types import text_types
 from penstock.data.types.text_types import Column, Reader
+from penstock.data.types.whole_numbers import whole_column
 from penstock.domain.datasets import ColumnType, Finding
 from penstock.errors import DataError
 
@@ -46,8 +47,9 @@ class Canonical:
 def to_canonical(raw: RawTable, wishes: Wishes = Wishes()) -> Canonical:
     """Give every column its canonical type.
 
-    Numbers become int64 or float64 (whole ones beyond int64 too), booleans bool (object of True, False and None where
-    values are missing), strings `str`, dates datetime64[us] in UTC without a zone.
+    Numbers become int64 or float64 (whole ones beyond int64 too), whole ones with gaps Int64 where a float would round
+    them; booleans bool (object of True, False and None where values are missing), strings `str`, dates datetime64[us]
+    in UTC without a zone.
 
     Parameters
     ----------
@@ -179,6 +181,8 @@ def _plain(values: pd.Series, typed: bool) -> tuple[pd.Series, bool]:
 
 def _decategorised(values: pd.Series) -> pd.Series:
     categories = values.cat.categories
+    if pd.api.types.is_signed_integer_dtype(categories.dtype):
+        return values.astype("Int64")
     if pd.api.types.is_numeric_dtype(categories.dtype) and not pd.api.types.is_bool_dtype(categories.dtype):
         return values.astype("float64")
     return pd.Series(values.to_numpy(object), index=values.index).infer_objects()
@@ -197,11 +201,9 @@ def _dates(values: pd.Series) -> pd.Series:
 
 
 def _numbers(values: pd.Series) -> pd.Series:
-    if values.isna().any() or pd.api.types.is_float_dtype(values.dtype):
-        return pd.Series(values.to_numpy(np.float64, na_value=np.nan), index=values.index)
-    if pd.api.types.is_integer_dtype(values.dtype) and values.max() <= np.iinfo(np.int64).max:
-        return values.astype("int64")
-    return values.astype("float64")
+    if pd.api.types.is_integer_dtype(values.dtype) and not (values.dropna() > np.iinfo(np.int64).max).any():
+        return whole_column(values)
+    return pd.Series(values.to_numpy(np.float64, na_value=np.nan), index=values.index)
 
 
 def _from_objects(values: pd.Series) -> tuple[pd.Series, bool]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from penstock.data.types.whole_numbers import whole_column
 from penstock.domain.datasets import ColumnType
 
 LARGEST_WHOLE = 2**63 - 1
@@ -106,6 +107,8 @@ def _date(value: Any) -> datetime:
 def _numbers(cells: list[Any]) -> pd.Series:
     if all(isinstance(cell, int) for cell in cells):
         return pd.Series(np.array(cells, np.int64))
+    if all(cell is None or isinstance(cell, int) for cell in cells):
+        return whole_column(pd.Series(cells, dtype="Int64"))
     return pd.Series(np.array([np.nan if cell is None else cell for cell in cells], np.float64))
 
 

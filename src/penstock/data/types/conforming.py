@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from penstock.data.types.canonical import canonical_type
 from penstock.data.types.text_types import Reader, give_type
+from penstock.data.types.whole_numbers import LARGEST_EXACT
 from penstock.domain.datasets import ColumnType, Contract, ContractColumn
 
 RowFaults = dict[int, list[str]]
 
 MOST_MUST_FIT = 0.5  # a column of which fewer cells fit is another type, not a column with bad cells
 LONGEST_SHOWN = 40
-LARGEST_EXACT = 2**53
 MUST = {"number": "be a number", "boolean": "be true or false", "date": "be a date", "string": "be text"}
 
 
@@ -54,8 +54,7 @@ def rename(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
         old: column.name
         for column in contract.columns
         if column.name not in frame
-        for old in column.renamed_from
-        if old in frame
+        for old in [name for name in column.renamed_from if name in frame][:1]
     }
     return frame.rename(columns=names)
 
@@ -127,6 +126,8 @@ def _nothing(values: pd.Series, kind: ColumnType) -> pd.Series:
 def _settled(values: pd.Series) -> pd.Series:
     if not bool(values.notna().all()):
         return values
+    if values.dtype.kind == "i":
+        return values.astype("int64")
     if values.dtype.kind == "f" and bool((values % 1 == 0).all()) and bool((values.abs() < LARGEST_EXACT).all()):
         return values.astype("int64")
     if values.dtype == object:

@@ -8,14 +8,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.data.types.date_text import DateReading, read_dates
+from penstock.data.types.whole_numbers import whole_column
 from penstock.domain.datasets import ColumnType, Finding
 
 SPELLED_MISSING = frozenset({"na", "n/a", "nan", "null", "none", "<na>", "#n/a", "nil", "?", "-", "--", "."})
-LARGEST_EXACT = 2**53  # above this a float no longer tells whole numbers apart
 MOSTLY = 0.5  # share of readable values above which the others are broken, not the type
 FEW_NUMBERS = 20  # a column with no more different numbers than this, and texts, is a category
 NUMBER = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?$"
+WHOLE = r"^[+-]?\d+$"
 COMMA_NUMBER = r"^[+-]?\d+,\d+$"
+THOUSANDS = r"^[+-]?[1-9]\d{0,2}\.\d{3}$"  # among decimal commas: 1.234 may as well be 1234
 LEADING_ZERO = r"^[+-]?0\d"
 
 
@@ -37,6 +39,15 @@ class _Texts:
     trimmed: pa.Array
     filled: pa.Array
     present: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    """A column's texts with points before decimals, which of them are numbers, and what is to be said of it."""
+
+    filled: pa.Array
+    numeric: pa.Array
+    notes: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +97,17 @@ def give_type(texts: pd.Series, name: str, wished: ColumnType | None, reader: Re
     return found
 
 
+def share_of(texts: pd.Series, kind: ColumnType) -> float:
+    """Return the share of texts that are of a type, each taken for itself."""
+    column = _look(texts, "")
+    if kind == "date":
+        dates = read_dates(texts)
+        return float(dates.fitting.sum()) / max(1, column.present) if dates is not None else 0.0
+    if kind == "boolean":
+        return _share(_is_truth(column.filled), column)
+    return _share(pc.or_(_is_number(column.filled), _matches(column.filled, COMMA_NUMBER)), column)
+
+
 def _empty(texts: pd.Series) -> Column:
     return Column(pd.Series(np.nan, index=texts.index, dtype="float64"))
 
@@ -103,8 +125,8 @@ def _look(texts: pd.Series, name: str) -> _Texts:
 def _as_wished(column: _Texts, wished: ColumnType) -> Column | None:
     """Return the column in a given type if most values can be read so."""
     if wished == "number":
-        numeric = _is_number(column.filled)
-        return _numbers(column, column.filled, numeric) if _share(numeric, column) > MOSTLY else None
+        read = _read_numbers(column)
+        return _numbers(column, read) if _share(read.numeric, column) > MOSTLY else None
     if wished == "boolean":
         truth = _is_truth(column.filled)
         return _booleans(column, truth) if _share(truth, column) > MOSTLY else None
@@ -113,7 +135,15 @@ def _as_wished(column: _Texts, wished: ColumnType) -> Column | None:
 
 
 def _share(mask: pa.Array, column: _Texts) -> float:
-    return (pc.sum(mask).as_py() or 0) / max(1, column.present)
+    return _count(mask) / max(1, column.present)
+
+
+def _count(mask: pa.Array) -> int:
+    return pc.sum(mask).as_py() or 0
+
+
+def _matches(filled: pa.Array, pattern: str) -> pa.Array:
+    return pc.fill_null(pc.match_substring_regex(filled, pattern), False)
 
 
 def _is_truth(filled: pa.Array) -> pa.Array:
@@ -121,7 +151,7 @@ def _is_truth(filled: pa.Array) -> pa.Array:
 
 
 def _is_number(filled: pa.Array) -> pa.Array:
-    return pc.fill_null(pc.match_substring_regex(filled, NUMBER), False)
+    return _matches(filled, NUMBER)
 
 
 def _boolean(column: _Texts) -> Column | None:
@@ -143,31 +173,26 @@ def _booleans(column: _Texts, truth: pa.Array) -> Column:
 def _number(column: _Texts) -> Column | None:
     if pc.any(pc.match_substring_regex(column.filled, LEADING_ZERO)).as_py():
         return None  # codes such as 0422 are names
-    filled, decimal = column.filled, tuple[Finding, ...]()
-    numeric = _is_number(filled)
-    if _share(numeric, column) < 1:
-        filled, decimal = _with_points(column)
-        numeric = _is_number(filled)
-    if _share(numeric, column) < 1 and not _broken_numbers(column, numeric):
+    read = _read_numbers(column)
+    if _share(read.numeric, column) < 1 and not _broken_numbers(column, read.numeric):
         return None
-    found = _numbers(column, filled, numeric)
-    return None if found is None else Column(found.values, found.findings + decimal, found.unreadable)
+    return _numbers(column, read)
 
 
-def _with_points(column: _Texts) -> tuple[pa.Array, tuple[Finding, ...]]:
-    """Read 12,5 as 12.5 where every number of a column is written so, or whole."""
-    comma = pc.match_substring_regex(column.filled, COMMA_NUMBER)
-    plain = pc.match_substring_regex(column.filled, r"^[+-]?\d+$")
-    thousands = pc.match_substring_regex(column.filled, r",\d{3}$")
-    if (
-        _share(pc.or_(comma, plain), column) < 1
-        or not pc.any(comma).as_py()
-        or pc.all(pc.or_(thousands, plain)).as_py()
-    ):
-        return column.filled, ()
+def _read_numbers(column: _Texts) -> _Numbers:
+    """Tell which texts are numbers; 12,5 is read as 12.5 where most decimals of a column are written so."""
+    numeric = _is_number(column.filled)
+    if _share(numeric, column) == 1:
+        return _Numbers(column.filled, numeric)
+    comma = _matches(column.filled, COMMA_NUMBER)
+    pointed = pc.and_(numeric, pc.invert(_matches(column.filled, WHOLE)))
+    decimals = pc.and_(comma, pc.invert(_matches(column.filled, r",\d{3}$")))
+    if not pc.any(decimals).as_py() or _count(comma) <= _count(pointed):
+        return _Numbers(column.filled, numeric)
     message = f"Column {column.name!r} writes decimals with a comma; 12,5 is read as 12.5."
     note = Finding("decimal_comma", "note", (column.name,), message)
-    return pc.replace_substring(column.filled, ",", "."), (note,)
+    clear = pc.or_(comma, pc.and_not(numeric, _matches(column.filled, THOUSANDS)))
+    return _Numbers(pc.replace_substring(column.filled, ",", "."), clear, (note,))
 
 
 def _broken_numbers(column: _Texts, numeric: pa.Array) -> bool:
@@ -184,24 +209,23 @@ def _broken_numbers(column: _Texts, numeric: pa.Array) -> bool:
     return bool(with_digits * 2 <= len(others))
 
 
-def _numbers(column: _Texts, filled: pa.Array, numeric: pa.Array) -> Column | None:
-    kept = pc.if_else(numeric, filled, pa.scalar(None, pa.string()))
+def _numbers(column: _Texts, read: _Numbers) -> Column | None:
+    kept = pc.if_else(read.numeric, read.filled, pa.scalar(None, pa.string()))
     if not pc.any(pc.match_substring_regex(kept, r"[.eE]")).as_py():
         try:
             whole = pc.replace_substring_regex(kept, r"^\+", "").cast(pa.int64())
         except pa.ArrowInvalid:
             return None  # more digits than a number keeps: a name
-        largest = max(abs(value or 0) for value in pc.min_max(whole).as_py().values())
         if whole.null_count == 0:
             return Column(pd.Series(whole.to_numpy(), index=column.series.index))
-        if largest > LARGEST_EXACT:
-            return None
-        values = whole.cast(pa.float64())
+        series = whole_column(whole.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get))
     else:
         values = pc.replace_substring_regex(kept, r"^\+", "").cast(pa.float64())
-    array = values.to_numpy(zero_copy_only=False).astype(np.float64)
-    series = pd.Series(np.where(np.isinf(array), np.nan, array), index=column.series.index)
-    return _with_faults(column, series, numeric, "a number")
+        array = values.to_numpy(zero_copy_only=False).astype(np.float64)
+        series = pd.Series(np.where(np.isinf(array), np.nan, array))
+    series.index = column.series.index
+    found = _with_faults(column, series, read.numeric, "a number")
+    return Column(found.values, found.findings + read.notes, found.unreadable)
 
 
 def _date(column: _Texts) -> Column | None:

@@ -98,5 +98,5 @@ def _shuffled(
 def _fall(name: str, whole: Estimate, shuffled: list[Estimate], dependence: Dependence) -> Importance:
     value = whole.score - float(np.mean([entry.score for entry in shuffled]))
     moved = whole.influence - np.mean([entry.influence for entry in shuffled], axis=0)
-    error, _ = standard_error(moved, dependence)
+    error, _ = standard_error(moved, dependence, whole.classes)
     return Importance(name, value, error)

@@ -170,7 +170,7 @@ def _test(metric: str, answers: Answers, mask: NDArray[Any], split: Split) -> tu
         if part.classes and np.unique(part.target).size < min(2, len(part.classes)):
             return None
         found = estimate(metric, part.target, part.predictions, part.choosing)
-        sides.append((found.score, *standard_error(found.influence, part.dependence(split))))
+        sides.append((found.score, *standard_error(found.influence, part.dependence(split), found.classes)))
     error = float(np.hypot(sides[0][1], sides[1][1]))
     gap = sides[0][0] - sides[1][0]
     if not np.isfinite(error) or error == 0:

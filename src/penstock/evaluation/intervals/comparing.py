@@ -26,7 +26,8 @@ def compare(champion: Estimate, challenger: Estimate, dependence: Dependence, al
 
     The rows' influence on the two scores is subtracted row by row, so what the models share cancels; the error of
     its mean is that of clusters where rows are not independent. Where each row counts -1, 0 or 1 (accuracy), few
-    rows decide and the normal bound is too bold: the exact sign test on them (McNemar 1947) bounds it as well.
+    rows decide and the normal bound is too bold: the exact sign test on them (McNemar 1947) bounds it as well. Where
+    classes are scored apart (AUC), the rarer one's rows are what Student's t counts.
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ def compare(champion: Estimate, challenger: Estimate, dependence: Dependence, al
     moved = challenger.influence - champion.influence
     if _same(champion, challenger):
         return Gain(0.0, 0.0, moved.size, same=True)
-    low = lower_bound(gain, moved, dependence, alpha)
+    low = lower_bound(gain, moved, dependence, alpha, challenger.classes)
     if champion.rows is not None and challenger.rows is not None and dependence.independent:
         low = min(low, _exact_bound(challenger.rows - champion.rows, alpha))
     return Gain(gain, low, moved.size, same=False)

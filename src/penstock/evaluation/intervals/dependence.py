@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from penstock.evaluation.metrics import Values
+from penstock.evaluation.metrics import BINARY, Values
 
 Codes = NDArray[np.int64]
 MIN_DAYS = 10  # fewer days than this say little of how days differ: runs of rows are taken instead
@@ -92,40 +92,77 @@ def _time_blocks(times: NDArray[Any]) -> tuple[Codes | None, str]:
     return codes // length, f"runs of {length} days"
 
 
-def standard_error(influence: Values, dependence: Dependence) -> tuple[float, int]:
+def standard_error(
+    influence: Values, dependence: Dependence, classes: NDArray[Any] | None = None
+) -> tuple[float, float]:
     """Return the standard error of a mean of influence values, and its degrees of freedom.
 
     Two ways of clustering at once follow Cameron, Gelbach and Miller (2011, Robust inference with multiway
     clustering), and the larger of the three errors is taken.
+
+    Parameters
+    ----------
+    influence
+        With mean 0, shape (n_rows,).
+    dependence
+        Which rows belong together.
+    classes
+        The class of each row, shape (n_rows,), where a rare one decides: the error is then as uncertain as that is
+        rare. None where classes do not count.
     """
-    n = influence.size
-    if n < FEWEST:
-        return float("inf"), 1
-    if dependence.independent:
-        return float(np.sqrt(influence @ influence / (n * (n - 1)))), n - 1
     group, time = dependence.group, dependence.time
     if group is None or time is None:
-        variance, freedom = _cluster_variance(influence, group if time is None else time)
+        codes = group if time is None else time
+        variance, freedom = _variance(influence, np.arange(influence.size) if codes is None else codes, classes)
         return float(np.sqrt(variance)), freedom
-    by_group, by_time = _cluster_variance(influence, group), _cluster_variance(influence, time)
-    crossed, _ = _cluster_variance(influence, _codes(group * (int(time.max()) + 1) + time))
+    by_group, by_time = _variance(influence, group, classes), _variance(influence, time, classes)
+    crossed, _ = _variance(influence, _codes(group * (int(time.max()) + 1) + time), classes)
     joint = by_group[0] + by_time[0] - crossed
-    return float(np.sqrt(max(joint, by_group[0], by_time[0]))), min(by_group[1], by_time[1])
+    return float(np.sqrt(max(by_group[0], by_time[0], joint))), min(by_group[1], by_time[1])
 
 
-def _cluster_variance(influence: Values, codes: Codes | None) -> tuple[float, int]:
-    """Return the variance of a mean by its clusters' sums, and its degrees of freedom."""
-    if codes is None:
-        return float("inf"), 1
-    sums = np.bincount(codes, weights=influence)
-    if sums.size < FEWEST:
-        return float("inf"), 1
-    return float(sums @ sums) * sums.size / (sums.size - 1) / influence.size**2, sums.size - 1
+def _variance(influence: Values, codes: Codes, classes: NDArray[Any] | None) -> tuple[float, float]:
+    """Return the variance of a mean by its clusters' sums, and its degrees of freedom.
+
+    Each class counts with its own m / (m - 1), m being the clusters that hold it (DeLong, DeLong and Clarke-Pearson
+    1988). A class in one cluster alone shows no spread and is given the mean of the others' (as Lumley 2010, Complex
+    surveys, does with lonely clusters).
+    """
+    if influence.size < FEWEST:
+        return float("inf"), 1.0
+    kinds = np.zeros(influence.size, dtype=np.int64) if classes is None else _codes(classes)
+    width = int(kinds.max()) + 1
+    cells, place = np.unique(codes * width + kinds, return_inverse=True)
+    cluster, kind = cells // width, cells % width
+    held = np.bincount(kind)
+    several = held >= FEWEST
+    if not several.any():
+        return float("inf"), 1.0
+    each = np.maximum(held - 1, 1)
+    sums = np.bincount(place, weights=influence) * np.sqrt(held / each)[kind] / influence.size
+    parts = np.asarray(np.bincount(kind, weights=np.square(sums)), dtype=np.float64)
+    lonely = np.where(several, 0.0, (parts * held)[several].mean())
+    variance = float(np.square(np.bincount(cluster, weights=sums)).sum() + lonely.sum())
+    return variance, min(_freedom(parts + lonely, each), max(float(codes.max()), 1.0))
 
 
-def lower_bound(value: float, influence: Values, dependence: Dependence, alpha: float) -> float:
+def _freedom(parts: Values, each: NDArray[np.int64]) -> float:
+    """Return the degrees of freedom of a sum of variances, given those of each.
+
+    Of two classes the smaller, which is safe; of more, where that would let the rarest alone rule a mean over all, as
+    many as their shares of the sum are worth (Satterthwaite 1946, An approximate distribution of estimates of variance
+    components).
+    """
+    if parts.size <= BINARY or not parts.any():
+        return float(each.min())
+    return float(np.square(parts.sum()) / np.sum(np.square(parts) / each))
+
+
+def lower_bound(
+    value: float, influence: Values, dependence: Dependence, alpha: float, classes: NDArray[Any] | None = None
+) -> float:
     """Return the one-sided lower bound of a mean at error `alpha`, by Student's t over clusters."""
-    error, freedom = standard_error(influence, dependence)
+    error, freedom = standard_error(influence, dependence, classes)
     if error == 0.0:
         return value
     return value - float(stdtrit(freedom, 1.0 - alpha)) * error

@@ -25,17 +25,21 @@ from penstock.evaluation.metrics import (
     precision_of_hits,
 )
 
+BY_CLASS = frozenset({"roc_auc", "average_precision"})  # each class against the others: the rows of a rare one decide
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """A score (higher is better) and what each row contributes to its error, shape (n_rows,).
 
-    `rows` are the scores of the rows where the metric is their mean, else None.
+    `rows` are the scores of the rows where the metric is their mean, else None; `classes` the rows' classes where a
+    rare one decides (`BY_CLASS`), else None.
     """
 
     score: float
     influence: Values
     rows: Values | None = None
+    classes: Codes | None = None
 
 
 def estimate(metric: str, target: Codes, predictions: Values, choosing: Choosing = MOST_PROBABLE) -> Estimate:
@@ -61,7 +65,8 @@ def estimate(metric: str, target: Codes, predictions: Values, choosing: Choosing
     target, matrix = np.asarray(target), as_matrix(predictions, found.needs)
     value = found.measure(target, matrix, choosing)
     if metric in SHAPED:
-        return Estimate(value, SHAPED[metric](target, matrix, choosing))
+        classes = target if metric in BY_CLASS else None
+        return Estimate(value, SHAPED[metric](target, matrix, choosing), classes=classes)
     rows = ROWS[metric](target, matrix, choosing)
     if metric == "rmse":
         return Estimate(value, (rows - rows.mean()) / (-2 * value) if value else np.zeros_like(rows))

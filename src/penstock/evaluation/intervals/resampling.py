@@ -1,7 +1,7 @@
 """The interval of a score by drawing clusters of rows again (Efron 1979; Davison and Hinkley 1997, section 3.8).
 
 Every drawing is a row of weights, and scores of weighted rows are sums and cumulative sums: a thousand drawings of
-ten thousand rows take a few tenths of a second.
+ten thousand rows take a few tenths of a second. Where drawing would say too little, Student's t says more.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, logit, stdtrit
 
 from penstock.evaluation.intervals.dependence import Dependence, standard_error
-from penstock.evaluation.intervals.influence import Estimate, estimate
+from penstock.evaluation.intervals.influence import BY_CLASS, Estimate, estimate
 from penstock.evaluation.metrics import (
     BINARY,
     MOST_PROBABLE,
@@ -28,21 +29,33 @@ Weighted = Callable[[Values], Values]
 WORK = 4_000_000  # drawings times rows: about a quarter of a second
 CHUNK = 500_000  # weights in memory at once
 MOST, FEWEST = 1000, 200
-BY_CLASS = frozenset({"roc_auc", "average_precision"})  # sorted once a class: drawn again they take seconds
+FEW = 30  # rows of a class, or clusters: fewer, drawn again, differ too little
+RANGES: dict[str, tuple[float, float]] = {  # of scores, higher for better
+    "roc_auc": (0.0, 1.0),
+    "average_precision": (0.0, 1.0),
+    "accuracy": (0.0, 1.0),
+    "f1": (0.0, 1.0),
+    "r2": (-np.inf, 1.0),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """The two-sided interval of a score, higher for better."""
+    """The two-sided interval of a score, higher for better; `drawn` where rows were drawn again for it."""
 
     low: float
     high: float
+    drawn: bool = False
 
 
 def interval(
     metric: str, target: Codes, predictions: Values, setting: "Resampling", confidence: float = 0.95
 ) -> Interval:
-    """Return the percentile interval of a score, which always holds the score.
+    """Return the interval of a score, which always holds the score.
+
+    It is the percentile interval of drawings of clusters, but for these: clusters of two kinds at once, of which
+    drawing sees one; few rows of a class, or few clusters, which drawn again differ too little; AUC and average
+    precision of several classes, which are sorted once a class and take seconds.
 
     Parameters
     ----------
@@ -62,21 +75,21 @@ def interval(
     Interval
         Bounds, higher for better.
     """
-    found = find_metric(metric)
-    target, matrix = np.asarray(target), as_matrix(predictions, found.needs)
-    value = found.measure(target, matrix, setting.choosing)
-    if metric in BY_CLASS and matrix.shape[1] > BINARY:
-        return normal_interval(estimate(metric, target, matrix, setting.choosing), setting.dependence, (0.0, 1.0))
+    target, matrix = np.asarray(target), as_matrix(predictions, find_metric(metric).needs)
+    found = estimate(metric, target, matrix, setting.choosing)
+    slow = metric in BY_CLASS and matrix.shape[1] > BINARY
+    if slow or _is_poorly_drawn(found, setting.dependence):
+        return normal_interval(metric, found, setting.dependence, confidence)
     weighted = _weighted(metric, target, matrix, setting.choosing)
     times = int(np.clip(WORK / max(target.size, 1), FEWEST, MOST))
     with np.errstate(invalid="ignore", divide="ignore"):
         drawn = np.concatenate([weighted(weights) for weights in _weights(setting, times)])
     drawn = drawn[np.isfinite(drawn)]
     if not drawn.size:
-        return Interval(value, value)
+        return Interval(found.score, found.score)
     tail = (1 - confidence) / 2
     low, high = np.quantile(drawn, [tail, 1 - tail])
-    return Interval(min(float(low), value), max(float(high), value))
+    return Interval(min(float(low), found.score), max(float(high), found.score), drawn=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +101,28 @@ class Resampling:
     seed: int = 7
 
 
-def normal_interval(found: Estimate, dependence: Dependence, bounds: tuple[float, float]) -> Interval:
-    """Return a 95 % interval from influence values, kept inside the metric's range; for figures beside the headline."""
-    error, _ = standard_error(found.influence, dependence)
-    low, high = found.score - 1.96 * error, found.score + 1.96 * error
-    return Interval(min(max(low, bounds[0]), found.score), max(min(high, bounds[1]), found.score))
+def normal_interval(metric: str, found: Estimate, dependence: Dependence, confidence: float = 0.95) -> Interval:
+    """Return an interval by Student's t on influence values, kept inside the metric's range.
+
+    Scores between 0 and 1 have it on the logit scale, which holds the truth more often near the ends (Pepe 2003, The
+    statistical evaluation of medical tests for classification and prediction).
+    """
+    error, freedom = standard_error(found.influence, dependence, found.classes)
+    width = float(stdtrit(freedom, (1 + confidence) / 2)) * error
+    lowest, highest = RANGES.get(metric, (-np.inf, 0.0))
+    value = found.score
+    if lowest == 0.0 < value < highest:
+        ends = expit(logit(value) + np.array([-1.0, 1.0]) * width / (value * (1.0 - value)))
+    else:
+        ends = np.clip([value - width, value + width], lowest, highest)
+    return Interval(min(float(ends[0]), value), max(float(ends[1]), value))
+
+
+def _is_poorly_drawn(found: Estimate, dependence: Dependence) -> bool:
+    """Return whether drawing rows again would show too little of how far a score may be off."""
+    error, freedom = standard_error(found.influence, dependence, found.classes)
+    both = dependence.group is not None and dependence.time is not None
+    return bool(np.isfinite(error)) and (both or freedom < FEW - 1)
 
 
 def _weights(setting: Resampling, times: int) -> Iterator[Values]:

@@ -14,6 +14,7 @@ from penstock.search.trial_records import Ended
 
 FIT_OVERHEAD = 0.4  # seconds: a message, the rows read, the estimator's file written
 REFIT_FACTOR = 1.3  # a final fit's seconds per row, beside a fold's: more rounds, no early stop, one file written
+FAILED_TRIALS = 5  # tuned trials of a family, none of which came to an end: more would fail too
 SETTLED_TRIALS = 40  # tuned trials of a family without a gain: more would only look for luck in the folds
 GAIN = 1e-4  # relative to the score: less is no gain
 FEW_ROWS = 4_000  # below this one fit on all rows does better than the mean of a classifier's fold models
@@ -237,23 +238,23 @@ class Board:
         return [name for name, one in best.items() if score_of(leader) - score_of(one) <= within]
 
     def _settled(self, name: str) -> bool:
-        """Return whether the last tuned trials of a family gained nothing."""
-        tuned = sum(one.trial.family == name and one.kind == "tuned" for one in self.ended)
-        if (
-            name in self.points
-            and tuned + sum(plan.family == name for plan in self.running.values()) >= self.points[name]
-        ):
+        """Return whether the last tuned trials of a family gained nothing, or failed."""
+        tuned, lost = _tuned_of(self.ended, name), _tuned_of(self.lost, name)
+        begun = len(tuned) + len(lost) + sum(plan.family == name for plan in self.running.values())
+        if begun >= self.points.get(name, math.inf) or (not tuned and len(lost) >= FAILED_TRIALS):
             return True
+        whole = [one for one in self.ended if one.trial.family == name and one.kind != "partial"]
         best, since = -math.inf, 0.0
-        for one in (one for one in self.ended if one.trial.family == name and one.kind != "partial"):
+        for one in sorted([*whole, *lost], key=lambda one: one.trial.number):
             better = one.fits and score_of(one) > best + GAIN * max(abs(best), GAIN) if best > -math.inf else one.fits
-            looked = len(one.trial.fold_scores) / len(self.shape.folds)  # what was pruned says less
+            pruned = one.trial.state == "pruned"
+            looked = len(one.trial.fold_scores) / len(self.shape.folds) if pruned else 1.0  # it says less
             best, since = (score_of(one), 0.0) if better else (best, since + looked)
         return since >= SETTLED_TRIALS
 
     def _spent(self, name: str) -> float:
         """Return the seconds that tuning a family took, with what is at work on it."""
-        took = sum(one.trial.seconds for one in self.ended if one.trial.family == name and one.kind == "tuned")
+        took = sum(one.trial.seconds for ended in (self.ended, self.lost) for one in _tuned_of(ended, name))
         return took + sum(plan.predicted for plan in self.running.values() if plan.family == name)
 
     def _whole_and_fit(self, name: str) -> float:
@@ -281,3 +282,7 @@ class Board:
         rows = one.most_rows or int(np.mean(self.shape.fold_rows))
         said = self.families[one.trial.family].needs(rows, features, self.shape.classes).seconds
         return float(np.clip(np.mean(one.fold_seconds) / max(said, 0.01), 0.1, 10.0))
+
+
+def _tuned_of(ended: list[Ended], name: str) -> list[Ended]:
+    return [one for one in ended if one.trial.family == name and one.kind == "tuned"]

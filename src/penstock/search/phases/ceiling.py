@@ -5,6 +5,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from penstock.evaluation import metrics
+from penstock.evaluation.costs import best_threshold
 from penstock.evaluation.wording import figure, title
 from penstock.search.encoding import TrainingRows
 
@@ -29,16 +30,20 @@ def ceiling(rows: TrainingRows, metric: str, costs: Values | None = None) -> str
     Returns
     -------
     str or None
-        None where no two rows with the same features differ in their targets: then nothing is known.
+        None where no two rows with the same features differ in their targets: then nothing is known. Nor is it of
+        average precision, where an order by shares is not always the best, and of F1 of several classes.
     """
+    if metric == "average_precision" or (metric == "f1" and rows.classes > metrics.BINARY):
+        return None
     taken = np.unique(np.linspace(0, len(rows.target) - 1, min(MOST_ROWS, len(rows.target))).astype(np.int64))
     target, alike = rows.target[taken], _alike(rows, taken)
-    told = _shares(target, alike, rows.classes) if rows.classes else _means(target.astype(np.float64), alike)
-    missed = told[np.arange(len(told)), target] < 1 if rows.classes else told != target
-    differing = float(np.isin(alike, alike[missed]).mean())
+    _, first = np.unique(alike, return_index=True)
+    differing = float(np.isin(alike, alike[target != target[first][alike]]).mean())
     if not differing:
         return None
-    best = metrics.shown(metric, metrics.score(metric, target, told, costs=costs))
+    told = _shares(target, alike, rows.classes) if rows.classes else _middles(target, alike, metric)
+    cut = best_threshold(metric, target, told[:, 1]) if metric == "f1" else None
+    best = metrics.shown(metric, metrics.score(metric, target, told, cut, costs if metric == "cost" else None))
     return (
         f"no model can have a better {title(metric)} than {figure(best)} on these rows: {differing:.0%} of them have "
         "the features of a row with another target"
@@ -59,6 +64,7 @@ def _shares(target: NDArray[np.int64], alike: NDArray[np.int64], classes: int) -
     return shares
 
 
-def _means(target: Values, alike: NDArray[np.int64]) -> Values:
-    means: Values = (np.bincount(alike, target) / np.bincount(alike))[alike]
-    return means
+def _middles(target: Values, alike: NDArray[np.int64], metric: str) -> Values:
+    """Return for each row what errs least on the rows like it: the median for absolute errors, else the mean."""
+    groups = pd.Series(target, dtype=np.float64).groupby(alike)
+    return groups.transform("median" if metric == "mae" else "mean").to_numpy()

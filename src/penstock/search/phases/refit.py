@@ -275,7 +275,12 @@ class Refit:
 
 
 def least_score(one: Ended) -> float:
-    """Return the score on its own rows below which a fit on all rows is not what the folds promised."""
+    """Return the score on its own rows below which a fit on all rows is not what the folds promised.
+
+    The baseline has nothing that could be cut short, and a search without it has nothing to fall back on.
+    """
+    if one.trial.family == BASELINE:
+        return -math.inf
     scores = one.trial.fold_scores
     return score_of(one) - float(np.std(scores)) - SAME_SHARE * abs(score_of(one))
 

@@ -98,30 +98,6 @@ def label_file(project: str, path: Path, workspace: Workspace, tell: Tell | None
     )
 
 
-def rows_of_ids(project: str, ids: Sequence[Any], column: str, workspace: Workspace) -> dict[str, tuple[str, int]]:
-    """Find the newest answered row of each id, for labels that come by the project's id column.
-
-    Parameters
-    ----------
-    project
-        Whose journal is read, whole.
-    ids
-        Values of the id column; compared as text.
-    column
-        The id column.
-    workspace
-        Where the journal lies.
-
-    Returns
-    -------
-    dict
-        The id as text: its request id and row.
-    """
-    found = answers_of_ids(project, ids, ById(column, "", None, None), workspace)
-    newest = {name: max(rows, key=lambda row: row.request_id) for name, rows in found.items()}
-    return {name: (row.request_id, row.row) for name, row in newest.items()}
-
-
 def answers_of_ids(project: str, ids: Iterable[Any], columns: ById, workspace: Workspace) -> dict[str, list[Answered]]:
     """Find the answered rows of each id, in the order asked; ids are compared as text.
 

@@ -90,6 +90,7 @@ class Application:
         self.meters = Meters(parts.routing, parts.shadowing)
         self._open = 0
         self._large = 0
+        self._threads = ThreadPoolExecutor(MOST_LARGE, "penstock-large")  # labels that wait for a lock do not fill it
         self._reader = ThreadPoolExecutor(1, "penstock-keys")  # strangers wait here, and for each other only
         self._calls: dict[str, tuple[str, Callable[[Call], Awaitable[bytes]]]] = {
             "predict": ("POST", self._predict),
@@ -216,7 +217,8 @@ class Application:
             raise _too_many()
         self._large += 1
         try:
-            return await asyncio.to_thread(answer_rows, route, pinned, body)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, answer_rows, route, pinned, body)
         finally:
             self._large -= 1
 

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from penstock.data.decoding import shown
+from penstock.serving.nesting import AT_THE_DOOR, need_depth
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -80,15 +81,19 @@ def decoded(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw, must: s
     Raises
     ------
     Problem
-        400 if it is not JSON, 422 if it is not what it must be.
+        400 if it is not JSON or nests too deep, 422 if it is not what it must be.
     """
     try:
+        if isinstance(body, bytes):  # else a part of one that was looked at
+            need_depth(body, AT_THE_DOOR)
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         found = shown(str(error))
         raise Problem(422, f"The body must {must}: {error}.", [detail(None, None, must, found)]) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Problem(400, f"The body must be JSON, but is not: {error}.") from error
+    except RecursionError as error:
+        raise Problem(400, str(error)) from error
 
 
 async def answer(send: Send, status: int, body: bytes, kind: bytes = JSON, headers: Headers = ()) -> None:

@@ -8,69 +8,96 @@ from typing import Any
 Schema = dict[str, Any]
 
 _TEXT: Schema = {"type": "string"}
+_FLAG: Schema = {"type": "boolean"}
 _WHOLE: Schema = {"type": "integer", "minimum": 0}
 _NUMBER: Schema = {"type": "number"}
 _PROBABILITY: Schema = {"type": "number", "minimum": 0, "maximum": 1}
-_PLACE = "#/components/schemas/"
-_ANY: Schema = {"description": "any JSON value"}
+_LABEL: Schema = {"type": ["string", "number", "boolean"], "description": "in the target's JSON type"}
+_CELL: Schema = {"type": ["string", "number", "boolean", "null"]}
 
 
 def _object(required: dict[str, Schema], optional: dict[str, Schema] | None = None) -> Schema:
-    return {"type": "object", "properties": {**required, **(optional or {})}, "required": [*required]}
+    properties = {**required, **(optional or {})}
+    return {"type": "object", "properties": properties, "required": [*required], "additionalProperties": False}
 
 
 def _list(items: Schema) -> Schema:
     return {"type": "array", "items": items}
 
 
+def _by_name(values: Schema, description: str) -> Schema:
+    return {"type": "object", "additionalProperties": values, "description": description}
+
+
+def _or_null(schema: Schema) -> Schema:
+    return {**schema, "type": [schema["type"], "null"]}
+
+
+_CLASS = _object(
+    {
+        "label": _LABEL,
+        "score": {**_PROBABILITY, "description": "probability of the positive class, or of the label"},
+        "probabilities": _by_name(_PROBABILITY, "by class"),
+    }
+)
+_VALUE = _object({"value": _NUMBER, "low": _NUMBER, "high": {**_NUMBER, "description": "low to high: a 90 % interval"}})
+_COLUMN = _object({"title": _TEXT, "type": {"anyOf": [_TEXT, _list(_TEXT)]}}, {"description": _TEXT})
+
+# Of every body in JSON, by the last word of its path; `docs/reference/http.json` is written from it.
 SCHEMAS: dict[str, Schema] = {
-    "PredictRequest": _object({"rows": _list({"type": "object", "description": "column: value; see `schema`"})}),
-    "Predictions": _object(
+    "predict request": _object({"rows": _list(_by_name(_CELL, "by column; the call `schema` tells them"))}),
+    "predict answer": _object(
         {
             "request_id": {"type": "string", "format": "uuid"},
             "version": _TEXT,
-            "predictions": _list({"oneOf": [{"$ref": _PLACE + "Class"}, {"$ref": _PLACE + "Value"}]}),
+            "predictions": {"anyOf": [_list(_CLASS), _list(_VALUE)]},
         }
     ),
-    "Class": _object(
-        {
-            "label": {"type": ["string", "number", "boolean"], "description": "in the target's JSON type"},
-            "score": {**_PROBABILITY, "description": "probability of the positive class, or of the label"},
-            "probabilities": {"type": "object", "additionalProperties": _PROBABILITY},
-        }
-    ),
-    "Value": _object(
-        {"value": _NUMBER, "low": _NUMBER, "high": {**_NUMBER, "description": "low to high: a 90 % interval"}}
-    ),
-    "LabelsRequest": _object(
+    "labels request": _object(
         {
             "labels": _list(
                 _object(
-                    {"request_id": _TEXT, "row": _WHOLE, "value": _ANY},
-                    {"observed_at": {"type": "string", "format": "date-time"}},
+                    {"request_id": _TEXT, "row": _WHOLE, "value": _LABEL},
+                    {"observed_at": {"type": "string", "description": "ISO 8601; without a zone: UTC"}},
                 )
             )
         }
     ),
-    "LabelCounts": _object({"accepted": _WHOLE, "superseded": _WHOLE, "unknown": _WHOLE}),
-    "FlagRequest": _object({"request_id": _TEXT, "row": _WHOLE, "reason": _TEXT}),
-    "Flagged": _object({"request_id": _TEXT, "row": _WHOLE, "state": _TEXT}),
-    "Versions": _object({"versions": _list(_object({"version": _TEXT, "weight": {"type": "number"}, "state": _TEXT}))}),
-    "RowSchema": {"type": "object", "description": "a JSON schema (2020-12) of a row"},
-    "Error": _object(
+    "labels answer": _object({"accepted": _WHOLE, "superseded": _WHOLE, "unknown": _WHOLE}),
+    "flags request": _object({"request_id": _TEXT, "row": _WHOLE, "reason": {"type": "string", "minLength": 1}}),
+    "flags answer": _object({"request_id": _TEXT, "row": _WHOLE, "state": {"const": "queued"}}),
+    "versions answer": _object({"versions": _list(_object({"version": _TEXT, "weight": _NUMBER, "state": _TEXT}))}),
+    "schema answer": {
+        "description": "a JSON schema (2020-12) of a row",
+        **_object(
+            {
+                "$schema": _TEXT,
+                "title": _TEXT,
+                "type": {"const": "object"},
+                "properties": _by_name(_COLUMN, "by column"),
+                "required": _list(_TEXT),
+                "additionalProperties": {"const": True},
+                "x-unused": {**_list(_TEXT), "description": "columns that a row may carry, and the version leaves out"},
+            }
+        ),
+    },
+    "livez answer": _object({"live": {"const": True}}),
+    "readyz answer": _object(
+        {
+            "ready": _FLAG,
+            "problem": _or_null(_TEXT),
+            "projects": _by_name(_list(_TEXT), "the live versions of each"),
+            "failed": _list(_object({"project": _TEXT, "version": _TEXT, "reason": _TEXT})),
+        }
+    ),
+    "openapi answer": {"type": "object", "description": "an OpenAPI 3.1 document", "required": ["openapi", "paths"]},
+    "error": _object(
         {
             "error": _object(
                 {
                     "message": _TEXT,
                     "details": _list(
-                        _object(
-                            {
-                                "row": {"type": ["integer", "null"]},
-                                "column": {"type": ["string", "null"]},
-                                "must": _TEXT,
-                                "found": _TEXT,
-                            }
-                        )
+                        _object({"row": _or_null(_WHOLE), "column": _or_null(_TEXT), "must": _TEXT, "found": _TEXT})
                     ),
                 }
             )
@@ -90,43 +117,39 @@ ERRORS = {
 }
 
 V1 = "/v1/{project}/"
-# method, path, what it does, its body, its answer
-CALLS = (
-    (
-        "post",
-        V1 + "predict",
-        "Predict rows. `X-Penstock-Version` pins a live version.",
-        "PredictRequest",
-        "Predictions",
-    ),
-    ("post", V1 + "labels", "Say what the true values of answered rows were.", "LabelsRequest", "LabelCounts"),
-    ("post", V1 + "flags", "Put an answered row into the review queue.", "FlagRequest", "Flagged"),
-    ("get", V1 + "versions", "The live versions, with their share of callers in percent.", None, "Versions"),
-    ("get", V1 + "schema", "The columns of a row.", None, "RowSchema"),
+CALLS = (  # method, call, what it does
+    ("post", "predict", "Predict rows. `X-Penstock-Version` pins a live version."),
+    ("post", "labels", "Say what the true values of answered rows were."),
+    ("post", "flags", "Put an answered row into the review queue."),
+    ("get", "versions", "The live versions, with their share of callers in percent."),
+    ("get", "schema", "The columns of a row."),
 )
 PAGES = (
     ("/livez", "Whether the process lives."),
-    ("/readyz", "Whether it answers, with which versions, and which could not be loaded."),
+    ("/readyz", "Whether it answers, with which versions, and which could not be loaded; 503 if it does not."),
     ("/metrics", "What it counts, for Prometheus."),
     ("/docs", "This page."),
     ("/openapi.json", "The same for programs."),
 )
 
 
+def names_of(path: str) -> tuple[str, str]:
+    """Return the names of the schemas of a path's body and of its answer; not every path has both."""
+    word = path.rsplit("/", 1)[1].removesuffix(".json")
+    return f"{word} request", f"{word} answer"
+
+
 @cache
 def document() -> dict[str, Any]:
     """Return the OpenAPI document."""
-    paths: dict[str, Any] = {}
-    for method, path, does, body, gives in CALLS:
-        paths.setdefault(path, {})[method] = _operation(path, does, body, gives)
-    for path, does in PAGES:
-        paths[path] = {"get": {"summary": does, "security": [], "responses": {"200": {"description": does}}}}
+    calls = {V1 + call: {method: _operation(call, does)} for method, call, does in CALLS}
+    pages = {path: {"get": _reading(path, does)} for path, does in PAGES}
     return {
         "openapi": "3.1.0",
         "info": {"title": "Penstock inference", "version": "1"},
-        "paths": paths,
+        "paths": calls | pages,
         "components": {
-            "schemas": SCHEMAS,
+            "schemas": {_component(name): schema for name, schema in SCHEMAS.items()},
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
         "security": [{"key": []}],
@@ -142,35 +165,47 @@ def page() -> bytes:
     return _PAGE.format(calls=calls, pages=pages, errors=errors).encode()
 
 
-def _operation(path: str, does: str, body: str | None, gives: str) -> dict[str, Any]:
+def _operation(call: str, does: str) -> dict[str, Any]:
+    request, answer = names_of(V1 + call)
     operation: dict[str, Any] = {
         "summary": does,
-        "operationId": path.rsplit("/", 1)[1],
+        "operationId": call,
         "parameters": [{"name": "project", "in": "path", "required": True, "schema": _TEXT}],
         "responses": {
-            "200": {"description": "done", "content": _content(gives)},
-            **{status: {"description": meaning, "content": _content("Error")} for status, meaning in ERRORS.items()},
+            "200": {"description": "done", **_content(answer)},
+            **{status: {"description": meaning, **_content("error")} for status, meaning in ERRORS.items()},
         },
     }
-    if body is not None:
-        operation["requestBody"] = {"required": True, "content": _content(body)}
-    if path.endswith("/predict"):
+    if request in SCHEMAS:
+        operation["requestBody"] = {"required": True, **_content(request)}
+    if call == "predict":
         pin = {"name": "X-Penstock-Version", "in": "header", "required": False, "schema": _TEXT}
         operation["parameters"].append(pin)
     return operation
 
 
-def _content(schema: str) -> dict[str, Any]:
-    return {"application/json": {"schema": {"$ref": _PLACE + schema}}}
+def _reading(path: str, does: str) -> dict[str, Any]:
+    _, answer = names_of(path)
+    response = {"description": does, **(_content(answer) if answer in SCHEMAS else {})}
+    return {"summary": does, "security": [], "responses": {"200": response}}
 
 
-def _section(method: str, path: str, does: str, body: str | None, gives: str) -> str:
+def _content(name: str) -> dict[str, Any]:
+    return {"content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{_component(name)}"}}}}
+
+
+def _component(name: str) -> str:
+    """Return a schema's name as OpenAPI has it, without spaces."""
+    return name.title().replace(" ", "")
+
+
+def _section(method: str, call: str, does: str) -> str:
     shapes = "".join(
         f"<details><summary>{title}</summary><pre>{html.escape(json.dumps(SCHEMAS[name], indent=2))}</pre></details>"
-        for title, name in (("body", body), ("answer", gives))
-        if name is not None
+        for title, name in zip(("body", "answer"), names_of(V1 + call), strict=True)
+        if name in SCHEMAS
     )
-    return f"<h2>{method.upper()} <code>{html.escape(path)}</code></h2><p>{html.escape(does)}</p>{shapes}"
+    return f"<h2>{method.upper()} <code>{html.escape(V1 + call)}</code></h2><p>{html.escape(does)}</p>{shapes}"
 
 
 _PAGE = """<!doctype html>

@@ -4,6 +4,7 @@ The inference service does not import this: it needs pyarrow, and for tables pan
 """
 
 import heapq
+import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from penstock.store.segments import list_segments, sealed_to, segments_between
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+logger = logging.getLogger(__name__)
 
 BATCH = 1024  # requests that are decoded at a time
 COLUMNS = ("request_id", "at", "version", "rows", "predictions")
@@ -101,8 +104,9 @@ def read_entries(
             if lines:
                 parts.append((lines[0].request_id, lambda lines=lines: iter(lines)))  # type: ignore[misc]
         for line in _in_order(parts):
-            if span.holds(line):
-                yield _entry_of(line)
+            entry = _entry_of(line) if span.holds(line) else None
+            if entry is not None:
+                yield entry
 
 
 def read_rows(
@@ -231,10 +235,13 @@ def _line_of(values: dict[str, Any]) -> Line:
     return Line(**{**values, **raw, "at": values["at"].astimezone(UTC)})
 
 
-def _entry_of(line: Line) -> Entry:
+def _entry_of(line: Line) -> Entry | None:
+    """Return the entry of a line; None, and a line in the log, if it nests deeper than can be followed."""
     plain = {name: getattr(line, name) for name in Line.__struct_fields__}
-    for name in JSON_TEXTS:
-        raw = plain.pop(name)
-        if raw:
-            plain[name] = msgspec.json.decode(raw)
-    return Entry(**plain)
+    texts = {name: plain.pop(name) for name in JSON_TEXTS}
+    try:
+        decoded = {name: msgspec.json.decode(raw) for name, raw in texts.items() if raw}
+    except RecursionError:
+        logger.exception("Request %s cannot be read, and is passed over.", line.request_id)
+        return None
+    return Entry(**plain, **decoded)

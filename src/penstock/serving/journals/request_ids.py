@@ -1,12 +1,14 @@
 """Request ids: UUIDv7, ascending within a process, so that a journal file is sorted by them."""
 
 import math
+import re
 import secrets
 import time
 
 TAIL_BITS = 74  # what a UUIDv7 holds besides milliseconds, version and variant
 LENGTH = 36
 LARGEST_STEP = 1 << 32
+FORM = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
 class RequestIds:
@@ -41,8 +43,7 @@ def first_id_at(seconds: float) -> str:
 
 def is_request_id(text: str) -> bool:
     """Return whether text has the form of a UUIDv7 in lower case."""
-    dashes = len(text) == LENGTH and text[8] == text[13] == text[18] == text[23] == "-"
-    return dashes and text[14] == "7" and all(digit in "0123456789abcdef-" for digit in text)
+    return FORM.fullmatch(text) is not None
 
 
 def _format(milliseconds: int, tail: int) -> str:

@@ -21,6 +21,7 @@ from penstock.domain.journal import Segment
 from penstock.domain.workspace import Workspace
 from penstock.serving import journal
 from penstock.serving.journals.segments import numbers_of
+from penstock.serving.nesting import IN_THE_JOURNAL, need_depth
 from penstock.store import artifacts
 from penstock.store.segments import save_segment, sealed_to
 
@@ -111,13 +112,18 @@ def seal_waiting(workspace: Workspace) -> int:
 
 
 def read_lines(content: bytes) -> list[Line]:
-    """Return the entries of whole lines; one that a fault of the disk left unreadable is logged and passed over."""
+    """Return the entries of whole lines.
+
+    A line that a fault of the disk left unreadable, or that nests deeper than readers can follow, is logged and passed
+    over.
+    """
     decoder = msgspec.json.Decoder(Line)
     lines = []
     for number, text in enumerate(content.split(b"\n")[:-1]):
         try:
+            need_depth(text, IN_THE_JOURNAL)
             lines.append(decoder.decode(text))
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             logger.exception("Line %d of a part of the journal is unreadable, and is passed over.", number)
     return lines
 

@@ -169,3 +169,13 @@ def test_a_metric_that_the_target_does_not_ask_for_is_refused_once_the_target_is
     dataset = keep_table(_table(), "shop", "here", workspace)
     with pytest.raises(SpecError, match=words):
         complete_spec(_spec(**said).model_copy(update={"target": target}), dataset, workspace)
+
+
+def test_a_name_with_a_line_end_leaves_the_file_readable(tmp_path: Path) -> None:
+    data, file = tmp_path / "shop.csv", tmp_path / "shop.yaml"
+    table = _table().rename(columns={"churned": "Churned\n(yes/no)", "customerID": "Customer\r\nID"})
+    table.to_csv(data, index=False)
+    draft_project("shop", data, "Churned\n(yes/no)", NOTHING, file)
+    spec = load_spec(file)
+    assert (spec.target, spec.id) == ("Churned\n(yes/no)", "Customer\r\nID")
+    assert all("#" in line for line in file.read_text(encoding="utf-8").splitlines() if line.strip())

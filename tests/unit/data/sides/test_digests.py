@@ -31,6 +31,15 @@ def test_large_whole_numbers_are_told_apart() -> None:
     assert len(np.unique(row_digests(frame, ["a"]))) == 2
 
 
+def test_a_gap_changes_no_digest_of_other_values() -> None:
+    numbers = pd.DataFrame({"a": [7, 2**60, 2**60 + 1, 5]})
+    gap = numbers.astype("Int64")
+    gap.loc[3, "a"] = pd.NA
+    one, other = row_digests(numbers, ["a"]), row_digests(gap, ["a"])
+    assert np.array_equal(one[:3], other[:3])
+    assert other[3] == row_digests(pd.DataFrame({"a": [np.nan]}), ["a"])[0]
+
+
 def test_places_are_even_and_depend_on_the_key() -> None:
     digests = row_digests(pd.DataFrame({"a": range(20_000)}), ["a"])
     one, other = places(digests, "one"), places(digests, "other")

@@ -146,3 +146,42 @@ def test_the_raw_files_of_real_data_sets_are_read(shared_data: Path) -> None:
     assert str(crimes["Date"].iloc[0]) == "2015-02-08 23:43:40"
     spam = CsvFile().read(Source(kind="csv_file", path="sms_spam/raw/spam.csv.gz"), shared_data)
     assert spam.frame.shape == (5572, 5)
+
+
+def test_a_quote_of_utf_16_that_never_closes_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="Every quote"):
+        _read(tmp_path, 'a\tb\n1\t"x\n2\ty\n3\tz\n'.encode("utf-16"))
+
+
+def test_quoted_line_ends_of_utf_16_are_kept_in_files_of_any_size(tmp_path: Path) -> None:
+    note = "x" * 2000 + "\n" + "y" * 2000
+    text = "a\tb\n" + "".join(f'{row}\t"{note}"\n' for row in range(3 * LONGEST_LINE // 1000))
+    frame = _read(tmp_path, text.encode("utf-16")).frame
+    assert frame["a"].tolist() == [str(row) for row in range(3 * LONGEST_LINE // 1000)]
+    assert set(frame["b"]) == {note}
+
+
+def test_a_line_of_names_in_utf_16_may_be_as_long_as_in_utf_8(tmp_path: Path) -> None:
+    names = [f"{place:03}" + "n" * 1000 for place in range(800)]
+    assert list(_read(tmp_path, "\n".join([",".join(names), ",".join("1" * 800)]).encode("utf-16")).frame) == names
+
+
+def test_a_line_of_utf_16_over_the_limit_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="line 2 has more"):
+        _read(tmp_path, ("a,b\n" + "x" * (3 * LONGEST_LINE)).encode("utf-16"))
+
+
+def test_utf_16_that_ends_within_a_letter_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"must be UTF-16, .* \(truncated data\)"):
+        _read(tmp_path, "a,b\n1,2\n".encode("utf-16")[:-1])
+
+
+@pytest.mark.parametrize("empty", [b"", b"\n", b"a,b\n", gzip.compress(b"")])
+def test_a_file_without_rows_is_left_out_and_named_if_others_have_some(tmp_path: Path, empty: bytes) -> None:
+    raw = _read(tmp_path, empty, b"a,b\n1,2\n", b"a,b\n3,4\n", empty)
+    assert raw.frame["a"].tolist() == ["1", "3"]
+    (note,) = raw.notes
+    assert (note.check, note.level) == ("empty_file", "warning")
+    assert note.message == "Files without rows were left out (2 of 4): 'part-0.csv', 'part-3.csv'."
+    with pytest.raises(DataError, match=r"'part-3.csv' must"):
+        _read(tmp_path, empty, empty, empty, empty)

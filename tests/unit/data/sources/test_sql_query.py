@@ -60,3 +60,40 @@ def test_an_unset_secret_is_named(tmp_path: Path) -> None:
 def test_a_statement_without_rows_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="must give rows"):
         SqlQuery().read(Source(kind="sql_query", url="env:ORDERS_URL", query="delete from t"), tmp_path)
+
+
+@pytest.mark.usefixtures("address")
+def test_a_query_is_sent_as_it_is_written(tmp_path: Path) -> None:
+    query = "select ' :none' as a, 'at :noon' as b, '5 %s' as c, 'd\\:e' as d from t"
+    frame = SqlQuery().read(Source(kind="sql_query", url="env:ORDERS_URL", query=query), tmp_path).frame
+    assert frame.iloc[0].tolist() == [" :none", "at :noon", "5 %s", "d\\:e"]
+
+
+@pytest.mark.usefixtures("address")
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("select t.a from t join t u on a = u.a", "ambiguous column name: a"),
+        ("select foo(a) from t", "no such function: foo"),
+        ("select a from t where a = max(a)", r"misuse of aggregate function max\(\)"),
+        ("select a frm t t t", "syntax error"),
+        ("select a from t order by b collate none", "no such collation sequence"),
+        ("select 1; select 2", "one statement at a time"),
+    ],
+)
+def test_a_query_that_is_wrong_is_not_asked_again(tmp_path: Path, query: str, said: str) -> None:
+    with pytest.raises(DataError, match=f"must understand `source.query`, but says: .*{said}") as caught:
+        SqlQuery().read(Source(kind="sql_query", url="env:ORDERS_URL", query=query), tmp_path)
+    assert not isinstance(caught.value, SourceUnavailable)
+
+
+def test_a_database_file_that_is_locked_is_unavailable(tmp_path: Path) -> None:
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'd.db'}")
+    with engine.connect() as connection:
+        connection.exec_driver_sql("create table t (a integer)")
+        connection.exec_driver_sql("begin exclusive")
+        with pytest.raises(SourceUnavailable, match="must answer"):
+            SqlQuery().read(
+                Source(kind="sql_query", url="sqlite:///d.db?timeout=0.1", query="select * from t"), tmp_path
+            )
+    engine.dispose()

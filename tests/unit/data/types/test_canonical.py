@@ -35,7 +35,7 @@ def _typed(values: object) -> pd.Series:
         (["yes", "no"], "str"),
         (["0422", "1811"], "str"),
         (["12345678901234567890123", "1"], "str"),
-        (["9007199254740993", None], "str"),
+        (["9007199254740993", None], "Int64"),
         (["2015", "2016"], "int64"),
         (["20150101", "20160101"], "int64"),
         (["2015-01-01", None, "2016-12-31"], "datetime64[us]"),
@@ -63,6 +63,27 @@ def test_a_decimal_comma_is_read_and_noted() -> None:
     found = _texts(["12,5", "3,25", "7"])
     assert found.frame["x"].tolist() == [12.5, 3.25, 7.0]
     assert [finding.check for finding in found.findings] == ["decimal_comma"]
+
+
+def test_decimal_commas_are_read_though_a_cell_is_broken() -> None:
+    texts = [f"{place / 3:.2f}".replace(".", ",") for place in range(95)] + ["7", "2.5", "1.234", "abc", None]
+    for wishes in (NO_WISHES, Wishes(kinds={"x": "number"})):
+        found = _texts(texts, wishes)
+        assert found.frame["x"].iloc[[1, 95, 96]].tolist() == [0.33, 7.0, 2.5]
+        assert found.unreadable["text"].tolist() == ["1.234", "abc"]
+        assert [finding.check for finding in found.findings] == ["unreadable", "decimal_comma"]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["1,3", "2", "1,2,3", "2,4,5", "1,2"] * 20,
+        [f"{place},500" for place in range(1, 90)] + ["abc"],
+        [f"{place}.5" for place in range(60)] + ["1,5"] * 40 + ["x1"] * 70,
+    ],
+)
+def test_texts_with_commas_that_are_no_decimals_stay_texts(texts: list[str]) -> None:
+    assert _texts(texts).frame["x"].dtype == "str"
 
 
 def test_broken_numbers_are_named_with_their_rows() -> None:
@@ -117,6 +138,9 @@ def test_a_day_that_could_be_a_month_is_told() -> None:
     ("values", "dtype"),
     [
         (pd.array([1, None], dtype="Int64"), "float64"),
+        (pd.array([2**53 + 1, None], dtype="Int64"), "Int64"),
+        (pd.Series([-(2**53) - 1, None], dtype=object), "Int64"),
+        (pd.Categorical([2**53 + 1, None]), "Int64"),
         (pd.array([1, 2], dtype="Int32"), "int64"),
         (np.array([1, 2], dtype="uint8"), "int64"),
         (np.array([1.5, 2], dtype="float32"), "float64"),
@@ -152,6 +176,14 @@ def test_whole_numbers_that_are_too_large_are_floats_or_missing(values: object, 
     found = _typed(values)
     assert found.dtype == "float64"
     assert [None if np.isnan(value) else value for value in found] == read
+
+
+@pytest.mark.parametrize("typed", [True, False])
+def test_a_gap_takes_no_digit_from_large_whole_numbers(*, typed: bool) -> None:
+    large = [2**53 + 1, -(2**60) - 1, 2**63 - 1]
+    values = pd.Series([*large, None], dtype="Int64")
+    raw = pd.DataFrame({"x": values if typed else values.astype("str")})
+    assert to_canonical(RawTable(raw, typed=typed)).frame["x"].fillna(0).tolist() == [*large, 0]
 
 
 def test_times_with_a_zone_are_in_utc() -> None:

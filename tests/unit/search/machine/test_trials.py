@@ -1,6 +1,7 @@
 """One configuration on folds."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from penstock.domain.search import EncodedFolds
 from penstock.models.forest import Forest
+from penstock.models.linear import Linear
 from penstock.search.machine.messages import FitJob, JobDone, JobFailed, Setting
 from penstock.search.machine.trials import INNER_SHARE, Shelf, inner_rows
 from penstock.search.order.plans import BASELINE
@@ -90,3 +92,18 @@ def test_a_fit_that_fails_in_the_searchs_own_process_is_told_but_for_the_baselin
     assert "ValueError" in told.reason
     with pytest.raises(ValueError, match="inconsistent"):
         fit_here(job_of(BASELINE, on_disk), Forest(), on_disk)
+
+
+def test_a_fit_on_all_rows_is_held_against_the_folds_on_the_rows_that_they_validate(on_disk: Shelf) -> None:
+    folder = Path(on_disk.setting.folds.folder)
+    never, target = np.arange(60) < 20, np.load(folder / "target.npy")
+    np.save(folder / "fold.npy", np.where(never, -3, np.arange(60) % 5).astype(np.int8))
+    np.save(folder / "target.npy", np.where(never, 1 - target, target))  # of these nothing can be told
+    np.save(folder / "dense-all.npy", np.nan_to_num(np.load(folder / "tree-all.npy")))
+    setting = replace(on_disk.setting, metric="log_loss")
+    default = Linear().default("binary", 60, 2)
+    job = replace(job_of("linear", on_disk), parameters=default, least=-0.5)  # of all rows it is -0.56
+    assert isinstance(fit_here(job, Linear(), Shelf(setting)), JobDone)
+    told = fit_here(replace(job, least=-0.4), Linear(), Shelf(setting))
+    assert isinstance(told, JobFailed)
+    assert "must do as well" in told.reason

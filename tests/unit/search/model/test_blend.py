@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -47,6 +48,14 @@ def test_one_graph_gives_the_weighted_mean_of_bags_and_single_models(problem: st
     assert np.allclose(shown, said.reshape(shown.shape), atol=1e-5)
     one = session.run(["scores"], {"numbers": rows.numbers[:1], "texts": rows.texts[:1]})[0]
     assert np.allclose(one, shown[:1])
+
+
+def test_values_far_from_zero_are_served_as_they_are_predicted() -> None:
+    rows = make_rows(problem="regression")
+    mixed = blend(replace(rows, target=rows.target + 2e8))
+    session = onnxruntime.InferenceSession(mixed.to_onnx(), providers=["CPUExecutionProvider"])
+    shown = session.run(["scores"], {"numbers": rows.numbers, "texts": rows.texts})[0][:, 0]
+    assert np.abs(shown - mixed.predict(rows.numbers, rows.texts)).max() < 1e-4
 
 
 @pytest.mark.parametrize("problem", ["binary", "regression"])

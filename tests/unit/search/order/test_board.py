@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from penstock.search.order.board import FAILED_TRIALS
 from penstock.search.order.plans import Shape
 from tests.unit.search.order.trials import FAIR, FEATURES, GOOD, POOR, Timed, ended, make
 
@@ -24,6 +25,25 @@ def test_a_family_that_gained_nothing_for_long_is_settled() -> None:
     schedule = make()
     schedule.ended += [ended(number, "lightgbm", GOOD, "tuned") for number in range(1, 50)]
     assert schedule.in_race() == []
+
+
+def test_a_family_whose_tuned_trials_all_fail_is_settled() -> None:
+    schedule = make()
+    schedule.ended.append(ended(1, "lightgbm", GOOD))
+    schedule.lost += [ended(number, "lightgbm", (), "tuned") for number in range(2, 2 + FAILED_TRIALS)]
+    assert schedule.in_race() == []
+    schedule.lost.pop()
+    assert schedule.in_race() == ["lightgbm"]
+
+
+def test_a_family_whose_tuned_trials_fail_now_and_then_is_settled_too_and_waits_its_turn() -> None:
+    schedule = make()
+    schedule.ended += [ended(1, "lightgbm", GOOD), ended(2, "mlp", GOOD), ended(3, "lightgbm", GOOD, "tuned", 1)]
+    schedule.lost += [ended(4, "lightgbm", (), "tuned", 9)]
+    schedule.ended += [ended(5, "mlp", GOOD, "tuned", 5)]
+    assert schedule.in_race() == ["mlp", "lightgbm"]
+    schedule.lost += [ended(number, "lightgbm", (), "tuned") for number in range(6, 50)]
+    assert schedule.in_race() == ["mlp"]
 
 
 def test_a_trial_behind_the_best_on_its_folds_is_hopeless_and_one_within_noise_is_not() -> None:

@@ -10,7 +10,7 @@ import pytest
 from penstock.domain.releases import LabelCounts
 from penstock.domain.workspace import Workspace
 from penstock.errors import DataError, NotFound
-from penstock.serving.files.label_tables import label_file, rows_of_ids
+from penstock.serving.files.label_tables import label_file
 from penstock.serving.journal import Journal
 from penstock.serving.journals.request_ids import RequestIds
 from penstock.store.labels import list_labels
@@ -69,7 +69,6 @@ def test_labels_come_by_id_for_its_newest_row(served: Workspace, tmp_path: Path)
     path.write_text("customer,churned,other\na,yes,1\nb,no,2\nnobody,no,3\n")
     assert label_file("churn", path, served) == LabelCounts(accepted=2, superseded=0, unknown=1)
     assert (newest, 1, "yes") in {(label.request_id, label.row, label.value) for label in list_labels("churn", served)}
-    assert rows_of_ids("churn", ["c"], "customer", served) == {"c": (newest, 0)}
 
 
 def kept(workspace: Workspace) -> dict[str, tuple[str, datetime]]:

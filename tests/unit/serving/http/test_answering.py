@@ -1,6 +1,7 @@
 """The answer to a predict call: which rows it takes, what it says of them, and what the journal holds of it."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from penstock.serving import journal
 from penstock.serving.journal import Journal
 from penstock.serving.journals.reading import read_entries
 from tests.unit.serving.http.calls import PREDICT, error
-from tests.unit.serving.stand_in import ROW, Client, release
+from tests.unit.serving.stand_in import ROW, Client, keep_version, release
 
 
 def test_rows_are_answered_and_journalled(client: Client, workspace: Workspace) -> None:
@@ -22,6 +23,16 @@ def test_rows_are_answered_and_journalled(client: Client, workspace: Workspace) 
     assert entry is not None
     assert (entry.rows, entry.predictions, entry.version) == ([ROW, {"age": 1}], body["predictions"], "1")
     assert (entry.unknown, entry.others) == ({}, [])
+
+
+def test_a_number_is_answered_with_its_interval(client: Client, workspace: Workspace, tmp_path: Path) -> None:
+    keep_version("3", workspace, tmp_path / "3", "regression")
+    release("3", workspace, previous="1")
+    client.router.refresh()  # type: ignore[attr-defined]
+    status, body = client.predict([ROW])
+    assert (status, body["version"]) == (200, "3")
+    (said,) = body["predictions"]
+    assert said["low"] < said["value"] < said["high"]
 
 
 def test_unknown_columns_are_passed_over_counted_and_named(client: Client, workspace: Workspace) -> None:
@@ -66,6 +77,18 @@ def test_deeply_nested_json_is_refused_and_the_service_lives(client: Client) -> 
     for raw in (b"[" * 90_000, b'{"rows": ' + b"[" * 40_000 + b"]" * 40_000 + b"}"):
         assert client.ask("POST", PREDICT, raw=raw)[0] in {400, 422}
     assert client.predict([ROW])[0] == 200
+
+
+@pytest.mark.parametrize("padding", [0, 100_001])  # which a thread answers, from a stack of its own
+@pytest.mark.parametrize("name", ["note", "nobody's"])
+def test_no_column_nests_deeper_than_a_reader_of_the_journal_can_follow(
+    client: Client, workspace: Workspace, name: str, padding: int
+) -> None:
+    value = b"[" * 900 + b"]" * 900
+    raw = b'{"rows":[{"age":1,"%s":%s}]%s}' % (name.encode(), value, b" " * padding)
+    status, body, _ = client.ask("POST", PREDICT, raw=raw)
+    assert (status, error(body)["message"]) == (400, "JSON must nest at most 64 deep, but nests 903 deep.")
+    assert not list(read_entries("churn", workspace))
 
 
 @pytest.mark.parametrize("body", [{}, [], 1, "x", None, {"rows": "x"}, {"rows": []}, {"rows": {}}, {"rows": None}])

@@ -1,15 +1,25 @@
 """The service's HTTP, from outside: in which order things are checked, and what is answered but predictions."""
 
+import asyncio
+import json
+import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from penstock.domain.releases import LabelCounts
 from penstock.domain.workspace import Workspace
 from penstock.serving.auth import create_key
 from penstock.serving.http import answering, application, exchange
+from penstock.serving.http.application import Application
+from penstock.serving.http.openapi import SCHEMAS
+from penstock.serving.http.routes import Failure, Routing
 from penstock.serving.journals.reading import read_entries
 from tests.unit.serving.http.calls import PREDICT, error
 from tests.unit.serving.stand_in import ROW, Client
+
+DASHES = "-" * 14 + "7" + "-" * 21  # as long as a request id
 
 
 def test_a_request_without_a_known_key_is_401_before_anything_else(client: Client) -> None:
@@ -79,6 +89,51 @@ def test_too_many_large_requests_at_once_are_429(client: Client, monkeypatch: py
     assert error(body)["message"]
 
 
+class _Waiting:
+    """A desk whose every call waits, as for the lock of the database."""
+
+    def __init__(self) -> None:
+        self.go_on = threading.Event()
+
+    def accept(self, project: str, labels: list[Any]) -> LabelCounts:
+        del project, labels
+        self.go_on.wait(60)
+        return LabelCounts(1, 0, 0)
+
+    def flag(self, project: str, given: Any) -> None:
+        del project, given
+
+
+def test_a_large_request_does_not_wait_for_labels_that_do(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(application, "LARGE_BYTES", 10)
+    desk = _Waiting()
+    app = Application(replace(client.app.parts, desk=desk))
+
+    async def ask(call: str, body: Any) -> int:
+        said: list[Any] = []
+
+        async def receive() -> Any:
+            return {"type": "http.request", "body": json.dumps(body).encode()}
+
+        async def send(message: Any) -> None:
+            said.append(message)
+
+        headers = [(b"authorization", f"Bearer {client.key}".encode())]
+        await app({"type": "http", "method": "POST", "path": f"/v1/churn/{call}", "headers": headers}, receive, send)
+        return int(said[0]["status"])
+
+    async def all_at_once() -> list[int]:
+        waiting = [asyncio.create_task(ask("labels", {"labels": []})) for _ in range(40)]  # more than threads in a pool
+        try:
+            status = await asyncio.wait_for(ask("predict", {"rows": [ROW]}), 20)
+            assert not any(task.done() for task in waiting)
+        finally:
+            desk.go_on.set()
+        return [status, *await asyncio.gather(*waiting)]
+
+    assert asyncio.run(all_at_once()) == [200] * 41
+
+
 def test_versions_and_schema_are_told(client: Client) -> None:
     assert client.ask("GET", "/v1/churn/versions")[1] == {
         "versions": [{"version": "1", "weight": 100.0, "state": "serving"}]
@@ -92,8 +147,9 @@ def test_labels_are_taken_superseded_and_parked(client: Client) -> None:
     request_id = client.predict([ROW, ROW])[1]["request_id"]
     labels = [{"request_id": request_id, "row": row, "value": "yes"} for row in (0, 1, 2)]
     labels.append({"request_id": "00000000-0000-7000-8000-000000000000", "row": 0, "value": "no"})
+    labels.append({"request_id": DASHES, "row": 0, "value": "no"})
     path = "/v1/churn/labels"
-    assert client.ask("POST", path, {"labels": labels})[:2] == (200, {"accepted": 2, "superseded": 0, "unknown": 2})
+    assert client.ask("POST", path, {"labels": labels})[:2] == (200, {"accepted": 2, "superseded": 0, "unknown": 3})
     assert client.ask("POST", path, {"labels": labels[:2]})[1] == {"accepted": 2, "superseded": 0, "unknown": 0}
     changed = [{**labels[0], "value": "no", "observed_at": "2026-01-01T00:00:00Z"}]
     assert client.ask("POST", path, {"labels": changed})[1] == {"accepted": 1, "superseded": 1, "unknown": 0}
@@ -121,6 +177,7 @@ def test_an_answered_row_can_be_flagged_and_another_cannot(client: Client) -> No
     status, body, _ = client.ask("POST", "/v1/churn/flags", given)
     assert (status, body) == (200, {"request_id": request_id, "row": 0, "state": "queued"})
     assert client.ask("POST", "/v1/churn/flags", {**given, "row": 1})[0] == 404
+    assert client.ask("POST", "/v1/churn/flags", {**given, "request_id": DASHES})[0] == 404
     assert client.ask("POST", "/v1/churn/flags", {**given, "reason": ""})[0] == 422
     assert client.ask("POST", "/v1/churn/flags", [])[0] == 422
     assert client.ask("POST", "/v1/churn/flags", raw=b"{")[0] == 400
@@ -139,6 +196,25 @@ def test_pages_need_no_key_and_load_nothing_from_elsewhere(client: Client) -> No
     assert "http://" not in page
     assert "https://" not in page
     assert set(stranger.ask("GET", "/openapi.json")[1]["paths"]) >= {"/v1/{project}/predict", "/v1/{project}/labels"}
+
+
+def test_a_service_that_cannot_answer_says_why(client: Client) -> None:
+    routing = Routing(failures=(Failure("churn", "2", "It has no graph."),))
+    app = Application(replace(client.app.parts, routing=lambda: routing))
+    status, body, _ = Client(app).ask("GET", "/readyz")
+    assert (status, body["ready"], body["projects"]) == (503, False, {})
+    assert body["problem"] == "The releases were not read yet."
+    assert body["failed"] == [{"project": "churn", "version": "2", "reason": "It has no graph."}]
+
+
+def test_every_body_that_the_reference_describes_is_sent_or_answered(client: Client) -> None:
+    address = {"request_id": client.predict([ROW])[1]["request_id"], "row": 0}
+    observed = "2026-01-01T00:00:00Z"
+    client.ask("POST", "/v1/churn/labels", {"labels": [{**address, "value": "yes", "observed_at": observed}]})
+    client.ask("POST", "/v1/churn/flags", {**address, "reason": "this cannot be"})
+    for path in ("/v1/churn/versions", "/v1/churn/schema", "/livez", "/readyz", "/openapi.json", "/nothing"):
+        client.ask("GET", path)
+    assert client.held == set(SCHEMAS)
 
 
 def test_names_of_callers_making_never_become_labels_of_metrics(client: Client) -> None:
@@ -161,8 +237,6 @@ def test_a_fault_of_ours_is_500_and_tells_no_secret(client: Client, monkeypatch:
 
 
 def test_a_client_that_leaves_is_answered_nothing(client: Client, workspace: Workspace) -> None:
-    import asyncio
-
     said: list[Any] = []
 
     async def receive() -> Any:

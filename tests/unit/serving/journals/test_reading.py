@@ -2,6 +2,7 @@
 
 import threading
 
+import msgspec
 import pyarrow.parquet as pq
 import pytest
 
@@ -69,6 +70,25 @@ def test_a_segment_that_was_sealed_without_a_column_is_read(
     seal("churn", workspace)
     assert [(each.request_id, each.others) for each in read_entries("churn", workspace)] == [(each, []) for each in ids]
     assert find_entry(ids[1], "churn", workspace) is not None
+
+
+def test_a_request_that_was_sealed_though_it_nests_too_deep_is_passed_over(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    spool = Journal(workspace)
+    ids = [write(spool) for _ in range(3)]
+    read, deep = sealing.read_lines, msgspec.Raw(b"[" * 5000 + b"]" * 5000)
+
+    def read_deep(content: bytes) -> list[sealing.Line]:
+        first, middle, last = read(content)
+        return [first, msgspec.structs.replace(middle, others=deep), last]
+
+    monkeypatch.setattr(sealing, "read_lines", read_deep)
+    spool.close()
+    assert seal("churn", workspace) == 3
+    assert ids_of(workspace) == [ids[0], ids[2]]
+    assert find_entry(ids[1], "churn", workspace) is None
+    assert ids[1] in caplog.text
 
 
 def test_rows_of_sealed_requests_are_counted_by_their_ids_alone(

@@ -31,7 +31,13 @@ def test_an_id_is_a_uuid_of_version_7_that_tells_its_time() -> None:
 RANDOM = "85a3d2e0-c169-4b0d-9e44-96dc3a9576f4"  # of version 4
 
 
-@pytest.mark.parametrize("text", ["", "x" * 36, "../../etc/passwd", RANDOM, str(uuid.UUID(int=0)).upper()])
+DASHES = "-" * 14 + "7" + "-" * 21
+LONG = "01a1fec6-884a-7740-808f-77743db742bf\n"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x" * 36, "../../etc/passwd", RANDOM, str(uuid.UUID(int=0)).upper(), DASHES, LONG]
+)
 def test_other_text_is_no_id(text: str) -> None:
     assert not is_request_id(text)
     assert is_request_id(RequestIds().next())

@@ -156,6 +156,20 @@ def test_an_unreadable_line_stops_no_sealing(workspace: Workspace, caplog: pytes
     assert "unreadable" in caplog.text
 
 
+@pytest.mark.parametrize("levels", [600, 990, 5000])
+def test_a_line_that_nests_too_deep_for_readers_stops_no_sealing_and_no_reading(
+    workspace: Workspace, caplog: pytest.LogCaptureFixture, levels: int
+) -> None:
+    spool = Journal(workspace)
+    first, deep = write(spool), spool.ids.next()
+    spool.append("churn", deep, REST % (b'{"x":%s}' % (b"[" * levels + b"]" * levels), b'{"value":1.0}'))
+    last = write(spool)
+    assert ids_of(workspace) == [first, last]
+    assert seal("churn", workspace) == 2
+    assert ids_of(workspace) == [first, last]
+    assert f"nests {levels + 3} deep" in caplog.text
+
+
 def test_what_waits_is_sealed_when_it_is_large_or_its_writer_is_gone(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
