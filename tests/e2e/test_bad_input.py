@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.stranger import Stranger
 
@@ -47,11 +48,12 @@ def test_a_line_of_a_gigabyte_is_refused_without_reading_it_all(stranger: Strang
     assert "line" in message
 
 
-def test_a_file_in_another_encoding_is_read_and_said(stranger: Stranger) -> None:
+def test_a_file_in_another_encoding_is_read(stranger: Stranger) -> None:
     text = "größe,plan,churned\n" + GOOD.replace(",a,", ",für,")
     file = write(stranger.folder, "latin.csv", text.encode("cp1252"))
-    body = stranger.answer("run", file, "--target", "churned", "--seconds", 2)
-    assert body["project"] == "latin"
+    made = stranger.answer("init", "latin", "--data", file, "--target", "größe")
+    spec = yaml.safe_load((stranger.folder / made["file"]).read_text(encoding="utf-8"))
+    assert (spec["target"], spec["problem"]) == ("größe", "regression")
 
 
 def test_a_spec_with_five_faults_names_all_five_with_their_lines(stranger: Stranger) -> None:

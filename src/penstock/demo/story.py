@@ -1,5 +1,7 @@
 """The story that the demo tells: a client that speaks only the command line and HTTP."""
 
+import json
+import shlex
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import chain
@@ -21,8 +23,9 @@ LATER = [f"2012-{month:02d}" for month in range(2, 13)]  # months that follow, s
 class Ending:
     """What the demo came to.
 
-    `answer` is what `penstock run --json` printed; `held` is why the judge held the new version, None if it did not;
-    `figures` are errors in rentals an hour; `links` lead to where it is shown.
+    `answer` is what `penstock run --json` printed, with a line for the version that serves now; `held` is why the judge
+    held the new version, None if it did not; `figures` are errors in rentals an hour; `links` lead to where it
+    is shown.
     """
 
     answer: dict[str, Any]
@@ -87,9 +90,17 @@ def play(stage: Stage) -> Ending:
         with stage.scene("the incident on one page"):
             _, page = run(stage, "audit", PROJECT, "--incident", found["id"])
             stage.tell(f"$ penstock audit {PROJECT} --incident {found['id']}\n{page}")
+    answer = {**answer, "curl": _curl(answer)}
     ending = Ending(answer, found, figures, _links(stage, answer, found), stage.seconds, held)
     _tell_end(stage, ending)
     return ending
+
+
+def _curl(answer: dict[str, Any]) -> str:
+    """Return a line that asks for an hour of February: version 2 needs the year, which is the same in all of 2011."""
+    headers = f"Authorization: Bearer {answer['key']}", "Content-Type: application/json"
+    asked = json.dumps({"rows": hours_of(LATER[0]).rows[:1]})
+    return shlex.join(["curl", "-s", answer["endpoint"], *chain(*(("-H", each) for each in headers)), "-d", asked])
 
 
 def _client(stage: Stage, answer: dict[str, Any]) -> Client:
