@@ -71,7 +71,8 @@ def compare(frame: pd.DataFrame, contract: Contract, spec: ProjectSpec, workspac
         name for name, column in known.items() if name not in frame and column.allowed and name not in spec.columns.drop
     ]
     changed = [column for column in contract.columns if column.name in frame and _retyped(frame[column.name], column)]
-    retyped = [column for column in changed if not held_among_texts(column, "number", spec, workspace)]
+    kinds = {column: canonical_type(frame[column.name]) for column in changed}
+    retyped = [column for column in changed if not held_among_texts(column, kinds[column], spec, workspace)]
     matches = find_renames(_old_columns(removed, spec, workspace), frame[added]) if removed and added else ()
     reasons = [
         *(_removed_reason(name, matches, spec) for name in removed),

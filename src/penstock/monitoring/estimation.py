@@ -48,17 +48,22 @@ def expect(metric: str, probabilities: Values, choosing: Choosing, seed: int) ->
     Expected or None
         None without rows, or for a metric of values.
     """
+    score = expect_score(metric, probabilities, choosing, seed)
+    if score is None:
+        return None
+    low, high = np.quantile(_draw(metric, probabilities, choosing, seed), [0.025, 0.975])
+    return Expected(score, float(low), float(high))
+
+
+def expect_score(metric: str, probabilities: Values, choosing: Choosing, seed: int) -> float | None:
+    """Return the score alone that `expect` gives, which most metrics need no drawings for."""
     if probabilities.ndim == 1 or not len(probabilities):
         return None
-    drawn = _draw(metric, probabilities, choosing, seed)
-    low, high = np.quantile(drawn, [0.025, 0.975])
     if metric in ROWS:
-        score = _expected_rows(metric, probabilities, choosing)
-    elif probabilities.shape[1] == BINARY:
-        score = SHAPED[metric](probabilities, choosing)
-    else:
-        score = float(drawn.mean())
-    return Expected(score, float(low), float(high))
+        return _expected_rows(metric, probabilities, choosing)
+    if probabilities.shape[1] == BINARY:
+        return SHAPED[metric](probabilities, choosing)
+    return float(_draw(metric, probabilities, choosing, seed).mean())
 
 
 def _draw(metric: str, probabilities: Values, choosing: Choosing, seed: int) -> Values:

@@ -21,7 +21,7 @@ from penstock.evaluation.answers import (
 from penstock.evaluation.metrics import BINARY, shown
 from penstock.evaluation.wording import count, figure, title
 from penstock.monitoring.calls import calls_since, count_calls
-from penstock.monitoring.estimation import expect
+from penstock.monitoring.estimation import expect, expect_score
 from penstock.monitoring.labelled import Labelled, orient, read_labelled
 from penstock.monitoring.loss import lose, weigh
 from penstock.monitoring.maturity import Mature, plain_time, ripen
@@ -155,10 +155,10 @@ def _looked_at(labelled: Labelled, ripe: Mature, newest: int) -> int:
 
 def _back_test(metric: str, answers: Answers, measured: float, seed: int) -> tuple[str, ...]:
     """Say how far off an estimate of the same rows without their labels would have been."""
-    promised = expect(metric, answers.predictions, answers.choosing, seed) if answers.classes else None
+    promised = expect_score(metric, answers.predictions, answers.choosing, seed) if answers.classes else None
     if promised is None:
         return ()
-    said, off = figure(shown(metric, promised.score)), figure(abs(promised.score - measured), 2)
+    said, off = figure(shown(metric, promised)), figure(abs(promised - measured), 2)
     return (f"The estimate for these rows, without their labels, is {title(metric)} {said}: off by {off}.",)
 
 

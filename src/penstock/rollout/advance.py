@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from penstock.domain.releases import Release
 from penstock.domain.workspace import Workspace
@@ -17,6 +18,7 @@ logger = logging.getLogger(__name__)
 MIN_STAGE_SECONDS = 5.0
 THIN_SECONDS = 30.0  # traffic that would not bring enough live answers in this time is thin
 ENOUGH_LIVE = 20  # with fewer, a stage of thin traffic lasts as long as that
+LEAST_WATCHED = 0.1  # of the longest wait, in one process, before time on the clock ends a stage
 _gathered: dict[tuple[str, int], Gathered] = {}  # what was read so far; a new process reads it again
 
 
@@ -66,11 +68,12 @@ def advance(rollout: Release, workspace: Workspace) -> Release | None:
     finding = guard.find_harm(evidence, policy.tolerate)
     if finding is not None:
         return release.take_back(rollout, finding, workspace)
+    _gathered[key].note_harmless()
     release.renew(rollout, workspace)
     ended, said = has_ended(rollout, evidence, policy)
     if ended:
         return release.move_on(rollout, policy.stages, f"{name_of(rollout)} ended: {said}.", workspace)
-    if evidence.replayed and evidence.lasted > policy.max_wait_minutes * 60:
+    if evidence.replayed and _is_overdue(rollout, evidence, policy):
         return release.take_back(rollout, too_long(rollout, evidence, policy, said), workspace)
     return None
 
@@ -123,6 +126,18 @@ def _counted(
     thin = asked * THIN_SECONDS < first * seconds  # at this pace it takes longer than that
     waited = seconds >= THIN_SECONDS or (thin and len(live) >= ENOUGH_LIVE)
     return [*live, *paired], (), waited and guard.is_safe(paired, policy.tolerate)[0]
+
+
+def _is_overdue(rollout: Release, evidence: Evidence, policy: RolloutSpec) -> bool:
+    """Return whether a stage has been watched for the longest wait, or began so long ago and was watched for a part.
+
+    A `control` that starts anew again and again would never watch for so long. Time on the clock alone would end a
+    stage at the first tick after a night in which the stack was down. A tenth of the wait, and as long as pairs take
+    to count where traffic is thin, lets a challenger show itself, and is shorter than most processes last.
+    """
+    wait = policy.max_wait_minutes * 60
+    since = (datetime.now(UTC) - (rollout.stage_began or rollout.opened_at)).total_seconds()
+    return evidence.lasted > wait or (since > wait and evidence.lasted > max(LEAST_WATCHED * wait, THIN_SECONDS))
 
 
 def too_long(rollout: Release, evidence: Evidence, policy: RolloutSpec, said: str) -> Finding:

@@ -68,10 +68,15 @@ class Gathered:
             self.labels.lost,
             self.labels.missed,
             self.asked,
-            self.pairs.late,
-            self.answers.late,
+            self.pairs.unmeasured(),
+            self.answers.unmeasured(),
             self.lasted,
         )
+
+    def note_harmless(self) -> None:
+        """Take note that the newest observations have shown no harm, so that they are looked at once."""
+        self.pairs.note_harmless()
+        self.answers.note_harmless()
 
     def _take(self, source: Source, found: Iterable[Seen]) -> int:
         """Take what was found, and return how many pairs of answers there are among what counts."""

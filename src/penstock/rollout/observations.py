@@ -87,6 +87,7 @@ class Source:
     name: str
     seen: list[Observation] = field(default_factory=list)
     late: Late = Late()
+    _harmless: int = 0  # the newest late look that has shown no harm
     _made: int = 0
     _of_one: Counter[str] = field(default_factory=Counter)
     _newest: OrderedDict[int, Observation] = field(default_factory=OrderedDict)
@@ -103,6 +104,14 @@ class Source:
         if self._made > len(self.seen) and self._made % LATE_EVERY == 0:
             self.late = Late(self.late.look + 1, tuple(self._newest.values()))
         return first
+
+    def unmeasured(self) -> Late:
+        """Return the newest observations, none if a look at them has shown no harm already."""
+        return self.late if self.late.look > self._harmless else Late()
+
+    def note_harmless(self) -> None:
+        """Take note that a look at the newest observations has shown no harm: it would show none again."""
+        self._harmless = self.late.look
 
     def _renew(self, observation: Observation) -> None:
         """Let an observation take the place of the oldest of its caller, or of all, where there is no room."""
@@ -126,7 +135,7 @@ class Evidence:
     come to its end. `judged` is what both versions say of labelled fresh rows that the judge has seen. `lost` and
     `missed` are labelled rows that both versions answered, and that one of them did since the stage began. `asked` is
     how many pairs the replay has brought. `late_paired` and `late_live` are the newest of either kind, once some were
-    left out. The stage has been watched for `lasted` seconds.
+    left out, and until a look at them has shown no harm. The stage has been watched for `lasted` seconds.
     """
 
     paired: Sequence[Observation]

@@ -123,6 +123,9 @@ def begin(project: str, workspace: Workspace) -> Release | None:
         if moved is not None:
             return moved
     if found is not None:
+        with reading(workspace).begin() as connection:
+            if history.newest(connection, project) is not None:
+                return None  # released meanwhile: the alias may name what answers
         registry_aliases.drop_alias(project, workspace)
         records.save_record(SEEN, project, project, Seen(), workspace)
     return None

@@ -186,7 +186,7 @@ def _scored(loaded: LoadedBundle, chunk: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(said, index=chunk.index)
 
 
-def _check_finite(scores: NDArray[np.float32], chunk: pd.DataFrame) -> None:
+def _check_finite(scores: NDArray[Any], chunk: pd.DataFrame) -> None:
     """Refuse what the service refuses: a version that does not answer every row with numbers."""
     wrong = np.flatnonzero(~np.isfinite(scores).all(axis=1))
     if len(wrong):
@@ -196,7 +196,7 @@ def _check_finite(scores: NDArray[np.float32], chunk: pd.DataFrame) -> None:
         )
 
 
-def _scores(loaded: LoadedBundle, table: pd.DataFrame) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _scores(loaded: LoadedBundle, table: pd.DataFrame) -> tuple[NDArray[Any], NDArray[np.float32]]:
     """Return what the graph says of a table's rows, and the decoded numbers that it was given."""
     scores, given = [], []
     for chunk in _chunks(table):
@@ -211,7 +211,7 @@ def _chunks(table: pd.DataFrame) -> Iterator[pd.DataFrame]:
         yield table.iloc[start : start + CHUNK_ROWS]
 
 
-def _columns_of(scores: NDArray[np.float32], *, regression: bool) -> dict[str, Any]:
+def _columns_of(scores: NDArray[Any], *, regression: bool) -> dict[str, Any]:
     if regression:
         return {"prediction": scores[:, 0].astype(np.float64)}
     return {f"p{code}": scores[:, code].astype(np.float64) for code in range(scores.shape[1])}

@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from penstock.domain.events import ALIAS_REFUSED
+from penstock.domain.releases import AliasRequest, Release
 from penstock.domain.workspace import Workspace
 from penstock.rollout import reconcile
 from penstock.rollout import release as releases
@@ -134,6 +135,25 @@ def test_a_first_alias_is_overtaken_by_a_release_by_hand(
     assert (newest(workspace).version, unreleased.champion, states(workspace)) == ("1", "1", [("2", "overtaken")])
     unreleased.champion = "2"  # once more: a request
     assert [each.version for each in reconcile_aliases(workspace)] == ["2"]
+
+
+@pytest.mark.parametrize("version", ["2", "4"])
+def test_a_release_by_hand_while_a_first_alias_is_answered_keeps_its_alias(
+    version: str, unreleased: Registry, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follow = reconcile._follow
+
+    def overtaken(current: Release | None, request: AliasRequest, there: Workspace) -> Release:
+        write_alias(releases.release_version("churn", "1", actor="ann", reason="", workspace=there), there)
+        return follow(current, request, there)
+
+    monkeypatch.setattr(reconcile, "_follow", overtaken)
+    unreleased.champion = version
+    assert reconcile_aliases(workspace) == []
+    assert (newest(workspace).version, unreleased.champion) == ("1", "1")
+    monkeypatch.setattr(reconcile, "_follow", follow)
+    assert [reconcile_aliases(workspace) for _ in range(2)] == [[], []]
+    assert (unreleased.champion, states(workspace)) == ("1", [(version, "overtaken")])
 
 
 def test_a_project_without_a_version_asks_mlflow_nothing(

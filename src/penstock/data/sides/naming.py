@@ -6,7 +6,7 @@ then, and only what is new is named by its digest.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,18 +14,21 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from penstock.data.contract_file import find_contract
-from penstock.data.sides.digests import Digests, row_digests
+from penstock.data.joining import MOST_REPEATED
+from penstock.data.sides.digests import Digests, count_distinct, row_digests
 from penstock.data.sides.grouping import Likeness, group_digests
 from penstock.data.sides.hash_split import HOLDOUT, UNUSED
 from penstock.data.sides.repeats import tell_apart
 from penstock.data.types.canonical import canonical_type
 from penstock.data.types.conforming import conform
-from penstock.domain.datasets import Split
+from penstock.domain.datasets import Contract, DatasetVersion, Split
 from penstock.domain.workspace import Workspace
 from penstock.spec import ProjectSpec
 from penstock.store import frames, records
 
 KIND, KEY = "names", "rows"
+
+_Earlier = tuple[pd.DataFrame, Digests, NDArray[np.bool_]]  # a table, the names of its rows, and which trained
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +99,12 @@ def name_rows(frame: pd.DataFrame, likeness: Likeness, spec: ProjectSpec, worksp
     columns = dict.fromkeys([*likeness.columns, *filter(None, [spec.id, spec.time, spec.target])])
     rule = _Rule(spec.id, likeness, tuple(columns))
     digests = rule.digests(frame)
+    text = rule.text(frame)
     names = records.find_record(KIND, KEY, spec.name, Names, workspace)
-    if names is None or names.rule != rule.text(frame):
-        known = [*_known(frame, digests, rule, spec, workspace)]
-        names = Names(rule.text(frame), *(frames.save_array(_names(known, level), workspace) for level in (0, 1)))
+    if names is None or names.rule != text:
+        earlier = _earlier(rule.columns, spec, workspace)
+        known = _known(frame, digests, rule, earlier, new=names is None)
+        names = Names(text, *(frames.save_array(pairs, workspace) for pairs in _names(known)))
         records.save_record(KIND, KEY, spec.name, names, workspace)
     origins, rows = (frames.load_array(digest, workspace) for digest in (names.origins, names.rows))
     return Named(digests[0], _called(digests[0], origins), _called(digests[1], rows))
@@ -111,27 +116,36 @@ def origins_of(split: Split, workspace: Workspace) -> Digests:
 
 
 def _known(
-    frame: pd.DataFrame, digests: Digests, rule: _Rule, spec: ProjectSpec, workspace: Workspace
+    frame: pd.DataFrame, digests: Digests, rule: _Rule, earlier: Iterable[_Earlier], *, new: bool
 ) -> Iterator[_Known]:
     """Give the rows of the tables that were split before, the newest first.
 
-    A table without a column that the rule asks for can tell of those rows alone that today's table has as well.
+    A table without a column that the rule asks for can tell of those rows alone that today's table has as well, and
+    only if the columns that both have tell rows apart, or are all that make rows alike (an id is new). If no rule was kept yet (`new`) and the newest table's rows have
+    their names by today's rule, no older table is read.
     """
-    for table, names, trained in _earlier(spec, workspace):
+    for number, (table, names, trained) in enumerate(earlier):
         shared = [name for name in rule.columns if name in table]
         if len(shared) == len(rule.columns):
-            yield _Known(rule.digests(table), names, trained)
+            theirs = rule.digests(table)
+            if new and number == 0 and np.array_equal(theirs, names):
+                return
+            yield _Known(theirs, names, trained)
         elif set(shared) & set(rule.likeness.columns):
-            ours, theirs = (tell_apart(row_digests(each, shared)) for each in (frame, table))
-            found = pd.Index(ours).get_indexer(pd.Index(theirs))
+            contents = [row_digests(each, shared) for each in (frame, table)]
+            alike = any(count_distinct(each) < (1 - MOST_REPEATED) * len(each) for each in contents)
+            if alike and not set(rule.likeness.columns) <= set(shared):
+                continue
+            found = pd.Index(tell_apart(contents[0])).get_indexer(pd.Index(tell_apart(contents[1])))
             both = found >= 0
             yield _Known(digests[:, found[both]], names[:, both], trained[both])
 
 
-def _earlier(spec: ProjectSpec, workspace: Workspace) -> Iterator[tuple[pd.DataFrame, Digests, NDArray[np.bool_]]]:
-    """Give the tables that were split before, in the contract's types, with the names of their rows, and which trained.
+def _earlier(columns: Sequence[str], spec: ProjectSpec, workspace: Workspace) -> Iterator[_Earlier]:
+    """Give some columns of the tables that were split before, the names of their rows, and which trained.
 
-    A table is passed over if newer ones have all its rows, and those that trained in it have trained there.
+    The tables are in the contract's types. One is passed over if newer ones have all its rows, and those that trained
+    in it have trained there.
     """
     contract = find_contract(spec)
     seen = learnt = np.empty(0, np.uint64)
@@ -141,20 +155,35 @@ def _earlier(spec: ProjectSpec, workspace: Workspace) -> Iterator[tuple[pd.DataF
         if np.isin(rows, seen).all() and np.isin(rows[trained], learnt).all():
             continue
         seen, learnt = np.union1d(seen, rows), np.union1d(learnt, rows[trained])
-        table = frames.load_table(split.dataset, workspace)
+        dataset = records.find_dataset(spec.name, split.dataset, workspace)
+        table = frames.load_table(dataset.digest, workspace, _needed(columns, dataset, contract))
         table = table if contract is None else conform(table, contract)[0]
         yield table, np.stack([origins_of(split, workspace), rows]), trained
 
 
-def _names(known: list[_Known], level: int) -> Digests:
-    """Return digests by today's rule and the names that differ from them; of several, one that has trained."""
-    if not known:
-        return np.empty((2, 0), np.uint64)
-    trained = np.concatenate([one.trained for one in known])
-    pairs = np.concatenate([np.stack([one.digests[level], one.names[level]]) for one in known], axis=1)
-    pairs = pairs[:, np.argsort(~trained, kind="stable")]
-    pairs = pairs[:, np.unique(pairs[0], return_index=True)[1]]
-    return pairs[:, pairs[0] != pairs[1]]
+def _needed(columns: Sequence[str], dataset: DatasetVersion, contract: Contract | None) -> list[str]:
+    """Return which columns of a table hold some columns of today, or decide which column is renamed to which."""
+    renamed = (one for one in (contract.columns if contract else ()) if one.renamed_from)
+    wanted = {*columns, *(name for one in renamed for name in (one.name, *one.renamed_from))}
+    return [column.name for column in dataset.columns if column.name in wanted]
+
+
+def _names(known: Iterable[_Known]) -> tuple[Digests, Digests]:
+    """Return digests by today's rule and the names that differ from them, of groups and of rows.
+
+    Of several names a digest has the newest that has trained. Only one name of each digest is kept on the way.
+    """
+    pairs = [np.empty((2, 0), np.uint64)] * 2
+    trained = [np.empty(0, bool)] * 2
+    for one in known:
+        for level in (0, 1):
+            every = np.concatenate([pairs[level], np.stack([one.digests[level], one.names[level]])], axis=1)
+            learnt = np.concatenate([trained[level], one.trained])
+            order = np.argsort(~learnt, kind="stable")
+            order = order[np.unique(every[0, order], return_index=True)[1]]
+            pairs[level], trained[level] = every[:, order], learnt[order]
+    groups, rows = (each[:, each[0] != each[1]] for each in pairs)
+    return groups, rows
 
 
 def _called(digests: Digests, names: Digests) -> Digests:

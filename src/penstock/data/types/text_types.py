@@ -12,10 +12,12 @@ from penstock.data.types.whole_numbers import whole_column
 from penstock.domain.datasets import ColumnType, Finding
 
 SPELLED_MISSING = frozenset({"na", "n/a", "nan", "null", "none", "<na>", "#n/a", "nil", "?", "-", "--", "."})
+SOME = 0.05  # share above which texts are no slips
 MOSTLY = 0.5  # share of readable values above which the others are broken, not the type
 FEW_NUMBERS = 20  # a column with no more different numbers than this, and texts, is a category
 NUMBER = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?$"
 WHOLE = r"^[+-]?\d+$"
+LIST = r"^\d+,\d+,"  # several answers in one cell
 COMMA_NUMBER = r"^[+-]?\d+,\d+$"
 THOUSANDS = r"^[+-]?[1-9]\d{0,2}\.\d{3}$"  # among decimal commas: 1.234 may as well be 1234
 LEADING_ZERO = r"^[+-]?0\d"
@@ -174,7 +176,7 @@ def _number(column: _Texts) -> Column | None:
     if pc.any(pc.match_substring_regex(column.filled, LEADING_ZERO)).as_py():
         return None  # codes such as 0422 are names
     read = _read_numbers(column)
-    if _share(read.numeric, column) < 1 and not _broken_numbers(column, read.numeric):
+    if _share(read.numeric, column) < 1 and not _broken_numbers(column, read):
         return None
     return _numbers(column, read)
 
@@ -187,7 +189,8 @@ def _read_numbers(column: _Texts) -> _Numbers:
     comma = _matches(column.filled, COMMA_NUMBER)
     pointed = pc.and_(numeric, pc.invert(_matches(column.filled, WHOLE)))
     decimals = pc.and_(comma, pc.invert(_matches(column.filled, r",\d{3}$")))
-    if not pc.any(decimals).as_py() or _count(comma) <= _count(pointed):
+    listed = _share(_matches(column.filled, LIST), column) > SOME
+    if not pc.any(decimals).as_py() or _count(comma) <= _count(pointed) or listed:
         return _Numbers(column.filled, numeric)
     message = f"Column {column.name!r} writes decimals with a comma; 12,5 is read as 12.5."
     note = Finding("decimal_comma", "note", (column.name,), message)
@@ -195,16 +198,16 @@ def _read_numbers(column: _Texts) -> _Numbers:
     return _Numbers(pc.replace_substring(column.filled, ",", "."), clear, (note,))
 
 
-def _broken_numbers(column: _Texts, numeric: pa.Array) -> bool:
+def _broken_numbers(column: _Texts, read: _Numbers) -> bool:
     """Tell numbers with some broken values from categories and codes that happen to hold numbers."""
-    if _share(numeric, column) <= MOSTLY:
+    if _share(read.numeric, column) <= MOSTLY:
         return False
-    numbers = column.filled.filter(numeric)
+    numbers = read.filled.filter(read.numeric)
     if pc.any(pc.match_substring_regex(numbers, r"\.\d")).as_py():
         return True  # no category is named by decimals
     if pc.count_distinct(numbers).as_py() <= FEW_NUMBERS:
         return False
-    others = column.filled.filter(pc.and_(pc.invert(numeric), pc.is_valid(column.filled)))
+    others = column.filled.filter(pc.and_(pc.invert(read.numeric), pc.is_valid(column.filled)))
     with_digits = pc.sum(pc.match_substring_regex(others, r"\d")).as_py() or 0
     return bool(with_digits * 2 <= len(others))
 

@@ -13,12 +13,17 @@ _WHOLE: Schema = {"type": "integer", "minimum": 0}
 _NUMBER: Schema = {"type": "number"}
 _PROBABILITY: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 _LABEL: Schema = {"type": ["string", "number", "boolean"], "description": "in the target's JSON type"}
-_CELL: Schema = {"type": ["string", "number", "boolean", "null"]}
+_CELL: Schema = {"description": "string, number, boolean or null; of a column that nobody knows anything"}
 
 
 def _object(required: dict[str, Schema], optional: dict[str, Schema] | None = None) -> Schema:
     properties = {**required, **(optional or {})}
     return {"type": "object", "properties": properties, "required": [*required], "additionalProperties": False}
+
+
+def _asked(required: dict[str, Schema], optional: dict[str, Schema] | None = None) -> Schema:
+    """Return the schema of an object that is sent: what else it holds is passed over."""
+    return {**_object(required, optional), "additionalProperties": True}
 
 
 def _list(items: Schema) -> Schema:
@@ -45,7 +50,7 @@ _COLUMN = _object({"title": _TEXT, "type": {"anyOf": [_TEXT, _list(_TEXT)]}}, {"
 
 # Of every body in JSON, by the last word of its path; `docs/reference/http.json` is written from it.
 SCHEMAS: dict[str, Schema] = {
-    "predict request": _object({"rows": _list(_by_name(_CELL, "by column; the call `schema` tells them"))}),
+    "predict request": _asked({"rows": _list(_by_name(_CELL, "by column; the call `schema` tells them"))}),
     "predict answer": _object(
         {
             "request_id": {"type": "string", "format": "uuid"},
@@ -53,10 +58,10 @@ SCHEMAS: dict[str, Schema] = {
             "predictions": {"anyOf": [_list(_CLASS), _list(_VALUE)]},
         }
     ),
-    "labels request": _object(
+    "labels request": _asked(
         {
             "labels": _list(
-                _object(
+                _asked(
                     {"request_id": _TEXT, "row": _WHOLE, "value": _LABEL},
                     {"observed_at": {"type": "string", "description": "ISO 8601; without a zone: UTC"}},
                 )
@@ -64,7 +69,7 @@ SCHEMAS: dict[str, Schema] = {
         }
     ),
     "labels answer": _object({"accepted": _WHOLE, "superseded": _WHOLE, "unknown": _WHOLE}),
-    "flags request": _object({"request_id": _TEXT, "row": _WHOLE, "reason": {"type": "string", "minLength": 1}}),
+    "flags request": _asked({"request_id": _TEXT, "row": _WHOLE, "reason": {"type": "string", "minLength": 1}}),
     "flags answer": _object({"request_id": _TEXT, "row": _WHOLE, "state": {"const": "queued"}}),
     "versions answer": _object({"versions": _list(_object({"version": _TEXT, "weight": _NUMBER, "state": _TEXT}))}),
     "schema answer": {
@@ -187,7 +192,8 @@ def _operation(call: str, does: str) -> dict[str, Any]:
 def _reading(path: str, does: str) -> dict[str, Any]:
     _, answer = names_of(path)
     response = {"description": does, **(_content(answer) if answer in SCHEMAS else {})}
-    return {"summary": does, "security": [], "responses": {"200": response}}
+    responses = {"200": response, **({"503": response} if path == "/readyz" else {})}
+    return {"summary": does, "security": [], "responses": responses}
 
 
 def _content(name: str) -> dict[str, Any]:

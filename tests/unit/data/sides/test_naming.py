@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -10,11 +11,14 @@ import pytest
 
 from penstock.data.checks.expectations import suite_path
 from penstock.data.contract_file import contract_path
+from penstock.data.ingestion import keep_table
+from penstock.data.sides import naming
 from penstock.data.splitting import load_assignment, split, split_unseen
 from penstock.domain.features import Decoding
 from penstock.domain.models import FittedModel, Signature
 from penstock.domain.workspace import Workspace
 from penstock.spec import ProjectSpec, load_spec
+from penstock.store import frames
 from penstock.store.frames import load_array, save_array
 from tests.unit.data.customers import ROWS, project, run, table
 
@@ -130,6 +134,33 @@ def test_rows_that_an_id_joins_train_if_one_of_them_has_trained(tmp_path: Path, 
     together = held.groupby(frame["household"]).transform("all")
     assert np.array_equal(load_assignment(after, workspace) == -1, together)
     assert len(np.unique(load_array(after.groups, workspace))) == frame["household"].nunique()
+
+
+def test_other_rows_do_not_get_names_by_a_column_of_few_levels(tmp_path: Path, workspace: Workspace) -> None:
+    spec, random = project(tmp_path), np.random.default_rng(0)
+    frame = table()[["age", "fee", "plan", "churned"]]
+    before = split(keep_table(frame, spec.name, "first", workspace), None, spec, workspace)
+    others = frame[["plan", "churned"]].assign(visits=random.normal(size=ROWS), spent=random.normal(size=ROWS))
+    after = split(keep_table(others, spec.name, "second", workspace), None, spec, workspace)
+    names = [load_array(made.row_digests, workspace) for made in (before, after)]
+    assert not np.isin(names[1], names[0]).any()
+
+
+def test_a_project_without_a_rule_yet_reads_the_newest_table_alone_if_it_has_todays_names(
+    tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, frame = project(tmp_path), longer()
+    for part in (frame.head(ROWS), frame.tail(ROWS)):
+        newest = split(run(part, spec, workspace).accepted, None, spec, workspace)
+    monkeypatch.setattr(naming, "KEY", "not kept yet")
+    dataset = run(frame, spec, workspace).accepted
+    load = Mock(side_effect=frames.load_table)
+    monkeypatch.setattr(frames, "load_table", load)
+    after = split(dataset, None, spec, workspace)
+    assert np.array_equal(load_array(after.row_digests, workspace)[NEW:], load_array(newest.row_digests, workspace))
+    [(digest, _, columns)] = [call.args for call in load.call_args_list if call.args[0] != dataset.digest]
+    assert digest == newest.dataset
+    assert "number" not in columns
 
 
 def _fitted(names: np.ndarray, workspace: Workspace) -> FittedModel:

@@ -74,6 +74,12 @@ def test_decimal_commas_are_read_though_a_cell_is_broken() -> None:
         assert [finding.check for finding in found.findings] == ["unreadable", "decimal_comma"]
 
 
+def test_few_different_decimal_commas_are_numbers_too() -> None:
+    found = _texts([f"{place % 9},5" for place in range(60)] + ["broken"])
+    assert found.frame["x"].dtype == "float64"
+    assert found.unreadable["text"].tolist() == ["broken"]
+
+
 @pytest.mark.parametrize(
     "texts",
     [
