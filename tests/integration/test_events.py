@@ -267,14 +267,10 @@ def tick_and_die(kind: str, number: int, workspace: Workspace) -> bool:
     return done.returncode == 9
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        pytest.param("before a commit", marks=pytest.mark.full),  # what is there is what the commit before left
-        "behind a commit",
-        "behind an answer of Prefect",
-    ],
-)
+BEFORE = pytest.param("before a commit", marks=pytest.mark.full)  # what is there is what the commit before left
+
+
+@pytest.mark.parametrize("kind", [BEFORE, "behind a commit", "behind an answer of Prefect"])
 def test_control_killed_at_any_commit_loses_and_doubles_nothing(
     kind: str, suppressed: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -121,8 +121,8 @@ def _known(
     """Give the rows of the tables that were split before, the newest first.
 
     A table without a column that the rule asks for can tell of those rows alone that today's table has as well, and
-    only if the columns that both have tell rows apart, or are all that make rows alike (an id is new). If no rule was kept yet (`new`) and the newest table's rows have
-    their names by today's rule, no older table is read.
+    only if the columns that both have tell rows apart, or are all that make rows alike (an id is new). If no rule was
+    kept yet (`new`) and the newest table's rows have their names by today's rule, no older table is read.
     """
     for number, (table, names, trained) in enumerate(earlier):
         shared = [name for name in rule.columns if name in table]

@@ -137,11 +137,7 @@ def _as_wished(column: _Texts, wished: ColumnType) -> Column | None:
 
 
 def _share(mask: pa.Array, column: _Texts) -> float:
-    return _count(mask) / max(1, column.present)
-
-
-def _count(mask: pa.Array) -> int:
-    return pc.sum(mask).as_py() or 0
+    return (pc.sum(mask).as_py() or 0) / max(1, column.present)
 
 
 def _matches(filled: pa.Array, pattern: str) -> pa.Array:
@@ -190,7 +186,7 @@ def _read_numbers(column: _Texts) -> _Numbers:
     pointed = pc.and_(numeric, pc.invert(_matches(column.filled, WHOLE)))
     decimals = pc.and_(comma, pc.invert(_matches(column.filled, r",\d{3}$")))
     listed = _share(_matches(column.filled, LIST), column) > SOME
-    if not pc.any(decimals).as_py() or _count(comma) <= _count(pointed) or listed:
+    if not pc.any(decimals).as_py() or _share(comma, column) <= _share(pointed, column) or listed:
         return _Numbers(column.filled, numeric)
     message = f"Column {column.name!r} writes decimals with a comma; 12,5 is read as 12.5."
     note = Finding("decimal_comma", "note", (column.name,), message)
