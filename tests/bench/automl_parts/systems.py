@@ -14,6 +14,7 @@ class System(ABC):
     """A system under test."""
 
     package: ClassVar[str]
+    model: Any
 
     def __init__(self, job: dict[str, Any]) -> None:
         self.job = job
@@ -28,9 +29,11 @@ class System(ABC):
     def fit(self, x: pd.DataFrame, y: pd.Series) -> None:
         """Fit within the budget."""
 
-    @abstractmethod
     def predict(self, x: pd.DataFrame) -> "np.ndarray[Any, Any]":
-        """Return probabilities in the order of the job's classes, or values."""
+        """Return probabilities in the order of the job's classes, or values, as scikit-learn's estimators say them."""
+        if not self.classes:
+            return np.asarray(self.model.predict(x))
+        return self.ordered(self.model.predict_proba(x), self.model.classes_)
 
     def ordered(self, probabilities: Any, classes: Any) -> "np.ndarray[Any, Any]":
         """Return columns of probabilities in the order of the job's classes; one that is absent is 0."""
@@ -64,12 +67,6 @@ class Penstock(System):
         self.model.fit(x, y)
         print(self.model.leaderboard_.drop(columns="parameters").to_string())
         print(*self.model.reasons_, sep="\n")
-
-    def predict(self, x: pd.DataFrame) -> "np.ndarray[Any, Any]":
-        """Answer."""
-        if not self.classes:
-            return np.asarray(self.model.predict(x))
-        return self.ordered(self.model.predict_proba(x), self.model.classes_)
 
 
 class PlainLightGBM(System):
@@ -166,12 +163,6 @@ class Flaml(System):
             log_file_name=str(Path(self.job["scratch"]) / "flaml.log"),
             verbose=1,
         )
-
-    def predict(self, x: pd.DataFrame) -> "np.ndarray[Any, Any]":
-        """Answer."""
-        if not self.classes:
-            return np.asarray(self.model.predict(x))
-        return self.ordered(self.model.predict_proba(x), self.model.classes_)
 
 
 class H2O(System):

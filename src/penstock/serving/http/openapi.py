@@ -111,7 +111,7 @@ SCHEMAS: dict[str, Schema] = {
 }
 
 ERRORS = {
-    "400": "The body is not JSON.",
+    "400": "The body is not JSON, or nests too deep.",
     "401": "There is no key, or it is not known.",
     "403": "The key opens other projects.",
     "404": "There is no such project, call, version or row.",
@@ -119,6 +119,8 @@ ERRORS = {
     "413": "The request is too large.",
     "422": "A row does not fit; details say which, and what must hold.",
     "429": "Too many requests are on their way.",
+    "500": "The service failed; its log says why.",
+    "503": "The journal cannot be written, so no answer leaves.",
 }
 
 V1 = "/v1/{project}/"
